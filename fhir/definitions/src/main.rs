@@ -1,0 +1,51 @@
+//! Generates `fhir/definitions/r4.bin`, the one table of the official R4 definitions that `fhir` compiles in.
+//!
+//! Reads the official JSON from a folder and writes the table; run it again only when the definitions or the
+//! table's format change, and commit the result:
+//!
+//!     cargo run -p definitions -- ../shared/data/definitions fhir/definitions/r4.bin
+//!
+//! The format is written in `table.rs`; the reader is `fhir/src/table.rs`. What the generator cannot compile it
+//! lists on stderr: nothing is left out in silence.
+
+mod compartments;
+mod expressions;
+mod load;
+mod search;
+mod structures;
+mod table;
+mod valuesets;
+
+use anyhow::Context;
+use std::path::PathBuf;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    let usage = "usage: definitions FOLDER_OF_OFFICIAL_JSON OUTPUT_FILE";
+    let folder = PathBuf::from(arguments.next().context(usage)?);
+    let output = PathBuf::from(arguments.next().context(usage)?);
+
+    let official = load::Official::read(&folder)?;
+    let mut table = table::Table::default();
+    let bindings = structures::build(&official, &mut table)?;
+    valuesets::build(&official, bindings, &mut table);
+    let unsupported = search::build(&official, &mut table)?;
+    compartments::build(&official, &mut table)?;
+
+    for line in &unsupported {
+        eprintln!("not supported: {line}");
+    }
+    let bytes = table.write();
+    std::fs::write(&output, &bytes).with_context(|| format!("write {}", output.display()))?;
+    eprintln!(
+        "{}: {} bytes, {} types, {} resources, {} value sets, {} search parameters, {} unsupported expressions",
+        output.display(),
+        bytes.len(),
+        table.types.len(),
+        table.resources.len(),
+        table.sets.len(),
+        table.params.len(),
+        unsupported.len()
+    );
+    Ok(())
+}

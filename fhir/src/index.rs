@@ -1,0 +1,115 @@
+//! What a search can find a resource by: the values of its search parameters. Called by `node` before a resource is
+//! stored and by `reindex`; the store writes one row per [`Entry`].
+//!
+//! Which values are there is the compiled form of the official expressions (`index/program.rs`); how a datatype
+//! becomes a value is `index/convert.rs`. `_id` and `_lastUpdated` are not among them: the store knows both.
+//! Spec: <https://hl7.org/fhir/R4/search.html>.
+
+mod convert;
+mod program;
+pub(crate) mod text;
+
+use crate::json::Doc;
+use crate::params::ParamId;
+use crate::types::ResourceType;
+
+pub use text::{KEY_BYTES_MAX, TEXT_BYTES_MAX, fold};
+
+/// One value of one search parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Which parameter.
+    pub param: ParamId,
+    /// What it can be found by.
+    pub value: Value,
+}
+
+/// A value as a search compares it. No text in it holds a NUL, and none is longer than its named limit; a query's
+/// values are cut alike.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A code.
+    Token {
+        /// Its system; none if it has none.
+        system: Option<String>,
+        /// The code; none if there is only text.
+        code: Option<String>,
+        /// Display or text, as written, for `:text`.
+        text: Option<String>,
+    },
+    /// A text.
+    Text {
+        /// Without case, accents and repeated white space: [`fold`].
+        normal: String,
+        /// As written.
+        exact: String,
+    },
+    /// A range of time in microseconds since 1970 UTC, both ends inside; open ends are `i64::MIN` and `i64::MAX`.
+    Date {
+        /// First microsecond.
+        low: i64,
+        /// Last microsecond.
+        high: i64,
+    },
+    /// A number, or a range of numbers with both ends inside; open ends are `f64::MIN` and `f64::MAX`.
+    Number {
+        /// Least.
+        low: f64,
+        /// Greatest.
+        high: f64,
+        /// The number itself; for a range its known end.
+        value: f64,
+    },
+    /// A number with a unit; the ends are as those of `Number`.
+    Quantity {
+        /// Least.
+        low: f64,
+        /// Greatest.
+        high: f64,
+        /// The number itself; for a range its known end.
+        value: f64,
+        /// System of the unit's code.
+        system: Option<String>,
+        /// The unit's code.
+        code: Option<String>,
+        /// The unit as people write it.
+        unit: Option<String>,
+    },
+    /// A URI as written.
+    Uri(String),
+    /// A reference. References to contained resources (`#x`) have no entry.
+    Reference {
+        /// The type it names, by its text or else by `Reference.type`.
+        kind: Option<ResourceType>,
+        /// The id it names.
+        id: Option<String>,
+        /// The version it names; for a canonical what follows `|`.
+        version: Option<String>,
+        /// An absolute URL as written (a canonical without its version); none for `Type/id`.
+        url: Option<String>,
+        /// System and value of `Reference.identifier`.
+        identifier: Option<(Option<String>, String)>,
+    },
+}
+
+/// All values of a resource, each once, in no order that means anything.
+#[must_use]
+pub fn values(doc: &Doc, kind: ResourceType) -> Vec<Entry> {
+    let mut entries = program::run(doc.root(), kind);
+    // Two expressions of a union often reach the same value; the lists are short.
+    let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
+    entries.sort_by_key(|entry| entry.param);
+    for entry in entries {
+        let same = kept.iter().rev().take_while(|other| other.param == entry.param).take(DEDUP_MAX);
+        if !same.into_iter().any(|other| *other == entry) {
+            kept.push(entry);
+        }
+    }
+    kept
+}
+
+/// How many neighbours an entry is compared with; a resource with more values of one parameter may repeat one.
+const DEDUP_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! What resources can be found by.
+
+use super::*;
+use crate::params;
+
+/// The values of one parameter, each in short: what follows `|` parts and ranges is told by their marks.
+fn found(text: &str, code: &str) -> Vec<String> {
+    let parsed = crate::parse::resource(text).unwrap();
+    let param = params::find(parsed.kind(), code).unwrap_or_else(|| panic!("no parameter {code}"));
+    let entries = values(parsed.doc(), parsed.kind());
+    entries.into_iter().filter(|entry| entry.param == param.id).map(|entry| short(entry.value)).collect()
+}
+
+fn short(value: Value) -> String {
+    let or = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    match value {
+        Value::Token { system, code, text } => format!("{}|{}|{}", or(system), or(code), or(text)),
+        Value::Text { normal, exact } => format!("{normal}={exact}"),
+        Value::Date { low, high } => {
+            let end = |end| if end == i64::MIN || end == i64::MAX { "-".into() } else { crate::datetime::format_instant(end) };
+            format!("{}..{}", end(low), end(high))
+        }
+        Value::Number { low, high, value } => format!("{}..{} {value}", bound(low), bound(high)),
+        Value::Quantity { low, high, value, system, code, unit } => {
+            format!("{}..{} {value} {}|{} {}", bound(low), bound(high), or(system), or(code), or(unit))
+        }
+        Value::Uri(uri) => uri,
+        Value::Reference { kind, id, version, url, identifier } => {
+            let kind = kind.map_or("-", ResourceType::name);
+            let identifier = identifier.map(|(system, value)| format!(" {}|{value}", or(system))).unwrap_or_default();
+            format!("{kind}/{} v{} {}{identifier}", or(id), or(version), or(url))
+        }
+    }
+}
+
+fn bound(number: f64) -> String {
+    if number.abs() == f64::MAX { "-".into() } else { number.to_string() }
+}
+
+fn check(members: &str, code: &str, wanted: &[&str]) {
+    let (kind, members) = members.split_once(' ').unwrap();
+    let text = format!("{{\"resourceType\":\"{kind}\",{members}}}");
+    assert_eq!(found(&text, code), wanted, "{code} of {text}");
+}
+
+#[test]
+fn tokens_come_from_codes_with_and_without_system() {
+    check(r#"Patient "gender":"male""#, "gender", &["http://hl7.org/fhir/administrative-gender|male|-"]);
+    check(r#"Patient "active":true"#, "active", &["http://hl7.org/fhir/special-values|true|-"]);
+    check(r#"Patient "identifier":[{"system":"s","value":"v","type":{"text":"MRN"}},{"value":"w"}]"#, "identifier", &["s|v|MRN", "-|w|-"]);
+    check(
+        r#"Patient "telecom":[{"system":"email","value":"a@b"},{"system":"phone","value":"1"}]"#,
+        "email",
+        &["-|a@b|-"],
+    );
+    check(r#"Patient "telecom":[{"system":"email","value":"a@b"},{"system":"phone","value":"1"}]"#, "telecom", &["-|a@b|-", "-|1|-"]);
+    check(r#"Patient "deceasedDateTime":"2020""#, "deceased", &["http://hl7.org/fhir/special-values|true|-"]);
+    check(r#"Patient "deceasedBoolean":false"#, "deceased", &["http://hl7.org/fhir/special-values|false|-"]);
+    check(r#"Patient "active":true"#, "deceased", &["http://hl7.org/fhir/special-values|false|-"]);
+    check(
+        r#"Observation "code":{"coding":[{"system":"l","code":"1","display":"One"},{"code":"2"}],"text":"t"}"#,
+        "code",
+        &["l|1|One", "-|2|-", "-|-|t"],
+    );
+    check(r#"Observation "code":{"coding":[{"code":"1"}]},"component":[{"code":{"coding":[{"code":"2"}]}}]"#, "combo-code", &["-|1|-", "-|2|-"]);
+    check(r#"Observation "valueCodeableConcept":{"coding":[{"code":"1"}]}"#, "value-concept", &["-|1|-"]);
+    check(r#"Observation "valueQuantity":{"code":"1"}"#, "value-concept", &[]);
+    check(r#"Observation "meta":{"tag":[{"system":"s","code":"c"}]}"#, "_tag", &["s|c|-"]);
+}
+
+#[test]
+fn strings_are_folded_and_kept() {
+    check(
+        r#"Patient "name":[{"family":"Müller","given":["Eva","Ana"],"prefix":["Dr."],"text":"x"}]"#,
+        "name",
+        &["muller=Müller", "eva=Eva", "ana=Ana", "dr.=Dr.", "x=x"],
+    );
+    check(r#"Patient "name":[{"family":"Müller"},{"family":"Ö"}]"#, "family", &["muller=Müller", "o=Ö"]);
+    check(r#"Patient "address":[{"line":["a","b"],"city":"C"}]"#, "address", &["a=a", "b=b", "c=C"]);
+    check(r#"Patient "address":[{"line":["a","b"],"city":"C"}]"#, "address-city", &["c=C"]);
+    check(r#"Patient "name":[{"given":["a",null,"b"],"_given":[null,{"id":"x"},null]}]"#, "given", &["a=a", "b=b"]);
+    check(r#"InsurancePlan "name":"A","alias":["B"]"#, "name", &["a=A", "b=B"]);
+}
+
+#[test]
+fn dates_are_ranges() {
+    check(r#"Patient "birthDate":"1980-02""#, "birthdate", &["1980-02-01T00:00:00.000Z..1980-02-29T23:59:59.999Z"]);
+    check(r#"Patient "birthDate":"nonsense""#, "birthdate", &[]);
+    check(
+        r#"Observation "effectivePeriod":{"start":"2020-01-01"}"#,
+        "date",
+        &["2020-01-01T00:00:00.000Z..-"],
+    );
+    check(r#"Observation "effectivePeriod":{"end":"2020"}"#, "date", &["-..2020-12-31T23:59:59.999Z"]);
+    check(r#"Observation "effectivePeriod":{"id":"x"}"#, "date", &[]);
+    check(
+        r#"Observation "effectiveInstant":"2020-01-01T01:00:00.5+01:00""#,
+        "date",
+        &["2020-01-01T00:00:00.500Z..2020-01-01T00:00:00.599Z"],
+    );
+    check(
+        r#"Observation "effectiveTiming":{"event":["2020-03","2020-01-01"],"repeat":{"boundsPeriod":{"start":"2020-02"}}}"#,
+        "date",
+        &["2020-01-01T00:00:00.000Z..-"],
+    );
+}
+
+#[test]
+fn numbers_and_quantities_keep_their_ends() {
+    check(r#"RiskAssessment "prediction":[{"probabilityDecimal":0.5}]"#, "probability", &["0.5..0.5 0.5"]);
+    check(r#"Observation "valueQuantity":{"value":5.40,"unit":"mg","system":"u","code":"m"}"#, "value-quantity", &["5.4..5.4 5.4 u|m mg"]);
+    check(r#"Observation "valueQuantity":{"value":5,"comparator":"<"}"#, "value-quantity", &["-..5 5 -|- -"]);
+    check(r#"Observation "valueQuantity":{"value":5,"comparator":">="}"#, "value-quantity", &["5..- 5 -|- -"]);
+    check(r#"Observation "valueQuantity":{"unit":"mg"}"#, "value-quantity", &[]);
+    check(
+        r#"Condition "onsetRange":{"low":{"value":1,"code":"a","system":"u"},"high":{"value":2}}"#,
+        "onset-age",
+        &["1..2 1 u|a -"],
+    );
+    check(r#"Invoice "totalNet":{"value":1.10,"currency":"EUR"}"#, "totalnet", &["1.1..1.1 1.1 urn:iso:std:iso:4217|EUR -"]);
+}
+
+#[test]
+fn references_name_type_and_id_or_url() {
+    let subject = |text: &str| format!(r#"Observation "subject":{{"reference":"{text}"}}"#);
+    check(&subject("Patient/1"), "subject", &["Patient/1 v- -"]);
+    check(&subject("Patient/1"), "patient", &["Patient/1 v- -"]);
+    check(&subject("Patient/1/_history/2"), "patient", &["Patient/1 v2 -"]);
+    check(&subject("Group/1"), "patient", &[]);
+    check(&subject("Group/1"), "subject", &["Group/1 v- -"]);
+    check(&subject("http://a/fhir/Patient/1"), "patient", &["Patient/1 v- http://a/fhir/Patient/1"]);
+    check(&subject("urn:uuid:1"), "subject", &["-/- v- urn:uuid:1"]);
+    check(&subject("urn:uuid:1"), "patient", &[]);
+    check(&subject("#p"), "subject", &[]);
+    check(
+        r#"Observation "subject":{"type":"Patient","identifier":{"system":"s","value":"v"}}"#,
+        "patient",
+        &["Patient/- v- - s|v"],
+    );
+    check(r#"Observation "subject":{"display":"x"}"#, "subject", &[]);
+    check(r#"QuestionnaireResponse "questionnaire":"http://a/Q|2""#, "questionnaire", &["-/- v2 http://a/Q"]);
+    check(
+        r#"Appointment "participant":[{"actor":{"reference":"Patient/1"}},{"actor":{"reference":"Location/2"}}]"#,
+        "location",
+        &["Location/2 v- -"],
+    );
+    check(
+        r#"Measure "relatedArtifact":[{"type":"depends-on","resource":"http://a/L"},{"type":"citation","resource":"http://a/M"}]"#,
+        "depends-on",
+        &["-/- v- http://a/L"],
+    );
+    check(
+        r#"Bundle "type":"document","entry":[{"resource":{"resourceType":"Composition","id":"c"}},{"resource":{"resourceType":"Patient","id":"p"}}]"#,
+        "composition",
+        &["Composition/c v- -"],
+    );
+}
+
+#[test]
+fn uris_are_kept_as_written() {
+    check(r#"ValueSet "url":"http://a/V""#, "url", &["http://a/V"]);
+    check(r#"Patient "meta":{"profile":["http://a/P"],"source":"s"}"#, "_profile", &["http://a/P"]);
+    check(r#"Patient "meta":{"profile":["http://a/P"],"source":"s"}"#, "_source", &["s"]);
+}
+
+#[test]
+fn id_and_last_updated_are_left_to_the_store_and_repeats_are_dropped() {
+    check(r#"Patient "id":"a""#, "_id", &[]);
+    check(r#"Patient "meta":{"lastUpdated":"2020-01-01T00:00:00Z"}"#, "_lastUpdated", &[]);
+    check(r#"Patient "name":[{"family":"A"},{"family":"A"}]"#, "family", &["a=A"]);
+}
+
+#[test]
+fn no_value_holds_a_nul() {
+    check(r#"Patient "identifier":[{"value":"a\u0000b"}],"name":[{"family":"c\u0000d"}]"#, "identifier", &["-|ab|-"]);
+    check(r#"Patient "identifier":[{"value":"a\u0000b"}],"name":[{"family":"c\u0000d"}]"#, "family", &["cd=cd"]);
+}

@@ -1,0 +1,123 @@
+//! Parameters that shape the answer instead of filtering: sorting, paging, includes, summaries. Called by
+//! [`super::parse`]. Spec: <https://hl7.org/fhir/R4/search.html#modifyingresults>.
+
+use super::value::split;
+use super::{Include, Query, Sort, Summary, Total};
+use crate::outcome::Code;
+use crate::params::{self, SearchType};
+use crate::types::ResourceType;
+
+/// Reads the parameter if it is one of these; the error is the end of a sentence.
+pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Option<Result<(), String>> {
+    Some(match name {
+        "_count" => number(value).map(|count| query.count = Some(count)),
+        "_sort" => sort(query, value),
+        "_summary" => summary(query, value),
+        "_total" => total(query, value),
+        "_elements" => {
+            query.elements.extend(value.split(',').filter(|name| !name.is_empty()).map(str::to_owned));
+            Ok(())
+        }
+        "_format" => {
+            query.format = Some(value.to_owned());
+            Ok(())
+        }
+        "_pretty" => match value {
+            "true" | "false" => {
+                query.pretty = value == "true";
+                Ok(())
+            }
+            _ => Err("the value must be true or false".to_owned()),
+        },
+        "_include" | "_revinclude" => include(query, name, value, false),
+        "_include:iterate" | "_revinclude:iterate" | "_include:recurse" | "_revinclude:recurse" => {
+            include(query, name, value, true)
+        }
+        _ => return None,
+    })
+}
+
+fn number(value: &str) -> Result<u32, String> {
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    // More than any page holds means as many as a page holds.
+    if digits { Ok(value.parse().unwrap_or(u32::MAX)) } else { Err("the value must be a whole number from 0".to_owned()) }
+}
+
+fn summary(query: &mut Query, value: &str) -> Result<(), String> {
+    query.summary = Some(match value {
+        "true" => Summary::True,
+        "text" => Summary::Text,
+        "data" => Summary::Data,
+        "count" => Summary::Count,
+        "false" => Summary::False,
+        _ => return Err("the value must be true, text, data, count or false".to_owned()),
+    });
+    Ok(())
+}
+
+fn total(query: &mut Query, value: &str) -> Result<(), String> {
+    query.total = Some(match value {
+        "none" => Total::None,
+        "estimate" => Total::Estimate,
+        "accurate" => Total::Accurate,
+        _ => return Err("the value must be none, estimate or accurate".to_owned()),
+    });
+    Ok(())
+}
+
+fn sort(query: &mut Query, value: &str) -> Result<(), String> {
+    for text in split(value, ',').iter().filter(|text| !text.is_empty()) {
+        let (code, descending) = match text.strip_prefix('-') {
+            Some(code) => (code, true),
+            None => (text.as_str(), false),
+        };
+        match params::find(query.kind, code).filter(|param| param.supported) {
+            Some(param) => query.sort.push(Sort { param, descending }),
+            None => query.ignore(Code::NotSupported, "_sort", "one of its keys is no supported parameter of the type"),
+        }
+    }
+    Ok(())
+}
+
+fn include(query: &mut Query, name: &str, value: &str, iterate: bool) -> Result<(), String> {
+    let reverse = name.starts_with("_rev");
+    let mut parts = value.split(':');
+    let (source, code, target) = (parts.next().unwrap_or(""), parts.next(), parts.next());
+    if parts.next().is_some() {
+        return Err("the value must be Type:parameter or Type:parameter:Target".to_owned());
+    }
+    if source == "*" && code.is_none() && !reverse {
+        query.includes.push(Include { source: None, param: None, target: None, iterate });
+        return Ok(());
+    }
+    let Some(source) = ResourceType::parse(source) else {
+        query.ignore(Code::NotSupported, name, "its first part is no resource type");
+        return Ok(());
+    };
+    let target = match target.filter(|target| !target.is_empty()).map(|target| (target, ResourceType::parse(target))) {
+        Some((_, None)) => {
+            query.ignore(Code::NotSupported, name, "its last part is no resource type");
+            return Ok(());
+        }
+        Some((_, target)) => target,
+        None => None,
+    };
+    let param = match code {
+        None => return Err("the value must be Type:parameter or Type:parameter:Target".to_owned()),
+        Some("*") => None,
+        Some(code) => {
+            let found = params::find(source, code).filter(|param| param.supported);
+            let found = found.filter(|param| param.kind == SearchType::Reference);
+            if found.is_none() {
+                let sentence = format!("{source} has no such reference parameter");
+                query.ignore(Code::NotSupported, name, &sentence);
+                return Ok(());
+            }
+            found
+        }
+    };
+    let include = Include { source: Some(source), param, target, iterate };
+    let list = if reverse { &mut query.revincludes } else { &mut query.includes };
+    list.push(include);
+    Ok(())
+}

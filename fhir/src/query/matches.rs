@@ -1,0 +1,207 @@
+//! Whether a resource's index entries fulfil a filter: what a search means, without a database. Called by `node` where it
+//! decides on single resources (a scope's `?category=laboratory`, a conditional inside a transaction); the store's
+//! statements must give the same answers.
+
+use super::{Filter, Modifier, Prefix, System, Wanted};
+use crate::index::{Entry, Value, fold};
+
+impl Filter {
+    /// Whether a resource with these entries matches.
+    ///
+    /// `id` and `last_updated` (microseconds) are the resource's own, which no entry holds. An absolute URL matches only
+    /// the same URL: whoever knows its own base makes both sides relative first.
+    #[must_use]
+    pub fn holds(&self, entries: &[Entry], id: &str, last_updated: i64) -> bool {
+        let own;
+        let entries = if self.param.is_id() {
+            own = [Entry {
+                param: self.param.id,
+                value: Value::Token { system: None, code: Some(id.to_owned()), text: None },
+            }];
+            &own[..]
+        } else if self.param.is_last_updated() {
+            let value = Value::Date { low: last_updated, high: last_updated };
+            own = [Entry { param: self.param.id, value }];
+            &own[..]
+        } else {
+            entries
+        };
+        let mut found = entries.iter().filter(|entry| entry.param == self.param.id).map(|entry| &entry.value);
+        match self.modifier {
+            Modifier::Missing => {
+                let missing = found.next().is_none();
+                self.values.contains(&Wanted::Missing(missing))
+            }
+            Modifier::Not => !found.any(|value| self.any(value)),
+            _ => found.any(|value| self.any(value)),
+        }
+    }
+
+    fn any(&self, value: &Value) -> bool {
+        self.values.iter().any(|wanted| fulfils(value, wanted, self.modifier))
+    }
+}
+
+fn fulfils(value: &Value, wanted: &Wanted, modifier: Modifier) -> bool {
+    match (wanted, value) {
+        (Wanted::Token { system, code }, Value::Token { system: own, code: own_code, .. }) => {
+            own_code.is_some() && is_code(system, code.as_deref(), own.as_deref(), own_code.as_deref())
+        }
+        (Wanted::Token { system, code }, Value::Reference { identifier: Some((own, own_code)), .. }) => {
+            is_code(system, code.as_deref(), own.as_deref(), Some(own_code))
+        }
+        (Wanted::Text { normal, .. }, Value::Token { text: Some(text), .. }) => fold(text).starts_with(normal),
+        (Wanted::Text { normal, exact }, Value::Text { normal: own, exact: own_exact }) => match modifier {
+            Modifier::Exact => own_exact == exact,
+            Modifier::Contains => own.contains(normal),
+            _ => own.starts_with(normal),
+        },
+        (Wanted::Date { prefix, low, high }, Value::Date { low: from, high: to }) => {
+            let equal = from >= low && to <= high;
+            match prefix {
+                Prefix::Equal => equal,
+                Prefix::NotEqual => !equal,
+                Prefix::Greater => to > high,
+                Prefix::Less => from < low,
+                Prefix::GreaterEqual => to > high || equal,
+                Prefix::LessEqual => from < low || equal,
+                Prefix::StartsAfter => from > high,
+                Prefix::EndsBefore => to < low,
+                Prefix::Approximate => from <= high && to >= low,
+            }
+        }
+        (Wanted::Number { prefix, low, high, value }, Value::Number { low: from, high: to, .. }) => {
+            is_number(*prefix, (*low, *high, *value), (*from, *to))
+        }
+        (
+            Wanted::Quantity { prefix, low, high, value, system, code },
+            Value::Quantity { low: from, high: to, system: own, code: own_code, unit, .. },
+        ) => {
+            let systems = system.is_none() || system == own;
+            let units = code.is_none() || code == own_code || system.is_none() && code == unit;
+            systems && units && is_number(*prefix, (*low, *high, *value), (*from, *to))
+        }
+        (Wanted::Uri(uri), Value::Uri(own)) => uri == own,
+        (
+            Wanted::Reference { kind, id, version, url },
+            Value::Reference { kind: own, id: own_id, version: own_version, url: own_url, .. },
+        ) => {
+            let versions = version.is_none() || version == own_version;
+            let named = match url {
+                Some(_) => url == own_url,
+                None => own_url.is_none() && id == own_id && (kind.is_none() || kind == own),
+            };
+            versions && named
+        }
+        _ => false,
+    }
+}
+
+fn is_code(system: &System, code: Option<&str>, own: Option<&str>, own_code: Option<&str>) -> bool {
+    let systems = match system {
+        System::Any => true,
+        System::None => own.is_none(),
+        System::Is(system) => own == Some(system),
+    };
+    systems && (code.is_none() || code == own_code)
+}
+
+/// The wanted range has its high end outside; the value's ends are both inside.
+fn is_number(prefix: Prefix, (low, high, value): (f64, f64, f64), (from, to): (f64, f64)) -> bool {
+    let equal = from >= low && to < high;
+    match prefix {
+        Prefix::Equal => equal,
+        Prefix::NotEqual => !equal,
+        Prefix::Greater => to > value,
+        Prefix::Less => from < value,
+        Prefix::GreaterEqual => to >= value,
+        Prefix::LessEqual => from <= value,
+        Prefix::StartsAfter => from > value,
+        Prefix::EndsBefore => to < value,
+        Prefix::Approximate => from <= high && to >= low,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::types::ResourceType;
+    use crate::{index, parse, query};
+
+    #[test]
+    fn a_filter_holds_as_the_search_page_says() {
+        let patient = r#""name":[{"family":"Müller","given":["Eva"]}],"gender":"female","birthDate":"1980-02","active":true"#;
+        for (pair, wanted) in [
+            ("family=mul", true),
+            ("family=eva", false),
+            ("name=eva", true),
+            ("family:exact=Müller", true),
+            ("family:exact=Muller", false),
+            ("family:contains=LLE", true),
+            ("gender=female", true),
+            ("gender=male,female", true),
+            ("gender:not=male", true),
+            ("gender:not=female", false),
+            ("gender=http://hl7.org/fhir/administrative-gender|female", true),
+            ("gender=urn:x|female", false),
+            ("gender=|female", false),
+            ("active=true", true),
+            ("birthdate=1980", true),
+            ("birthdate=1980-02", true),
+            ("birthdate=1980-02-01", false),
+            ("birthdate=ge1980-02", true),
+            ("birthdate=gt1980-02", false),
+            ("birthdate=gt1980-02-10", true),
+            ("birthdate=lt1980-02-10", true),
+            ("birthdate=sa1980-01", true),
+            ("birthdate=eb1980-02", false),
+            ("birthdate=ap1980-02-10", true),
+            ("birthdate=ne1981", true),
+            ("birthdate:missing=false", true),
+            ("birthdate:missing=true", false),
+            ("email:missing=true", true),
+            ("_id=p1", true),
+            ("_id=p2", false),
+            ("_lastUpdated=ge2026", true),
+            ("_lastUpdated=lt2026", false),
+        ] {
+            check("Patient", patient, pair, wanted);
+        }
+        let observation = r#""subject":{"reference":"Patient/1"},"valueQuantity":{"value":5.4,"unit":"mg","system":"u","code":"m"},
+            "code":{"coding":[{"system":"l","code":"1","display":"Blood Pressure"}]},
+            "performer":[{"reference":"http://a/fhir/Practitioner/2"},{"identifier":{"system":"s","value":"v"}}]"#;
+        for (pair, wanted) in [
+            ("patient=1", true),
+            ("subject=Patient/1", true),
+            ("subject:Group=1", false),
+            ("subject=Group/1", false),
+            ("performer=Practitioner/2", false),
+            ("performer=http://a/fhir/Practitioner/2", true),
+            ("performer:identifier=s|v", true),
+            ("performer:identifier=s|w", false),
+            ("code=l|1", true),
+            ("code=l|", true),
+            ("code:text=blood", true),
+            ("code:text=pressure", false),
+            ("value-quantity=5.4", true),
+            ("value-quantity=5", true),
+            ("value-quantity=5.40", true),
+            ("value-quantity=5.5", false),
+            ("value-quantity=gt5.4", false),
+            ("value-quantity=ge5.4|u|m", true),
+            ("value-quantity=5.4||mg", true),
+            ("value-quantity=5.4|u|kg", false),
+            ("value-quantity=ap5", true),
+        ] {
+            check("Observation", observation, pair, wanted);
+        }
+    }
+
+    fn check(kind: &str, members: &str, pair: &str, wanted: bool) {
+        let parsed = parse::resource(format!(r#"{{"resourceType":"{kind}",{members}}}"#)).unwrap();
+        let entries = index::values(parsed.doc(), parsed.kind());
+        let (name, value) = pair.split_once('=').unwrap();
+        let query = query::parse(ResourceType::parse(kind).unwrap(), &[(name.into(), value.into())]).unwrap();
+        let updated = crate::datetime::parse_instant("2026-06-01T00:00:00Z").unwrap();
+        assert_eq!(query.filters[0].holds(&entries, "p1", updated), wanted, "{pair}");
+    }
+}

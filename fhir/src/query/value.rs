@@ -1,0 +1,307 @@
+//! The values of a search parameter: lists, escapes, prefixes, implicit precision. Called by `query`.
+//! Spec: <https://hl7.org/fhir/R4/search.html#escaping>, <https://hl7.org/fhir/R4/search.html#prefix>.
+
+use super::{Modifier, VALUES_MAX};
+use crate::datetime;
+use crate::index::text::{exact, fold, key};
+use crate::params::{Param, SearchType};
+use crate::reference::{self, Parts};
+use crate::types::ResourceType;
+
+/// One value that is searched for, in the form its index entries have.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// `code`, `system|code`, `|code` or `system|`.
+    Token {
+        /// Which systems count.
+        system: System,
+        /// None for any code of the system.
+        code: Option<String>,
+    },
+    /// A string, or the text of `:text`.
+    Text {
+        /// Folded as the index is.
+        normal: String,
+        /// As written, for `:exact`.
+        exact: String,
+    },
+    /// The range that the date means, both ends inside, in microseconds since 1970 UTC.
+    Date {
+        /// How it compares.
+        prefix: Prefix,
+        /// First microsecond.
+        low: i64,
+        /// Last microsecond.
+        high: i64,
+    },
+    /// A number and the range its digits mean: `100` is from 99.5 to below 100.5. With `ap` the range is 10 % of the
+    /// value to each side.
+    Number {
+        /// How it compares.
+        prefix: Prefix,
+        /// Least, inside.
+        low: f64,
+        /// Greatest, outside.
+        high: f64,
+        /// The number itself, for all prefixes but `eq`, `ne` and `ap`.
+        value: f64,
+    },
+    /// A number with a unit; the range is as that of `Number`.
+    Quantity {
+        /// How it compares.
+        prefix: Prefix,
+        /// Least, inside.
+        low: f64,
+        /// Greatest, outside.
+        high: f64,
+        /// The number itself.
+        value: f64,
+        /// System of the unit's code; none for any.
+        system: Option<String>,
+        /// The unit: its code, or without a system also its human form. None for any.
+        code: Option<String>,
+    },
+    /// A URI, exactly.
+    Uri(String),
+    /// A reference: `id`, `Type/id` or a URL.
+    Reference {
+        /// The type; none if it was not said and the parameter allows several.
+        kind: Option<ResourceType>,
+        /// The id.
+        id: Option<String>,
+        /// The version; for a canonical what follows `|`.
+        version: Option<String>,
+        /// An absolute URL as written (a canonical without its version). Kind and id are filled too where it has the
+        /// shape of one: the caller decides whether its base is an own one.
+        url: Option<String>,
+    },
+    /// Whether there shall be no value.
+    Missing(bool),
+}
+
+/// The system of a wanted token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum System {
+    /// `code`: any system, or none.
+    Any,
+    /// `|code`: only codes without a system.
+    None,
+    /// `system|code`
+    Is(String),
+}
+
+/// How ordered values compare: <https://hl7.org/fhir/R4/search.html#prefix>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefix {
+    /// The wanted range contains the value's range.
+    Equal,
+    /// It does not.
+    NotEqual,
+    /// The value reaches above the wanted range.
+    Greater,
+    /// The value reaches below the wanted range.
+    Less,
+    /// `Greater` or `Equal`.
+    GreaterEqual,
+    /// `Less` or `Equal`.
+    LessEqual,
+    /// The value's range starts after the wanted range.
+    StartsAfter,
+    /// The value's range ends before the wanted range.
+    EndsBefore,
+    /// The ranges overlap. For dates the caller, who has a clock, may widen the range.
+    Approximate,
+}
+
+const PREFIXES: [(&str, Prefix); 9] = [
+    ("eq", Prefix::Equal),
+    ("ne", Prefix::NotEqual),
+    ("gt", Prefix::Greater),
+    ("lt", Prefix::Less),
+    ("ge", Prefix::GreaterEqual),
+    ("le", Prefix::LessEqual),
+    ("sa", Prefix::StartsAfter),
+    ("eb", Prefix::EndsBefore),
+    ("ap", Prefix::Approximate),
+];
+
+/// The values between commas; an error is the end of a sentence.
+pub(super) fn read(param: Param, modifier: Modifier, text: &str) -> Result<Vec<Wanted>, String> {
+    let texts = split(text, ',');
+    if texts.len() > VALUES_MAX {
+        return Err(format!("it may have at most {VALUES_MAX} values"));
+    }
+    texts.iter().map(|text| one(param, modifier, text)).collect()
+}
+
+/// Splits at a character that no backslash escapes; the backslashes stay for the next split.
+pub(super) fn split(text: &str, at: char) -> Vec<String> {
+    let (mut parts, mut part, mut escaped) = (Vec::new(), String::new(), false);
+    for character in text.chars() {
+        if character == at && !escaped {
+            parts.push(std::mem::take(&mut part));
+            continue;
+        }
+        escaped = character == '\\' && !escaped;
+        part.push(character);
+    }
+    parts.push(part);
+    parts
+}
+
+/// Takes away the backslashes before `,`, `|`, `$` and `\`.
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match characters.peek() {
+            Some(next @ (',' | '|' | '$' | '\\')) if character == '\\' => {
+                plain.push(*next);
+                characters.next();
+            }
+            _ => plain.push(character),
+        }
+    }
+    plain
+}
+
+fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
+    if text.is_empty() {
+        return Err("a value between commas is empty".to_owned());
+    }
+    match modifier {
+        Modifier::Missing => match text {
+            "true" => return Ok(Wanted::Missing(true)),
+            "false" => return Ok(Wanted::Missing(false)),
+            _ => return Err("the value of :missing must be true or false".to_owned()),
+        },
+        Modifier::Text => return Ok(string(text)),
+        Modifier::Identifier => return token(text),
+        _ => {}
+    }
+    match param.kind {
+        SearchType::Token => token(text),
+        SearchType::String => Ok(string(text)),
+        SearchType::Uri => Ok(Wanted::Uri(key(unescape(text).into()))),
+        SearchType::Date => date(text),
+        SearchType::Number => {
+            let (prefix, low, high, value) = number(&unescape(text))?;
+            Ok(Wanted::Number { prefix, low, high, value })
+        }
+        SearchType::Quantity => quantity(text),
+        SearchType::Reference => refer(param, modifier, &unescape(text)),
+        SearchType::Composite | SearchType::Special => Err("it is not supported yet".to_owned()),
+    }
+}
+
+fn token(text: &str) -> Result<Wanted, String> {
+    let parts = split(text, '|');
+    let plain = |text: &String| key(unescape(text).into());
+    let code = |text: &String| Some(plain(text)).filter(|code| !code.is_empty());
+    let (system, code) = match &parts[..] {
+        [only] => (System::Any, code(only)),
+        [system, value] if system.is_empty() => (System::None, code(value)),
+        [system, value] => (System::Is(plain(system)), code(value)),
+        _ => return Err("a value has more than one | that is not escaped".to_owned()),
+    };
+    if system == System::None && code.is_none() {
+        return Err("a value has neither system nor code".to_owned());
+    }
+    Ok(Wanted::Token { system, code })
+}
+
+fn string(text: &str) -> Wanted {
+    let text = unescape(text);
+    Wanted::Text { normal: fold(&text), exact: exact(text.into()) }
+}
+
+/// The prefix, if two letters stand before what looks like a value.
+fn prefix(text: &str) -> Result<(Prefix, &str), String> {
+    if !text.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return Ok((Prefix::Equal, text));
+    }
+    let found = PREFIXES.iter().find_map(|(name, prefix)| Some((*prefix, text.strip_prefix(name)?)));
+    found.ok_or_else(|| "a value starts with no prefix that FHIR knows".to_owned())
+}
+
+fn date(text: &str) -> Result<Wanted, String> {
+    let (prefix, text) = prefix(text)?;
+    // In a URL that was not encoded properly, the plus of a time zone arrives as a space.
+    let text = unescape(text).replace(' ', "+");
+    match datetime::range(&text) {
+        Some(range) => Ok(Wanted::Date { prefix, low: range.low, high: range.high }),
+        None => Err("a value is no date: YYYY, YYYY-MM, YYYY-MM-DD or with Thh:mm[:ss] and time zone".to_owned()),
+    }
+}
+
+/// Prefix, range and value of a number by its significant digits.
+fn number(text: &str) -> Result<(Prefix, f64, f64, f64), String> {
+    let (prefix, text) = prefix(text)?;
+    let fault = || "a value is no number".to_owned();
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| fault())?),
+        None => (text, 0),
+    };
+    let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
+    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(decimals) || unsigned.ends_with('.') {
+        return Err(fault());
+    }
+    let value = text.parse::<f64>().map_err(|_| fault())?;
+    if !value.is_finite() {
+        return Err(fault());
+    }
+    let places = i32::try_from(decimals.len()).map_err(|_| fault())?;
+    let half = match prefix {
+        Prefix::Approximate => value.abs() * 0.1,
+        _ => format!("5e{}", exponent.saturating_sub(places).saturating_sub(1)).parse::<f64>().map_err(|_| fault())?,
+    };
+    Ok((prefix, (value - half).max(f64::MIN), (value + half).min(f64::MAX), value))
+}
+
+fn quantity(text: &str) -> Result<Wanted, String> {
+    let parts = split(text, '|');
+    let plain = |text: &String| Some(key(unescape(text).into())).filter(|text| !text.is_empty());
+    let (digits, system, code) = match &parts[..] {
+        [digits] => (digits, None, None),
+        [digits, system, code] => (digits, plain(system), plain(code)),
+        _ => return Err("a value must be number, or number|system|code".to_owned()),
+    };
+    let (prefix, low, high, value) = number(&unescape(digits))?;
+    Ok(Wanted::Quantity { prefix, low, high, value, system, code })
+}
+
+fn refer(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
+    let own = |text: &str| key(text.into());
+    let only = match (modifier, param.targets) {
+        (Modifier::Type(kind), _) => Some(kind),
+        (_, [only]) => Some(*only),
+        _ => None,
+    };
+    let named = |kind: Option<ResourceType>, id: &str, version: Option<&str>, url: Option<&str>| Wanted::Reference {
+        kind,
+        id: Some(own(id)),
+        version: version.map(own),
+        url: url.map(own),
+    };
+    let wrong = |kind: ResourceType| matches!(modifier, Modifier::Type(wanted) if wanted != kind);
+    match reference::parse(text) {
+        Parts::Relative { kind, .. } | Parts::Absolute { kind, .. } if wrong(kind) => {
+            Err("a value names another type than the modifier".to_owned())
+        }
+        Parts::Relative { kind, id, version } => Ok(named(Some(kind), id, version, None)),
+        Parts::Absolute { kind, id, version, .. } => Ok(named(Some(kind), id, version, Some(text))),
+        Parts::Url(_) | Parts::Urn(_) => {
+            let (url, version) = match text.split_once('|') {
+                Some((url, version)) => (url, Some(own(version))),
+                None => (text, None),
+            };
+            Ok(Wanted::Reference { kind: None, id: None, version, url: Some(own(url)) })
+        }
+        Parts::Other(id) if crate::primitive::is_id(id) => Ok(named(only, id, None, None)),
+        Parts::Other(_) | Parts::Fragment(_) | Parts::Conditional { .. } => {
+            Err("a value is no reference: id, Type/id or an absolute URL".to_owned())
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Audit: an `AuditEvent` row per interaction, and signed `access` ops in the touched records: the first within
+//! seconds, then coalesced. Both leave the request's way and are written in groups. Called by `server`.
+
+use crate::author::current_key;
+use crate::caller::Caller;
+use crate::error::NodeError;
+use crate::node::{Inner, Node, Role};
+use crate::read::Served;
+use crate::search::{Found, PAGE_DEFAULT, PAGE_MAX, Page};
+use fhir::query::{Prefix, Query, Wanted};
+use fhir::{Code, Issue, ResourceType};
+use record::body::Body;
+use record::body::access::{Access, Agent, LINES_MAX, Line};
+use record::draft::DraftFrame;
+use record::{Authority, Kind, RecordId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Weak;
+use std::time::Duration;
+use store::audit::{AuditQuery, AuditRow};
+use store::db::Reader;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Events that may wait to be written; a further request waits for room, so that none goes unrecorded.
+const EVENTS_WAITING_MAX: usize = 16_384;
+/// Most rows of one transaction.
+const ROWS_MAX: usize = 2_000;
+/// How long rows gather.
+const GATHER: Duration = Duration::from_millis(250);
+/// How long the first read of a record waits to be signed.
+const FIRST: Duration = Duration::from_secs(1);
+/// How long further reads of the same record, client and purpose gather.
+const COALESCE: Duration = Duration::from_secs(30);
+
+/// One interaction, as the HTTP side saw it.
+pub struct Event<'a> {
+    /// Who; none where no token was good.
+    pub caller: Option<&'a Caller>,
+    /// `read`, `vread`, `search`, `history`, `create`, `update`, `delete`, `transaction`, `batch`, `operation`.
+    pub interaction: &'static str,
+    /// The type asked for.
+    pub kind: Option<ResourceType>,
+    /// The id asked for; empty for none.
+    pub id: &'a str,
+    /// The query that ran; empty for none.
+    pub query: &'a str,
+    /// HTTP status.
+    pub status: u16,
+    /// The request's id.
+    pub request: &'a str,
+    /// The Patient it was about, where a write knows it; empty for none.
+    pub patient: &'a str,
+    /// What was shown.
+    pub read: &'a [&'a Served],
+}
+
+/// What one event shows of one record: the record and, by type, how many resources.
+type Touched = Vec<(RecordId, Vec<(String, u64)>)>;
+
+pub(crate) enum Told {
+    Event(Box<AuditRow>, Agent, Touched),
+    Flush(oneshot::Sender<()>),
+}
+
+/// Where events wait.
+pub(crate) struct Auditor(mpsc::Sender<Told>);
+
+impl Auditor {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Told>) {
+        let (sender, events) = mpsc::channel(EVENTS_WAITING_MAX);
+        (Self(sender), events)
+    }
+
+    /// Waits until everything told so far is written.
+    pub(crate) async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.0.send(Told::Flush(done)).await.is_ok() {
+            drop(written.await);
+        }
+    }
+}
+
+impl Node {
+    /// Records an interaction.
+    pub async fn audit(&self, event: Event<'_>) {
+        let agent = event.caller.map(Caller::agent).unwrap_or(Agent {
+            who: String::new(),
+            client: String::new(),
+            purpose: String::new(),
+        });
+        let patient = match (event.kind, event.read) {
+            (Some(kind), _) if kind.name() == "Patient" && !event.id.is_empty() => event.id,
+            _ => event.patient,
+        };
+        let row = AuditRow {
+            position: 0,
+            recorded: crate::clock::now_us(),
+            who: agent.who.clone(),
+            client: agent.client.clone(),
+            purpose: agent.purpose.clone(),
+            interaction: event.interaction.to_owned(),
+            resource_type: event.kind.map_or("", ResourceType::name).to_owned(),
+            resource_id: event.id.chars().take(64).collect(),
+            patient: patient.to_owned(),
+            query: event.query.chars().take(4096).collect(),
+            outcome: event.status,
+            request: event.request.to_owned(),
+        };
+        let mut touched = HashMap::<RecordId, BTreeMap<&str, u64>>::new();
+        for served in event.read {
+            *touched.entry(served.record).or_default().entry(served.kind.name()).or_default() += 1;
+        }
+        let touched = touched.into_iter().map(|(record, kinds)| {
+            (record, kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect())
+        });
+        drop(self.auditor.0.send(Told::Event(Box::new(row), agent, touched.collect())).await);
+    }
+
+    /// AuditEvents that match a query. They are found by date, patient, action, agent, entity-name and `_id`.
+    pub(crate) async fn search_audit(&self, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
+        let mut issues = query.unknown.clone();
+        let mut asked = AuditQuery { before: page.and_then(|page| page.before), ..AuditQuery::default() };
+        for filter in &query.filters {
+            match (filter.param.code, filter.values.first()) {
+                ("_id", Some(Wanted::Token { code: Some(id), .. })) => {
+                    asked.position = Some(id.strip_prefix("audit-").and_then(|id| id.parse().ok()).unwrap_or(-1));
+                }
+                ("patient", Some(Wanted::Reference { id: Some(id), .. })) => asked.patient = Some(id.clone()),
+                ("date" | "_lastUpdated", Some(Wanted::Date { prefix, low, high })) => match prefix {
+                    Prefix::Equal => (asked.from, asked.until) = (Some(*low), Some(*high + 1)),
+                    Prefix::Greater | Prefix::StartsAfter => asked.from = Some(*high + 1),
+                    Prefix::GreaterEqual => asked.from = Some(*low),
+                    Prefix::Less | Prefix::EndsBefore => asked.until = Some(*low),
+                    Prefix::LessEqual => asked.until = Some(*high + 1),
+                    _ => issues.push(not_applied(filter.param.code)),
+                },
+                ("agent-name", Some(Wanted::Text { exact, .. })) => asked.agent = Some(exact.clone()),
+                ("action", Some(Wanted::Token { code: Some(code), .. })) => {
+                    asked.interactions = crate::derived::audit::interactions_of(code);
+                }
+                (code, _) => issues.push(not_applied(code)),
+            }
+        }
+        let mut reader = Reader::from(&self.store);
+        let total = Some(reader.audit_count(&asked).await?);
+        if query.count_only() {
+            return Ok(Found { total, matches: Vec::new(), includes: Vec::new(), next: None, issues });
+        }
+        let most = query.count.map_or(PAGE_DEFAULT, |count| (count as usize).clamp(1, PAGE_MAX));
+        let mut rows = reader.audit(&asked, most as i64 + 1).await?;
+        let more = rows.len() > most;
+        rows.truncate(most);
+        let before = rows.last().map(|row| row.position);
+        let next = more.then_some(Page { snapshot: i64::MAX, before, skip: 0 });
+        let matches = rows.iter().filter_map(crate::derived::audit::event).collect();
+        Ok(Found { total, matches, includes: Vec::new(), next, issues })
+    }
+}
+
+fn not_applied(code: &str) -> Issue {
+    Issue::warning(Code::NotSupported, format!("{code} is not supported for AuditEvent and was not applied"))
+}
+
+#[derive(Default)]
+struct Gathered {
+    lines: BTreeMap<(String, String), u64>,
+    from_ms: u64,
+    to_ms: u64,
+    due: Option<Instant>,
+    signed: Option<Instant>,
+}
+
+/// Writes events until the node is gone.
+pub(crate) async fn run(node: Weak<Inner>, mut events: mpsc::Receiver<Told>) {
+    let mut reads = HashMap::<(RecordId, Agent), Gathered>::new();
+    let mut told = Vec::new();
+    loop {
+        let wait = tokio::time::timeout(GATHER, events.recv_many(&mut told, ROWS_MAX)).await;
+        let Some(node) = node.upgrade().map(Node) else { return };
+        if wait == Ok(0) {
+            return;
+        }
+        let (mut rows, mut flushes) = (Vec::new(), Vec::new());
+        for one in told.drain(..) {
+            match one {
+                Told::Event(row, agent, touched) => {
+                    gather(&node, &mut reads, &row, &agent, touched);
+                    rows.push(*row);
+                }
+                Told::Flush(done) => flushes.push(done),
+            }
+        }
+        if !rows.is_empty() {
+            write_rows(&node, rows).await;
+        }
+        sign_due(&node, &mut reads, !flushes.is_empty()).await;
+        for done in flushes {
+            // Whoever waited may be gone.
+            done.send(()).ok();
+        }
+    }
+}
+
+fn gather(
+    node: &Node,
+    reads: &mut HashMap<(RecordId, Agent), Gathered>,
+    row: &AuditRow,
+    agent: &Agent,
+    touched: Touched,
+) {
+    if node.role != Role::Gateway || !matches!(row.interaction.as_str(), "read" | "vread" | "search" | "history") {
+        return;
+    }
+    let (now, house) = (row.recorded as u64 / 1000, node.house().ok());
+    for (record, kinds) in touched {
+        if Some(record) == house || record.0 == [0; 32] {
+            continue;
+        }
+        let gathered = reads.entry((record, agent.clone())).or_default();
+        if gathered.due.is_none() {
+            let recently = gathered.signed.is_some_and(|at| at.elapsed() < COALESCE);
+            gathered.due = Some(Instant::now() + if recently { COALESCE } else { FIRST });
+            gathered.from_ms = now;
+        }
+        gathered.to_ms = now;
+        for (kind, count) in kinds {
+            *gathered.lines.entry((row.interaction.clone(), kind)).or_default() += count;
+        }
+    }
+}
+
+async fn write_rows(node: &Node, rows: Vec<AuditRow>) {
+    let result = node
+        .commit(move |batch| {
+            let mut rows = rows.clone();
+            Box::pin(async move {
+                for row in &mut rows {
+                    row.position = batch.positions(1);
+                }
+                batch.tx().await?.add_audit(rows).await?;
+                Ok(())
+            })
+        })
+        .await;
+    if let Err(error) = result {
+        tracing::error!(%error, "audit rows could not be written");
+    }
+}
+
+async fn sign_due(node: &Node, reads: &mut HashMap<(RecordId, Agent), Gathered>, all: bool) {
+    let now = Instant::now();
+    let due = reads.iter().filter(|(_, gathered)| gathered.due.is_some_and(|due| all || due <= now));
+    let due = due.map(|(key, _)| key.clone()).collect::<Vec<_>>();
+    for key in due {
+        let Some(gathered) = reads.get_mut(&key) else { continue };
+        let lines = std::mem::take(&mut gathered.lines).into_iter().take(LINES_MAX);
+        let lines = lines.map(|((interaction, resource_type), count)| Line { interaction, resource_type, count });
+        let access = Access {
+            agent: key.1.clone(),
+            from_ms: gathered.from_ms,
+            to_ms: gathered.to_ms,
+            lines: lines.collect(),
+        };
+        (gathered.due, gathered.signed) = (None, Some(now));
+        if let Err(error) = node.sign_access(key.0, access).await {
+            tracing::warn!(record = %key.0, %error, "reads could not be signed into the record");
+        }
+    }
+    reads.retain(|_, gathered| gathered.due.is_some() || gathered.signed.is_some_and(|at| at.elapsed() < COALESCE));
+}
+
+impl Node {
+    /// Signs reads into a record: sealed for its authority and for this identity alone.
+    async fn sign_access(&self, record: RecordId, access: Access) -> Result<(), NodeError> {
+        self.commit(move |batch| {
+            let access = access.clone();
+            Box::pin(async move {
+                let Some(context) = batch.context(&record).await? else { return Ok(()) };
+                let me = batch.node.identity.card().clone();
+                let Some(authority_card) = context.state.authority().cloned() else { return Ok(()) };
+                let authority = if authority_card.id() == me.id() {
+                    Authority::Genesis
+                } else {
+                    // The latest grant, also one that has just ended: the read happened while it was open.
+                    let given = context.state.grants().filter(|given| given.grant.to.id() == me.id());
+                    let live = given.max_by_key(|given| (given.revoked_by.is_none(), given.given_ms));
+                    let Some(given) = live else { return Ok(()) };
+                    Authority::Grant(given.id)
+                };
+                let body = Body::Access(access);
+                let mut frames = Vec::new();
+                if authority_card.id() == me.id() {
+                    let level = record::keys::Level::Control;
+                    let Some((key_name, key)) = current_key(&context, &level) else { return Ok(()) };
+                    frames.push(DraftFrame::Body { body, key_name, key: Some(key) });
+                } else {
+                    frames.push(DraftFrame::SealedBody { body: body.clone(), to: authority_card });
+                    frames.push(DraftFrame::SealedBody { body, to: me });
+                }
+                batch.author(&context, Kind::Access, authority, frames).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,201 @@
+//! What a node remembers of a record between requests: its folded state, its keys. Stale when the record's control
+//! position has moved, on whichever process. Called by every write, apply and policy decision.
+
+use crate::error::NodeError;
+use crate::node::Node;
+use record::body::Body;
+use record::entry::FrameKind;
+use record::frame::{Content, Place, unpack};
+use record::keys::{KeyItem, Keyring, Level};
+use record::state::Control;
+use record::{CodecError, Entry, Identity, Op, OpId, RecordId, State};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::db::Reader;
+use store::keys::SealedKey;
+
+/// Most records remembered; a hospital's busy ones, at some kilobytes each.
+const CONTEXTS_MAX: usize = 20_000;
+
+/// A record as remembered.
+pub(crate) struct Context {
+    pub(crate) record: RecordId,
+    /// Position of the last control op it was folded from.
+    pub(crate) control: i64,
+    pub(crate) state: State,
+    pub(crate) keys: Keyring,
+    pub(crate) handle_key: [u8; 32],
+}
+
+/// Records remembered.
+#[derive(Default)]
+pub(crate) struct Contexts(Mutex<HashMap<RecordId, Arc<Context>>>);
+
+impl Contexts {
+    pub(crate) fn get(&self, record: &RecordId) -> Option<Arc<Context>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(record).cloned()
+    }
+
+    pub(crate) fn put(&self, context: Arc<Context>) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= CONTEXTS_MAX {
+            map.clear();
+        }
+        map.insert(context.record, context);
+    }
+}
+
+impl Context {
+    /// Loads and folds a record as `reader` sees it.
+    pub(crate) async fn load(
+        node: &Node,
+        reader: &mut Reader<'_>,
+        record: &RecordId,
+        control: i64,
+    ) -> Result<Self, NodeError> {
+        let mut keys = Keyring::default();
+        for sealed in reader.keys(record).await? {
+            if let Some(item) = node.unseal(&sealed) {
+                keys.add(item);
+            }
+        }
+        let mut controls = Vec::new();
+        for stored in reader.control_ops(record).await? {
+            controls.push((stored.op.clone(), reader.frame(&stored.op.id(), 0).await?));
+        }
+        // Newest first: a keys op hands on the control keys before it.
+        for (op, frame) in controls.iter().rev() {
+            if let Some(Body::Keys(body)) = open_body(op, frame.as_deref(), &keys)
+                && let Some(control) = keys.key(&[op.id()], &Level::Control)
+            {
+                body.open_previous(&control).into_iter().for_each(|item| keys.add(item));
+            }
+        }
+        let controls = controls
+            .into_iter()
+            .map(|(op, frame)| Control {
+                id: op.id(),
+                body: open_body(&op, frame.as_deref(), &keys),
+                header: op.header().clone(),
+            })
+            .collect::<Vec<_>>();
+        let state = State::fold(&controls);
+        let handle_key = state.genesis().map_or([0; 32], |genesis| genesis.handle_key());
+        Ok(Self { record: *record, control, state, keys, handle_key })
+    }
+
+    /// The local Patient that is this record's subject for `identity`: what its grant is bound to.
+    pub(crate) fn bound_to(&self, identity: &record::IdentityId) -> Option<String> {
+        let bound = self.bound().find(|(origin, _)| origin == identity);
+        bound.map(|(_, id)| id)
+    }
+
+    /// Every (origin, Patient id) that is this record's subject.
+    pub(crate) fn bound(&self) -> impl Iterator<Item = (record::IdentityId, String)> + '_ {
+        self.state.grants().filter_map(|given| given.grant.bound.clone())
+    }
+}
+
+/// Opens the body of an op, if a key here does.
+pub(crate) fn open_body(op: &Op, frame: Option<&[u8]>, keys: &Keyring) -> Option<Body> {
+    let entry = op.entries().first().filter(|entry| entry.kind == FrameKind::Body)?;
+    let frame = frame?;
+    let content = match entry.key {
+        record::entry::KeyName::Plain => unpack(frame).ok()?,
+        name => place_of(op, 0).open(&*keys.body_key(&name, op.id())?, frame).ok()?,
+    };
+    Body::decode(op.header().kind, &content).ok()
+}
+
+/// Opens a body that was sealed to this identity.
+pub(crate) fn open_sealed_body(identity: &Identity, op: &Op, frame: &[u8]) -> Option<Body> {
+    let packed = identity.open(record::draft::WRAP_INFO, frame)?;
+    Body::decode(op.header().kind, &unpack(&packed).ok()?).ok()
+}
+
+/// Where a frame of an op stands.
+pub(crate) fn place_of(op: &Op, frame: u32) -> Place {
+    Place { record: op.header().record, lane: op.header().lane, seq: op.header().seq, frame }
+}
+
+/// Opens a resource frame and checks it against its entry.
+pub(crate) fn open_resource(
+    op: &Op,
+    place: u32,
+    entry: &Entry,
+    frame: &[u8],
+    context: &Context,
+) -> Result<Option<Content>, CodecError> {
+    let Some(key) = context.keys.resource_key(&entry.key, entry.class, &entry.resource_type) else {
+        return Ok(None);
+    };
+    let content = Content::decode(&place_of(op, place).open(&key, frame)?)?;
+    let handle = record::entry::handle(&context.handle_key, &content.origin, &content.resource_type, &content.id);
+    if content.resource_type != entry.resource_type || handle != entry.handle {
+        return record::cbor::refuse("3.6", "a frame that contradicts its entry");
+    }
+    Ok(Some(content))
+}
+
+impl Node {
+    /// What is remembered of a record, loaded anew if its control ops have moved.
+    pub(crate) async fn context(
+        &self,
+        reader: &mut Reader<'_>,
+        record: &RecordId,
+    ) -> Result<Option<Arc<Context>>, NodeError> {
+        let Some(known) = reader.record(record).await? else {
+            return Ok(None);
+        };
+        if let Some(context) = self.contexts.get(record)
+            && context.control == known.control
+        {
+            return Ok(Some(context));
+        }
+        let context = Arc::new(Context::load(self, reader, record, known.control).await?);
+        // Inside a transaction the record may be rolled back: only what is committed is remembered.
+        if let Reader::Pool(_) = reader {
+            self.contexts.put(context.clone());
+        }
+        Ok(Some(context))
+    }
+
+    /// Seals a key for the store.
+    pub(crate) fn seal_key(&self, record: &RecordId, item: &KeyItem) -> SealedKey {
+        let level = level_name(&item.level);
+        let nonce = key_nonce(record, &item.epoch, &level);
+        let sealed = record::seal::seal(&self.storage_key, &nonce, record.bytes(), &item.secret[..]);
+        SealedKey { record: *record, epoch: item.epoch, level, sealed }
+    }
+
+    fn unseal(&self, key: &SealedKey) -> Option<KeyItem> {
+        let nonce = key_nonce(&key.record, &key.epoch, &key.level);
+        let secret = record::seal::open(&self.storage_key, &nonce, key.record.bytes(), &key.sealed)?;
+        let secret = <[u8; 32]>::try_from(secret).ok()?;
+        Some(KeyItem { epoch: key.epoch, level: parse_level(&key.level)?, secret: secret.into() })
+    }
+}
+
+fn key_nonce(record: &RecordId, epoch: &OpId, level: &str) -> [u8; 12] {
+    let text = [record.bytes(), epoch.bytes(), level.as_bytes()].concat();
+    record::seal::storage_nonce(&text)
+}
+
+pub(crate) fn level_name(level: &Level) -> String {
+    match level {
+        Level::Epoch => "epoch".to_owned(),
+        Level::Control => "control".to_owned(),
+        Level::Class(class) => format!("class:{}", class.0),
+        Level::Type(class, kind) => format!("type:{}:{kind}", class.0),
+    }
+}
+
+fn parse_level(text: &str) -> Option<Level> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        ["epoch"] => Some(Level::Epoch),
+        ["control"] => Some(Level::Control),
+        ["class", class] => Some(Level::Class(record::Class(class.parse().ok()?))),
+        ["type", class, kind] => Some(Level::Type(record::Class(class.parse().ok()?), kind.to_owned())),
+        _ => None,
+    }
+}

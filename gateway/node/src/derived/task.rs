@@ -1,0 +1,70 @@
+//! `Task`: an invite or a request of this hospital's, in whatever state it is. Called by `derived`.
+//!
+//! Spec: <https://hl7.org/fhir/R4/task.html>
+
+use crate::invite::InviteBody;
+use crate::requests::RequestBody;
+use fhir::datetime::format_instant;
+use serde_json::{Value, json};
+use store::tasks::StoredTask;
+
+/// The FHIR Task of a task.
+pub(crate) fn json(stored: &StoredTask) -> Value {
+    let mut task = json!({
+        "resourceType": "Task",
+        "id": stored.id,
+        "status": stored.status,
+        "intent": "order",
+        "lastModified": format_instant(stored.last_updated),
+    });
+    match stored.kind.as_str() {
+        "invite" => {
+            if let Ok(body) = serde_json::from_str::<InviteBody>(&stored.body) {
+                invite(&mut task, &body);
+            }
+        }
+        _ => {
+            if let Ok(body) = serde_json::from_str::<RequestBody>(&stored.body) {
+                request(&mut task, &body);
+            }
+        }
+    }
+    task
+}
+
+fn invite(task: &mut Value, body: &InviteBody) {
+    task["code"] = json!({ "text": "Hand the record to its patient" });
+    task["description"] = "An invite to the patient to take over the record this hospital keeps".into();
+    task["for"] = json!({ "reference": format!("Patient/{}", body.patient) });
+    task["authoredOn"] = format_instant(body.made_ms as i64 * 1000).into();
+    if !body.message.is_empty() {
+        task["statusReason"] = json!({ "text": body.message });
+    }
+    if !body.digits.is_empty() {
+        task["businessStatus"] = json!({ "text": "Compare the six digits with those the patient sees" });
+        task["output"] = json!([{ "type": { "text": "digits" }, "valueString": body.digits }]);
+    }
+}
+
+fn request(task: &mut Value, body: &RequestBody) {
+    task["code"] = json!({ "text": "Ask the patient for access" });
+    task["for"] = json!({ "reference": format!("Patient/{}", body.patient) });
+    task["authoredOn"] = format_instant(body.made_ms as i64 * 1000).into();
+    task["description"] = body.scope.clone().into();
+    if !body.reason.is_empty() {
+        task["reasonCode"] = json!({ "text": body.reason });
+    }
+    if !body.message.is_empty() {
+        task["statusReason"] = json!({ "text": body.message });
+    }
+    let mut input = vec![
+        json!({ "type": { "text": "scope" }, "valueString": body.scope }),
+        json!({ "type": { "text": "purpose" }, "valueCode": body.purpose }),
+    ];
+    let mut period = json!({ "start": format_instant(body.start_ms as i64 * 1000) });
+    if body.end_ms != 0 {
+        period["end"] = format_instant(body.end_ms as i64 * 1000).into();
+    }
+    input.push(json!({ "type": { "text": "period" }, "valuePeriod": period }));
+    task["input"] = input.into();
+}

@@ -1,0 +1,61 @@
+//! Why a node did not do it: each variant says what the caller does about it. `server` gives each a status in one
+//! file. Called everywhere in this room.
+
+use fhir::{Code, Issue, Outcome};
+
+/// Why a node did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// There is no such thing, or the caller may not know of it.
+    #[error("{0} was not found")]
+    NotFound(String),
+    /// It was here and is deleted.
+    #[error("{0} was deleted")]
+    Gone(String),
+    /// What was sent breaks a rule of FHIR or of an operation.
+    #[error("the request is not valid")]
+    Invalid(Outcome),
+    /// What was sent reads well and asks for what cannot be done.
+    #[error("{0}")]
+    Unprocessable(String),
+    /// The caller or this hospital may not do it.
+    #[error("{0}")]
+    Forbidden(String),
+    /// `If-Match` or `ifNoneExist` does not hold.
+    #[error("{0}")]
+    Precondition(String),
+    /// Somebody else changed it in between.
+    #[error("{0}")]
+    Conflict(String),
+    /// The resource is derived and cannot be written.
+    #[error("{0}")]
+    ReadOnly(String),
+    /// A limit of this node.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The database is away or full: nothing was changed; try again later.
+    #[error("the store is not available; nothing was changed")]
+    Store(#[from] store::StoreError),
+    /// Another node is away.
+    #[error("{0}")]
+    Unreachable(String),
+    /// This node is stopping.
+    #[error("this node is stopping; nothing was changed")]
+    Stopping,
+    /// What must not happen; nothing was changed.
+    #[error("an internal rule failed: {0}; nothing was changed")]
+    Internal(&'static str),
+}
+
+impl NodeError {
+    /// An invalid request with one issue.
+    pub fn invalid(code: Code, text: impl Into<String>, place: &str) -> Self {
+        NodeError::Invalid(Issue::error(code, text.into()).at(place).into())
+    }
+}
+
+impl From<Outcome> for NodeError {
+    fn from(outcome: Outcome) -> Self {
+        NodeError::Invalid(outcome)
+    }
+}

@@ -1,0 +1,144 @@
+//! Homes: which record a write goes into. A local Patient's home is the patient's record while a grant there covers the
+//! write, otherwise the hospital's own custodial record. Grants decide only what reaches others: no write is ever
+//! refused for want of one. Called by `write`.
+
+use crate::batch::Batch;
+use crate::context::Context;
+use crate::error::NodeError;
+use crate::prepare::Prepared;
+use fhir::home::Main;
+use fhir::reference::Parts;
+use record::body::genesis::Purpose;
+use record::keys::Level;
+use record::scope::{Interactions, Permit};
+use record::{Authority, Class};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::homes::Home;
+use store::search::{Filter, Match, ParamTable, Search};
+
+/// Where a resource goes, and what this node acts under there.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) context: Arc<Context>,
+    pub(crate) authority: Authority,
+}
+
+/// Patients and resources of the transaction itself, which the database does not know yet.
+#[derive(Default)]
+pub(crate) struct Together {
+    /// Local Patients created or updated here.
+    pub(crate) patients: Vec<String>,
+    /// Main patients of the other resources here, by `Type/id`.
+    pub(crate) subjects: HashMap<String, Vec<String>>,
+}
+
+impl Batch {
+    /// The home of a resource.
+    pub(crate) async fn home(&mut self, resource: &Prepared, together: &Together) -> Result<Place, NodeError> {
+        match self.subject(resource, together).await? {
+            Some(patient) => self.home_of_patient(&patient, resource).await,
+            None => self.house().await,
+        }
+    }
+
+    pub(crate) async fn house(&mut self) -> Result<Place, NodeError> {
+        let house = self.node.house()?;
+        Ok(Place { context: self.known(&house).await?, authority: Authority::Genesis })
+    }
+
+    /// The one local Patient the resource is about.
+    async fn subject(&mut self, resource: &Prepared, together: &Together) -> Result<Option<String>, NodeError> {
+        if resource.kind.name() == "Patient" {
+            return Ok(Some(resource.id.clone()));
+        }
+        let texts = match &resource.main {
+            Main::None => return Ok(None),
+            Main::Identifier(system, value) => return self.patient_by_identifier(system, value).await,
+            Main::Patients(texts) => texts,
+        };
+        let mut found = Vec::new();
+        for text in texts {
+            let Parts::Relative { kind, id, .. } = fhir::reference::parse(text) else { continue };
+            match together.subjects.get(&format!("{}/{id}", kind.name())) {
+                Some(subjects) => found.extend(subjects.iter().cloned()),
+                None if kind.name() == "Patient" => found.push(id.to_owned()),
+                None => found.extend(self.subject_of_stored(kind, id).await?),
+            }
+        }
+        found.sort();
+        found.dedup();
+        let [patient] = &found[..] else { return Ok(None) };
+        let known = together.patients.contains(patient) || !self.homes(patient).await?.is_empty();
+        Ok(known.then(|| patient.clone()))
+    }
+
+    /// The Patient whose record a stored resource lives in.
+    async fn subject_of_stored(&mut self, kind: fhir::ResourceType, id: &str) -> Result<Option<String>, NodeError> {
+        let Some(version) = self.current(kind.number(), id).await? else { return Ok(None) };
+        let homes = self.reader().await?.homes_of(&version.record).await?;
+        Ok(homes.into_iter().next().map(|home| home.patient))
+    }
+
+    async fn patient_by_identifier(&mut self, system: &str, value: &str) -> Result<Option<String>, NodeError> {
+        let Some(patient) = fhir::ResourceType::parse("Patient") else { return Ok(None) };
+        let Some(param) = fhir::params::find(patient, "identifier") else { return Ok(None) };
+        let one = Match::Token { code: Some(value.to_owned()), system: Some(system.to_owned()) };
+        let search = Search {
+            kind: patient.number(),
+            filters: vec![Filter::Param { param: param.id.0, table: ParamTable::Token, any: vec![one], not: false }],
+            own_only: true,
+            now_ms: crate::clock::now_ms(),
+            order: Vec::new(),
+            snapshot: i64::MAX,
+            skip: 0,
+            before: None,
+        };
+        let found = self.reader().await?.search(&search, 2).await?;
+        let [only] = &found[..] else { return Ok(None) };
+        Ok(Some(only.id.clone()))
+    }
+
+    /// The home of a local Patient for a write of this kind and class, opened when first needed.
+    pub(crate) async fn home_of_patient(&mut self, patient: &str, resource: &Prepared) -> Result<Place, NodeError> {
+        let me = self.node.identity.id();
+        let mut custodial = None;
+        for home in self.homes(patient).await? {
+            let Some(context) = self.context(&home.record).await? else { continue };
+            let own = context.state.authority().is_some_and(|card| card.id() == me);
+            if own {
+                custodial = Some(context);
+            } else if let Some(authority) = covering_grant(&context, &me, resource) {
+                return Ok(Place { context, authority });
+            }
+        }
+        let context = match custodial {
+            Some(context) => context,
+            None => {
+                let context = self.open_record(Purpose::Custodial).await?;
+                self.set_home(Home { patient: patient.to_owned(), record: context.record, bound: false });
+                context
+            }
+        };
+        Ok(Place { context, authority: Authority::Genesis })
+    }
+}
+
+/// The grant under which `me` may write this resource there, if its key is held too.
+fn covering_grant(context: &Context, me: &record::IdentityId, resource: &Prepared) -> Option<Authority> {
+    let needed = match resource.method {
+        record::frame::Method::Create => Interactions::CREATE,
+        record::frame::Method::Update => Interactions::UPDATE,
+        record::frame::Method::Delete => Interactions::DELETE,
+        record::frame::Method::Copy => return None,
+    };
+    let level = Level::Type(resource.class, resource.kind.name().to_owned());
+    context.keys.key(&context.state.epochs(), &level)?;
+    let now = crate::clock::now_ms();
+    let given = context.state.live_grants(me, now).find(|given| {
+        given.grant.classes.contains(&resource.class)
+            && resource.class != Class::DIRECTORY
+            && given.grant.scopes().permits(resource.kind.name(), needed) == Permit::Yes
+    })?;
+    Some(Authority::Grant(given.id))
+}

@@ -1,0 +1,40 @@
+//! What every node does, without HTTP: the one way data is written, the one way received ops are applied, policy,
+//! rewriting, derived resources, sync glue. A hospital's gateway and a patient's node are the same code in two roles.
+//! Called by `server`, `patient` and `cli`.
+
+pub mod access;
+mod apply;
+mod author;
+mod batch;
+pub mod caller;
+pub mod clients;
+pub mod clock;
+mod commit;
+mod context;
+pub mod derived;
+pub mod error;
+pub mod grants;
+mod home;
+pub mod identity_file;
+mod index;
+pub mod invite;
+pub mod node;
+pub mod pairing;
+pub mod peers;
+mod prepare;
+pub mod read;
+pub mod reindex;
+pub mod requests;
+mod rewrite;
+pub mod search;
+mod sync;
+pub mod timeline;
+pub mod transaction;
+pub mod verify;
+pub mod write;
+
+pub use caller::Caller;
+pub use error::NodeError;
+pub use node::{Config, Node, OpenError, Role};
+pub use read::Served;
+pub use write::Written;

@@ -1,0 +1,177 @@
+//! A node: its identity, its database, its caches and its workers. Opened once per process. Called by `cli`.
+
+use crate::access::Auditor;
+use crate::commit::Committer;
+use crate::context::Contexts;
+use crate::identity_file::{IdentityFileError, load_or_create};
+use record::{Identity, RecordId};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use store::{Store, StoreError};
+use tokio::sync::watch;
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A hospital's gateway: has a house record, opens custodial records.
+    Gateway,
+    /// A patient's node: holds its own records, answers requests.
+    Patient,
+}
+
+/// How a node is opened.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it keeps its files.
+    pub data: PathBuf,
+    /// `postgres://...` or `sqlite://FILE`.
+    pub database_url: String,
+    /// The identity's file; several processes of one hospital share one.
+    pub identity: PathBuf,
+    /// What it calls itself towards others.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// Why a node does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The identity's file.
+    #[error(transparent)]
+    Identity(#[from] IdentityFileError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The database is another's.
+    #[error("this database belongs to identity {found}, not to {expected}: give the identity file it was made with")]
+    Owner {
+        /// Whose it is.
+        found: String,
+        /// Who asked.
+        expected: String,
+    },
+    /// The first op could not be written.
+    #[error("the house record could not be opened: {0}")]
+    House(crate::NodeError),
+    /// The data folder.
+    #[error("the data folder cannot be made: {0}")]
+    Folder(std::io::Error),
+}
+
+/// A node; cloning shares it.
+#[derive(Clone)]
+pub struct Node(pub(crate) Arc<Inner>);
+
+/// What the clones of a node share.
+pub struct Inner {
+    pub(crate) identity: Identity,
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    pub(crate) data: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) storage_key: [u8; 32],
+    /// This process's lanes: drawn afresh at each start, so that a restored backup does not fork.
+    pub(crate) instance: u64,
+    pub(crate) house: OnceLock<RecordId>,
+    pub(crate) contexts: Contexts,
+    pub(crate) committer: Committer,
+    pub(crate) auditor: Auditor,
+    pub(crate) net: OnceLock<net::Handle>,
+    pub(crate) changed: watch::Sender<u64>,
+}
+
+impl std::ops::Deref for Node {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Node {
+    /// Opens a node: loads or makes its identity, opens and migrates its database, starts its workers.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is left half made.
+    pub async fn open(config: Config) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(&config.data).map_err(OpenError::Folder)?;
+        let identity = load_or_create(&config.identity)?;
+        let store = Store::open(&config.database_url).await?;
+        check_owner(&store, &identity).await?;
+        let (committer, jobs) = Committer::new();
+        let (auditor, events) = Auditor::new();
+        let node = Self(Arc::new(Inner {
+            storage_key: identity.storage_key("keys"),
+            identity,
+            name: config.name,
+            role: config.role,
+            data: config.data,
+            instance: u64::from_le_bytes(crate::clock::random()) >> 1,
+            house: OnceLock::new(),
+            contexts: Contexts::default(),
+            committer,
+            auditor,
+            net: OnceLock::new(),
+            changed: watch::channel(0).0,
+            store,
+        }));
+        tokio::spawn(crate::commit::run(Arc::downgrade(&node.0), jobs));
+        tokio::spawn(crate::access::run(Arc::downgrade(&node.0), events));
+        if node.role == Role::Gateway {
+            node.open_house().await.map_err(OpenError::House)?;
+        }
+        Ok(node)
+    }
+
+    /// This node's identity.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// What it calls itself.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// `postgres` or `sqlite`.
+    pub fn database_kind(&self) -> &'static str {
+        self.0.store.kind()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`crate::NodeError::Store`].
+    pub async fn ping(&self) -> Result<(), crate::NodeError> {
+        Ok(self.0.store.ping().await?)
+    }
+
+    /// Changes whenever something was written or received here.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Writes what is waiting and closes the database.
+    pub async fn close(&self) {
+        self.0.auditor.flush().await;
+        if let Some(net) = self.0.net.get() {
+            net.clone().shutdown().await;
+        }
+        self.0.store.close().await;
+    }
+
+    pub(crate) fn house(&self) -> Result<RecordId, crate::NodeError> {
+        self.0.house.get().copied().ok_or(crate::NodeError::Internal("a patient's node has no house record"))
+    }
+}
+
+async fn check_owner(store: &Store, identity: &Identity) -> Result<(), OpenError> {
+    let mut tx = store.begin().await?;
+    let owner = tx.set_meta("identity", identity.id().bytes()).await?;
+    if owner != identity.id().bytes() {
+        let found = record::IdentityId::from_slice(&owner).map_or_else(String::new, |id| id.to_string());
+        return Err(OpenError::Owner { found, expected: identity.id().to_string() });
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! What can be known of a write before its transaction opens: class, subject, references, index rows, compressed
+//! content. Rows are computed here because a large Bundle takes milliseconds to walk, and the log's clock stays locked
+//! for as long as a transaction is open. Called by `write`.
+
+use crate::index;
+use fhir::home::Main;
+use fhir::reference::Parts;
+use fhir::{Parsed, ResourceType};
+use record::frame::{Content, Method, Packer};
+use record::{Class, IdentityId};
+use store::versions::Index;
+
+/// A resource ready for its transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) kind: ResourceType,
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    pub(crate) json: Vec<u8>,
+    /// Compressed frame content.
+    pub(crate) packed: Vec<u8>,
+    pub(crate) class: Class,
+    pub(crate) main: Main,
+    /// Local resources it names.
+    pub(crate) references: Vec<(ResourceType, String)>,
+    pub(crate) index: Vec<(u16, Index)>,
+}
+
+impl Prepared {
+    /// Prepares a put of `resource` under `id`.
+    pub(crate) fn put(origin: IdentityId, resource: &Parsed, id: &str, method: Method, packer: &mut Packer) -> Self {
+        let (kind, doc) = (resource.kind(), resource.doc());
+        let references = fhir::reference::sites(doc).into_iter().filter_map(|site| match fhir::reference::parse(&site.text) {
+            Parts::Relative { kind, id, .. } => Some((kind, id.to_owned())),
+            _ => None,
+        });
+        let json = resource.bytes().to_vec();
+        Self {
+            kind,
+            id: id.to_owned(),
+            method,
+            packed: packer.pack(&content(origin, kind, id, method, 0, json.clone()).encode()),
+            json,
+            class: class_of(doc, kind),
+            main: fhir::home::main(doc, kind),
+            references: references.collect(),
+            index: index::rows(doc, kind),
+        }
+    }
+
+    /// Prepares a deletion.
+    pub(crate) fn delete(origin: IdentityId, kind: ResourceType, id: &str, packer: &mut Packer) -> Self {
+        Self {
+            kind,
+            id: id.to_owned(),
+            method: Method::Delete,
+            json: Vec::new(),
+            packed: packer.pack(&content(origin, kind, id, Method::Delete, 0, Vec::new()).encode()),
+            class: Class::NORMAL,
+            main: Main::None,
+            references: Vec::new(),
+            index: Vec::new(),
+        }
+    }
+}
+
+/// The content of a resource frame.
+pub(crate) fn content(
+    origin: IdentityId,
+    kind: ResourceType,
+    id: &str,
+    method: Method,
+    house_seq: u64,
+    json: Vec<u8>,
+) -> Content {
+    Content { resource_type: kind.name().to_owned(), origin, id: id.to_owned(), method, house_seq, json }
+}
+
+/// The confidentiality class of a resource, as the record numbers it.
+pub(crate) fn class_of(doc: &fhir::json::Doc, kind: ResourceType) -> Class {
+    Class(fhir::class::of(doc, kind).number())
+}

@@ -1,0 +1,222 @@
+//! Reads: one resource, one version, the history of one. What the caller may not know of is not found. Called by
+//! `server`, `search` and `patient`.
+
+use crate::batch::Batch;
+use crate::caller::Caller;
+use crate::context::{Context, open_resource, place_of};
+use crate::error::NodeError;
+use crate::node::Node;
+use fhir::{ResourceType, datetime};
+use record::RecordId;
+use record::frame::Content;
+use record::scope::Interactions;
+use std::sync::Arc;
+use store::db::Reader;
+use store::versions::StoredVersion;
+
+/// Versions one history page may hold.
+pub const HISTORY_PAGE_MAX: usize = 1000;
+
+/// A resource as it is served.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Its type.
+    pub kind: ResourceType,
+    /// Its id.
+    pub id: String,
+    /// Its versionId.
+    pub version: String,
+    /// Microseconds since 1970.
+    pub last_updated: i64,
+    /// The JSON with id and meta set; empty for a deletion.
+    pub json: Vec<u8>,
+    /// Deleted as of this version.
+    pub deleted: bool,
+    /// `POST`, `PUT` or `DELETE`: how this version came to be.
+    pub method: &'static str,
+    /// Where it lives, for audit.
+    pub(crate) record: RecordId,
+}
+
+/// A page of a history.
+#[derive(Clone, Debug)]
+pub struct HistoryPage {
+    /// How many versions there are in all.
+    pub total: i64,
+    /// Newest first.
+    pub versions: Vec<Served>,
+    /// Where the next page begins.
+    pub next: Option<i64>,
+}
+
+impl Node {
+    /// The current version of a resource.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Gone`], [`NodeError::Forbidden`] by token.
+    pub async fn read(&self, caller: &Caller, kind: ResourceType, id: &str) -> Result<Served, NodeError> {
+        caller.permit(kind, Interactions::READ)?;
+        let name = || format!("{}/{id}", kind.name());
+        let Some(version) = Reader::from(&self.store).current(kind.number(), id).await? else {
+            return Err(NodeError::NotFound(name()));
+        };
+        if !self.may_see(&version).await? {
+            return Err(NodeError::NotFound(name()));
+        }
+        if version.is_deleted() {
+            return Err(NodeError::Gone(name()));
+        }
+        self.serve(version).await?.ok_or_else(|| NodeError::NotFound(name()))
+    }
+
+    /// One version of a resource.
+    ///
+    /// # Errors
+    /// As [`Node::read`].
+    pub async fn vread(&self, caller: &Caller, kind: ResourceType, id: &str, version: &str) -> Result<Served, NodeError> {
+        caller.permit(kind, Interactions::READ)?;
+        let name = || format!("{}/{id}/_history/{version}", kind.name());
+        let Some(found) = Reader::from(&self.store).version(kind.number(), id, version).await? else {
+            return Err(NodeError::NotFound(name()));
+        };
+        if !self.may_see(&found).await? {
+            return Err(NodeError::NotFound(name()));
+        }
+        if found.is_deleted() {
+            return Err(NodeError::Gone(name()));
+        }
+        self.serve(found).await?.ok_or_else(|| NodeError::NotFound(name()))
+    }
+
+    /// The versions of a resource, newest first, from before position `before`.
+    ///
+    /// # Errors
+    /// As [`Node::read`], but a deleted resource has a history.
+    pub async fn history(
+        &self,
+        caller: &Caller,
+        kind: ResourceType,
+        id: &str,
+        before: Option<i64>,
+        count: usize,
+    ) -> Result<HistoryPage, NodeError> {
+        caller.permit(kind, Interactions::READ)?;
+        let most = count.clamp(1, HISTORY_PAGE_MAX);
+        let mut reader = Reader::from(&self.store);
+        let mut found =
+            reader.history(kind.number(), id, before.unwrap_or(i64::MAX), most as i64 + 1).await?;
+        let total = reader.history_count(kind.number(), id).await?;
+        let next = (found.len() > most).then(|| found[most - 1].position);
+        found.truncate(most);
+        let mut versions = Vec::with_capacity(found.len());
+        for version in found {
+            if self.may_see(&version).await?
+                && let Some(served) = self.serve(version).await?
+            {
+                versions.push(served);
+            }
+        }
+        if versions.is_empty() && before.is_none() {
+            return Err(NodeError::NotFound(format!("{}/{id}", kind.name())));
+        }
+        Ok(HistoryPage { total: if next.is_some() { total } else { total.max(versions.len() as i64) }, versions, next })
+    }
+
+    /// Own resources always; others' while a grant reaches them.
+    pub(crate) async fn may_see(&self, version: &StoredVersion) -> Result<bool, NodeError> {
+        if version.own {
+            return Ok(true);
+        }
+        Ok(Reader::from(&self.store).is_visible(version.position, crate::clock::now_ms()).await?)
+    }
+
+    /// The served form of a version; `None` where its frame does not open here.
+    pub(crate) async fn serve(&self, version: StoredVersion) -> Result<Option<Served>, NodeError> {
+        let kind = ResourceType::from_number(version.kind).ok_or(NodeError::Internal("a type without a name"))?;
+        let json = if version.is_deleted() {
+            Vec::new()
+        } else {
+            match self.version_json(&version).await? {
+                Some(json) => {
+                    let at = datetime::format_instant(version.last_updated);
+                    fhir::served::splice(&json, &version.id, &version.version, &at)
+                }
+                None => return Ok(None),
+            }
+        };
+        Ok(Some(Served {
+            kind,
+            json,
+            deleted: version.is_deleted(),
+            method: ["POST", "PUT", "DELETE", "PUT"][usize::from(version.method.min(3))],
+            id: version.id,
+            version: version.version,
+            last_updated: version.last_updated,
+            record: version.record,
+        }))
+    }
+
+    async fn version_json(&self, version: &StoredVersion) -> Result<Option<Vec<u8>>, NodeError> {
+        if version.op.0 == [0; 32] {
+            return Ok(Some(version.json.clone()));
+        }
+        let mut reader = Reader::from(&self.store);
+        // Keys are only ever added while a version is visible: what is remembered opens it, or is loaded anew.
+        if let Some(context) = self.contexts.get(&version.record)
+            && let Some(content) = self.open_content(&context, version, &mut reader).await?
+        {
+            return Ok(Some(self.shown(&context, version, content)));
+        }
+        let Some(context) = self.context(&mut reader, &version.record).await? else { return Ok(None) };
+        let content = self.open_content(&context, version, &mut reader).await?;
+        Ok(content.map(|content| self.shown(&context, version, content)))
+    }
+
+    async fn open_content(
+        &self,
+        context: &Arc<Context>,
+        version: &StoredVersion,
+        reader: &mut Reader<'_>,
+    ) -> Result<Option<Content>, NodeError> {
+        if version.frame.is_empty() {
+            return Ok(None);
+        }
+        let Some(stored) = reader.op(&version.op).await? else { return Ok(None) };
+        let Some(entry) = stored.op.entries().get(version.place as usize) else { return Ok(None) };
+        match open_resource(&stored.op, version.place, entry, &version.frame, context) {
+            Ok(content) => Ok(content),
+            Err(error) => {
+                tracing::error!(op = %version.op, place = version.place, %error, "a stored frame is unreadable");
+                Ok(None)
+            }
+        }
+    }
+
+    fn shown(&self, context: &Context, version: &StoredVersion, content: Content) -> Vec<u8> {
+        if version.own {
+            return content.json;
+        }
+        match fhir::json::Doc::parse(content.json) {
+            Ok(doc) => crate::rewrite::for_viewer(&self.identity.id(), &version.origin, context, &doc),
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
+impl Batch {
+    /// The JSON of a version of this node's own, inside the transaction.
+    pub(crate) async fn stored_json(&mut self, version: &StoredVersion) -> Result<Vec<u8>, NodeError> {
+        if version.op.0 == [0; 32] {
+            return Ok(version.json.clone());
+        }
+        let context = self.known(&version.record).await?;
+        let stored = self.reader().await?.op(&version.op).await?;
+        let Some(stored) = stored else { return Err(NodeError::Internal("a version without its op")) };
+        let place = place_of(&stored.op, version.place);
+        let entry = stored.op.entries().get(version.place as usize);
+        let key = entry.and_then(|entry| context.keys.resource_key(&entry.key, entry.class, &entry.resource_type));
+        let key = key.ok_or(NodeError::Internal("a frame of one's own without its key"))?;
+        let content = place.open(&key, &version.frame).and_then(|bytes| Content::decode(&bytes));
+        content.map(|content| content.json).or(Err(NodeError::Internal("a frame of one's own that does not open")))
+    }
+}

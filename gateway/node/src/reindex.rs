@@ -1,0 +1,122 @@
+//! Reindex: every cache table rebuilt from the log, in the order things were stored, in one transaction. Called by
+//! `cli`.
+
+use crate::batch::Batch;
+use crate::error::NodeError;
+use crate::node::Node;
+use record::{Kind, LaneKind, RecordId, Verified};
+use std::collections::{HashMap, HashSet};
+use store::homes::Home;
+
+/// Ops read at once.
+const ROWS: i64 = 512;
+
+/// What a reindex did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reindexed {
+    /// Ops that were gone through.
+    pub ops: u64,
+}
+
+impl Node {
+    /// Rebuilds the caches. Runs while the node serves: readers see the old rows until it commits.
+    ///
+    /// # Errors
+    /// [`NodeError`]; nothing is changed then.
+    pub async fn reindex(&self, progress: std::sync::Arc<dyn Fn(u64) + Send + Sync>) -> Result<Reindexed, NodeError> {
+        self.commit(move |batch| {
+            let progress = progress.clone();
+            Box::pin(async move { batch.reindex(&*progress).await })
+        })
+        .await
+    }
+}
+
+impl Batch {
+    async fn reindex(&mut self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Reindexed, NodeError> {
+        self.tx().await?.drop_caches().await?;
+        let mut done = Reindexed::default();
+        let (mut position, mut records) = (0, HashSet::<RecordId>::new());
+        let mut journals = HashMap::new();
+        loop {
+            let rows = self.reader().await?.all_ops_after(position, ROWS).await?;
+            let Some(last) = rows.last() else { break };
+            position = last.position;
+            for stored in rows {
+                let op = Verified::from_own_log(stored.op);
+                let record = op.record();
+                self.replay_head(&op).await?;
+                self.replay_time(stored.last_updated);
+                let frames = self.reader().await?.frames(&op.id()).await?;
+                match op.header().kind.lane() {
+                    LaneKind::Control => {
+                        records.insert(record);
+                        self.replay_control(&op, stored.position).await?;
+                    }
+                    LaneKind::Change => {
+                        if !journals.contains_key(&record) {
+                            let rows = self.reader().await?.journal_of(&record).await?;
+                            let rows = rows.into_iter().map(|(op, place, at, time)| ((op, place), (at, time)));
+                            journals.insert(record, rows.collect::<HashMap<_, _>>());
+                        }
+                        let context = self.known(&record).await?;
+                        self.replay_home(&op, &frames, &record).await?;
+                        let journal = journals.get(&record).cloned().unwrap_or_default();
+                        self.index_op(&context, &op, &frames, stored.position, stored.last_updated, &journal).await?;
+                    }
+                    LaneKind::Audit => {}
+                }
+                done.ops += 1;
+            }
+            progress(done.ops);
+        }
+        // What later grants and revokes changed of earlier ops.
+        for record in records {
+            let context = self.known(&record).await?;
+            self.replay_foreign(&context).await?;
+        }
+        self.replay_tasks().await?;
+        Ok(done)
+    }
+
+    /// A custodial record is about the Patient that this identity first wrote into it.
+    async fn replay_home(&mut self, op: &Verified, frames: &[(u32, Vec<u8>)], record: &RecordId) -> Result<(), NodeError> {
+        let me = self.node.identity.id();
+        if op.header().lane.author != me || !self.reader().await?.homes_of(record).await?.is_empty() {
+            return Ok(());
+        }
+        let context = self.known(record).await?;
+        for (at, frame) in frames {
+            let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.resource_type == "Patient") else { continue };
+            if let Ok(Some(content)) = crate::context::open_resource(op, *at, entry, frame, &context) {
+                self.set_home(Home { patient: content.id, record: *record, bound: false });
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn replay_control(&mut self, op: &Verified, position: i64) -> Result<(), NodeError> {
+        let record = op.record();
+        let context = self.reload(&record, position).await?;
+        if op.header().kind == Kind::Genesis {
+            self.lanes_of_new(record);
+        }
+        self.set_known(&context);
+        self.replay_reach(&context).await?;
+        self.derive(&context).await
+    }
+
+    async fn replay_tasks(&mut self) -> Result<(), NodeError> {
+        if self.node.role != crate::node::Role::Gateway {
+            return Ok(());
+        }
+        for kind in ["invite", "request"] {
+            for task in self.reader().await?.tasks(kind).await? {
+                let json = crate::derived::task::json(&task);
+                self.put_derived("Task", &task.id, json, task.position, task.last_updated).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! Verify: every op, frame and index row checked against the rules and against each other. Changes nothing. Called by
+//! `cli`.
+
+use crate::context::{Context, open_resource};
+use crate::error::NodeError;
+use crate::index;
+use crate::node::Node;
+use fhir::ResourceType;
+use record::frame::Method;
+use record::identity::Card;
+use record::{IdentityId, Kind, LaneKind, Op, RecordId, verify};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::db::Reader;
+use store::ops::StoredOp;
+
+/// Ops read at once.
+const ROWS: i64 = 512;
+/// Faults told one by one; the rest is counted.
+const FAULTS_MAX: usize = 100;
+
+/// What verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Faults in words, the first hundred.
+    pub faults: Vec<String>,
+    /// How many there are in all.
+    pub fault_count: u64,
+    /// Control ops.
+    pub control_ops: u64,
+    /// Access ops.
+    pub access_ops: u64,
+    /// Change ops.
+    pub change_ops: u64,
+    /// Frames that are here.
+    pub frames: u64,
+    /// Versions.
+    pub versions: u64,
+    /// Index rows.
+    pub index_rows: u64,
+}
+
+impl Report {
+    fn fault(&mut self, text: String) {
+        self.fault_count += 1;
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(text);
+        }
+    }
+}
+
+struct Walk<'n> {
+    node: &'n Node,
+    report: Report,
+    cards: HashMap<IdentityId, Card>,
+    contexts: HashMap<RecordId, Arc<Context>>,
+}
+
+impl Node {
+    /// Checks everything in the database.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`] if it cannot be read; faults are in the report.
+    pub async fn verify(&self) -> Result<Report, NodeError> {
+        let mut walk = Walk { node: self, report: Report::default(), cards: HashMap::new(), contexts: HashMap::new() };
+        walk.cards.insert(self.identity().id(), self.identity().card().clone());
+        for known in Reader::from(&self.store).identities().await? {
+            match Card::decode(&known.card) {
+                Ok(card) if card.id() == known.id => drop(walk.cards.insert(known.id, card)),
+                _ => walk.report.fault(format!("the card of identity {} does not verify", known.id)),
+            }
+        }
+        let mut position = 0;
+        loop {
+            let rows = match Reader::from(&self.store).all_ops_after(position, ROWS).await {
+                Ok(rows) => rows,
+                Err(store::StoreError::Damaged(what)) => {
+                    walk.report.fault(format!("after position {position} the log holds a {what} that does not read back"));
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let Some(last) = rows.last() else { break };
+            position = last.position;
+            for stored in &rows {
+                walk.op(stored).await?;
+            }
+        }
+        let (versions, index_rows) = self.store.row_counts().await?;
+        (walk.report.versions, walk.report.index_rows) = (versions as u64, index_rows as u64);
+        Ok(walk.report)
+    }
+}
+
+impl Walk<'_> {
+    async fn op(&mut self, stored: &StoredOp) -> Result<(), NodeError> {
+        let (op, record) = (&stored.op, stored.op.record());
+        match op.header().lane.kind {
+            LaneKind::Control => self.report.control_ops += 1,
+            LaneKind::Audit => self.report.access_ops += 1,
+            LaneKind::Change => self.report.change_ops += 1,
+        }
+        let mut reader = Reader::from(&self.node.store);
+        let frames = reader.frames(&op.id()).await?;
+        self.report.frames += frames.len() as u64;
+        for (at, frame) in &frames {
+            if !op.entries().get(*at as usize).is_some_and(|entry| record::frame::matches(entry, frame)) {
+                self.report.fault(format!("op {}: frame {at} is not the signed one (rule 3.6)", op.id()));
+            }
+        }
+        if op.header().kind == Kind::Genesis {
+            self.genesis(op, &frames);
+        }
+        match self.cards.get(&op.header().lane.author) {
+            None => self.report.fault(format!("op {}: its author's card is not here", op.id())),
+            Some(card) => {
+                if let Err(error) = verify(op.clone(), &card.statement) {
+                    self.report.fault(format!("op {}: {error}", op.id()));
+                }
+            }
+        }
+        let cited = op.header().cited().copied().collect::<Vec<_>>();
+        let lamports = reader.lamports(&cited).await?;
+        if lamports.len() < cited.iter().collect::<std::collections::BTreeSet<_>>().len() {
+            self.report.fault(format!("op {}: an op it cites is not here (rule 2.5)", op.id()));
+        } else if op.header().lamport != lamports.iter().map(|(_, lamport)| *lamport).max().unwrap_or(0) + 1 {
+            self.report.fault(format!("op {}: its Lamport number does not follow (rule 2.5)", op.id()));
+        }
+        if let Some(previous) = op.header().previous {
+            let before = reader.op(&previous).await?;
+            let follows = before.is_some_and(|before| {
+                let header = before.op.header();
+                header.lane == op.header().lane && header.seq + 1 == op.header().seq && before.op.record() == record
+            });
+            if !follows {
+                self.report.fault(format!("op {}: it does not follow its lane (rule 2.3)", op.id()));
+            }
+        }
+        if op.header().lane.kind == LaneKind::Change {
+            self.change(stored, &frames, &record).await?;
+        }
+        Ok(())
+    }
+
+    fn genesis(&mut self, op: &Op, frames: &[(u32, Vec<u8>)]) {
+        let body = frames.first().and_then(|(_, frame)| record::frame::unpack(frame).ok());
+        let body = body.and_then(|bytes| record::body::Body::decode(Kind::Genesis, &bytes).ok());
+        match body {
+            Some(record::body::Body::Genesis(genesis)) => drop(self.cards.insert(genesis.author.id(), genesis.author)),
+            _ => self.report.fault(format!("op {}: the body of a genesis is not here or does not read (rule 4.2)", op.id())),
+        }
+    }
+
+    async fn change(&mut self, stored: &StoredOp, frames: &[(u32, Vec<u8>)], record: &RecordId) -> Result<(), NodeError> {
+        let (op, own) = (&stored.op, stored.op.header().lane.author == self.node.identity().id());
+        let context = match self.contexts.get(record) {
+            Some(context) => context.clone(),
+            None => {
+                let context = self.node.context(&mut Reader::from(&self.node.store), record).await?;
+                let Some(context) = context else {
+                    self.report.fault(format!("record {record}: it is not in the cache; run reindex"));
+                    return Ok(());
+                };
+                self.contexts.insert(*record, context.clone());
+                context
+            }
+        };
+        for (at, frame) in frames {
+            let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.is_resource()) else { continue };
+            let content = match open_resource(op, *at, entry, frame, &context) {
+                Ok(Some(content)) => content,
+                Ok(None) if own => {
+                    self.report.fault(format!("op {}: frame {at} of one's own does not open", op.id()));
+                    continue;
+                }
+                Ok(None) => continue,
+                Err(error) => {
+                    self.report.fault(format!("op {}: frame {at}: {error}", op.id()));
+                    continue;
+                }
+            };
+            let counts = own || context.state.judge(&op.id(), op.header(), op.entries()) == record::state::Judgement::Counts;
+            if !counts || (own && content.method == Method::Copy) || content.origin != op.header().lane.author {
+                continue;
+            }
+            self.row(op, *at, content, &context, own).await?;
+        }
+        Ok(())
+    }
+
+    /// The version row of a frame, and what it is found by.
+    async fn row(&mut self, op: &Op, at: u32, content: record::frame::Content, context: &Context, own: bool) -> Result<(), NodeError> {
+        let me = self.node.identity().id();
+        let Some(kind) = ResourceType::parse(&content.resource_type) else { return Ok(()) };
+        let id = crate::rewrite::served_id(&me, &content.origin, &content.id);
+        let version = format!("{}.{at}", op.id().version());
+        let row = Reader::from(&self.node.store).version(kind.number(), &id, &version).await?;
+        let Some(row) = row else {
+            self.report.fault(format!("op {}: frame {at} has no version row; run reindex", op.id()));
+            return Ok(());
+        };
+        let mut expected = Vec::new();
+        if row.current && content.method != Method::Delete {
+            let json = match own {
+                true => Ok(content.json),
+                false => fhir::json::Doc::parse(content.json)
+                    .map(|doc| crate::rewrite::for_viewer(&me, &op.header().lane.author, context, &doc)),
+            };
+            if let Ok(doc) = json.and_then(fhir::json::Doc::parse) {
+                expected = index::rows(&doc, kind);
+            }
+        }
+        let mut found = self.node.store.index_of(row.position).await?;
+        let text = |rows: &mut Vec<(u16, store::versions::Index)>| {
+            let mut texts = rows.drain(..).map(|row| format!("{row:?}")).collect::<Vec<_>>();
+            texts.sort();
+            texts
+        };
+        if text(&mut expected) != text(&mut found) {
+            self.report.fault(format!("op {}: frame {at} is not indexed as it reads; run reindex", op.id()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! The router, and what all requests share. Called by `cli` through [`app`].
+
+use crate::auth::Callers;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::smart::jwks::KeySets;
+use crate::{dispatch, edge, health, metrics, smart};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get, post};
+use bytes::Bytes;
+use node::Node;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use tokio::sync::Semaphore;
+use tower_http::compression::CompressionLayer;
+
+/// What all requests share; cloning shares it.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) node: Node,
+    pub(crate) settings: Settings,
+    /// `<base_url>/fhir`, without a slash at its end.
+    pub(crate) base: String,
+    /// Where tokens are asked for; the audience of client assertions.
+    pub(crate) token_url: String,
+    pub(crate) callers: Callers,
+    pub(crate) metrics: Metrics,
+    /// One permit per request that is worked on.
+    pub(crate) turns: Semaphore,
+    pub(crate) key_sets: KeySets,
+    /// The CapabilityStatement, written once.
+    pub(crate) capabilities: OnceLock<Bytes>,
+    /// Whether this node's key signs what it verifies, tried once at start.
+    pub(crate) signer: bool,
+}
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// The whole HTTP surface of a hospital's node.
+///
+/// FHIR is at `/fhir`, tokens at `/auth/token`, the rest at `/health/live`, `/health/ready`, `/metrics` and
+/// `/.well-known/smart-configuration`. Every answer carries `X-Request-Id`.
+pub fn app(settings: Settings, node: Node) -> Router {
+    let app = App(Arc::new(Inner {
+        base: format!("{}/fhir", settings.base_url),
+        token_url: format!("{}/auth/token", settings.base_url),
+        callers: Callers::new(&node.token_key()),
+        metrics: Metrics::new(node.database_kind()),
+        turns: Semaphore::new(settings.limits.requests_max),
+        key_sets: KeySets::default(),
+        capabilities: OnceLock::new(),
+        signer: health::signer_works(&node),
+        settings,
+        node,
+    }));
+    Router::new()
+        .route("/fhir", any(dispatch::serve))
+        .route("/fhir/", any(dispatch::serve))
+        .route("/fhir/{*rest}", any(dispatch::serve))
+        .route("/fhir/.well-known/smart-configuration", get(smart::discovery::configuration))
+        .route("/.well-known/smart-configuration", get(smart::discovery::configuration))
+        .route("/auth/token", post(smart::token_endpoint::grant))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::text))
+        .fallback(dispatch::nothing_here)
+        .method_not_allowed_fallback(dispatch::other_method)
+        .layer(from_fn_with_state(app.clone(), edge::around))
+        .layer(CompressionLayer::new().gzip(true))
+        .with_state(app)
+}

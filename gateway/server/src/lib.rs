@@ -1,0 +1,33 @@
+//! The hospital's side: FHIR R4 over HTTP, SMART Backend Services, health and metrics. A request comes in through
+//! [`app`]'s `edge`, `dispatch` finds its row in `routes`, one file under `interaction` or `operation` answers it.
+//! What a resource is and may be is `fhir`'s and `node`'s business. Called by `cli`.
+
+mod answer;
+mod app;
+mod auth;
+mod body;
+mod bundle;
+mod condition;
+mod dispatch;
+mod edge;
+mod error;
+mod health;
+mod interaction;
+mod metrics;
+mod negotiate;
+mod operation;
+mod page;
+mod pairs;
+mod parameters;
+mod request_id;
+mod routes;
+mod serve;
+pub mod settings;
+mod smart;
+mod target;
+pub mod token;
+mod view;
+
+pub use app::app;
+pub use serve::{GRACE, serve};
+pub use settings::{Limits, Settings};

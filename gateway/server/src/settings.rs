@@ -1,0 +1,56 @@
+//! What the operator decides about the HTTP side, and its limits. Made by `cli`.
+
+use std::time::Duration;
+
+/// How the server presents itself.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What clients see before `/fhir`, without a slash at its end: `https://fhir.example.org`. It is what `Location`,
+    /// `next` and discovery say behind a proxy.
+    pub base_url: String,
+    /// Its limits.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Settings with the usual limits.
+    #[must_use]
+    pub fn new(base_url: &str) -> Self {
+        Self { base_url: base_url.trim_end_matches('/').to_owned(), limits: Limits::default() }
+    }
+}
+
+/// What one request, and all of them together, may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest body, before and after it is inflated.
+    pub body_bytes_max: usize,
+    /// Longest time a body may take to arrive.
+    pub body_time_max: Duration,
+    /// Most requests worked on at once; health and metrics are not counted.
+    pub requests_max: usize,
+    /// Longest time a request waits for its turn.
+    pub queue_time_max: Duration,
+    /// Longest time a request is worked on.
+    pub request_time_max: Duration,
+}
+
+/// The largest Synthea transaction is some 20 MiB; three times that leaves room and is still bounded.
+pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Beyond this, waiting requests only make each other slower: the database has far fewer connections.
+pub const REQUESTS_MAX: usize = 512;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: BODY_BYTES_MAX,
+            // 64 MiB in a minute is a line of 9 Mbit/s.
+            body_time_max: Duration::from_secs(60),
+            requests_max: REQUESTS_MAX,
+            queue_time_max: Duration::from_secs(5),
+            // A transaction of 10,000 entries takes seconds; a client's own patience ends about here.
+            request_time_max: Duration::from_secs(120),
+        }
+    }
+}

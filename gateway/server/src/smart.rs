@@ -1,0 +1,7 @@
+//! SMART Backend Services: how a system gets its bearer token without a person. Called by `app`.
+//! Spec: <https://hl7.org/fhir/smart-app-launch/backend-services.html>.
+
+pub(crate) mod assertion;
+pub(crate) mod discovery;
+pub(crate) mod jwks;
+pub(crate) mod token_endpoint;

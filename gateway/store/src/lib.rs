@@ -1,0 +1,21 @@
+//! The only room with SQL: the op log and the search index, on Postgres and on SQLite. `log_` tables are the
+//! truth, `cache_` tables are rebuilt from it. What ops mean is not known here. Called by `node` alone.
+
+pub mod acks;
+pub mod audit;
+pub mod clients;
+pub mod clock;
+pub mod db;
+pub mod homes;
+pub mod identities;
+pub mod keys;
+mod migrate;
+pub mod missing;
+pub mod ops;
+pub mod reach;
+pub mod search;
+pub mod table;
+pub mod tasks;
+pub mod versions;
+
+pub use db::{Row, Store, StoreError, Tx, Value};

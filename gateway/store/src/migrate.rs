@@ -1,0 +1,39 @@
+//! Migrations: the scripts of `migrations/`, in pairs of the same name, forward only. Called when a store opens.
+
+use crate::db::{Store, StoreError, Tx};
+
+const POSTGRES: [&str; 2] = [
+    include_str!("../../../migrations/postgres/0001_log.sql"),
+    include_str!("../../../migrations/postgres/0002_cache.sql"),
+];
+const SQLITE: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_log.sql"),
+    include_str!("../../../migrations/sqlite/0002_cache.sql"),
+];
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY)";
+
+/// Applies what is missing, in one transaction; several processes may start at once.
+pub(crate) async fn run(store: &Store) -> Result<(), StoreError> {
+    let mut tx = store.begin().await?;
+    let scripts = match &tx {
+        Tx::Postgres(_) => POSTGRES,
+        Tx::Sqlite(_) => SQLITE,
+    };
+    if let Tx::Postgres(_) = &tx {
+        // The lock's number is the letters "chartwel"; it only has to be the same in every process.
+        tx.fetch("SELECT pg_advisory_xact_lock(7163386519166578028)::text", &[]).await?;
+    }
+    tx.execute(TABLE, &[]).await?;
+    let found = tx.fetch("SELECT COALESCE(MAX(number), 0) FROM schema_migrations", &[]).await?;
+    let found = found.first().map_or(0, |row| row.int(0));
+    let known = scripts.len() as i64;
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for (number, script) in (1_i64..).zip(scripts).skip(found as usize) {
+        tx.script(script).await?;
+        tx.execute("INSERT INTO schema_migrations (number) VALUES ($1)", &[number.into()]).await?;
+    }
+    tx.commit().await
+}

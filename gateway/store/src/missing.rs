@@ -1,0 +1,90 @@
+//! Resource frames that were withheld or have not come yet. Called by `node`.
+
+use crate::db::{Reader, StoreError, Tx, Value};
+use crate::table::{Kind, Table};
+use record::{Class, OpId, RecordId};
+
+const MISSING: Table = Table {
+    name: "cache_missing",
+    columns: &[
+        ("op", Kind::Bytes),
+        ("place", Kind::Int),
+        ("record", Kind::Bytes),
+        ("type", Kind::Text),
+        ("class", Kind::Int),
+    ],
+    suffix: "ON CONFLICT (op, place) DO NOTHING",
+};
+
+/// A frame that is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its op.
+    pub op: OpId,
+    /// Its place.
+    pub place: u32,
+    /// The record.
+    pub record: RecordId,
+    /// The resource's type.
+    pub resource_type: String,
+    /// Its class.
+    pub class: Class,
+}
+
+impl Tx {
+    /// Remembers frames that are not here.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn add_missing(&mut self, missing: Vec<Missing>) -> Result<(), StoreError> {
+        let rows = missing.into_iter().map(|frame| {
+            vec![
+                frame.op.bytes().into(),
+                frame.place.into(),
+                frame.record.bytes().into(),
+                frame.resource_type.into(),
+                Value::Int(i64::from(frame.class.0)),
+            ]
+        });
+        MISSING.insert(self, rows.collect()).await
+    }
+
+    /// Forgets that a frame is not here.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn found(&mut self, op: &OpId, place: u32) -> Result<(), StoreError> {
+        let sql = "DELETE FROM cache_missing WHERE op = $1 AND place = $2";
+        self.execute(sql, &[op.bytes().into(), place.into()]).await.map(drop)
+    }
+
+    /// Deletes the frame at a place: what may no longer be seen is not kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn delete_frame(&mut self, op: &OpId, place: u32) -> Result<(), StoreError> {
+        let sql = "DELETE FROM log_frames WHERE op = $1 AND place = $2";
+        self.execute(sql, &[op.bytes().into(), place.into()]).await.map(drop)
+    }
+}
+
+impl Reader<'_> {
+    /// The frames of a record that are not here, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn missing(&mut self, record: &RecordId, most: i64) -> Result<Vec<Missing>, StoreError> {
+        let sql = "SELECT op, place, type, class FROM cache_missing WHERE record = $1 LIMIT $2";
+        let mut rows = self.fetch(sql, &[record.bytes().into(), most.into()]).await?;
+        let frame = |row: &mut crate::db::Row| {
+            Ok(Missing {
+                op: OpId(row.id(0)?),
+                place: row.int(1) as u32,
+                record: *record,
+                resource_type: row.text(2),
+                class: Class(row.int(3) as u8),
+            })
+        };
+        rows.iter_mut().map(frame).collect()
+    }
+}

@@ -1,0 +1,294 @@
+//! The op log: ops, their frames, and the heads of lanes. Only verified ops are appended. Called by `node`.
+
+use crate::db::{Reader, Row, Store, StoreError, Tx, Value};
+use crate::table::{Kind, Table};
+use record::{Head, IdentityId, Lane, LaneKind, Op, OpId, RecordId, Verified};
+
+const OPS: Table = Table {
+    name: "log_ops",
+    columns: &[
+        ("id", Kind::Bytes),
+        ("record", Kind::Bytes),
+        ("author", Kind::Bytes),
+        ("lane_kind", Kind::Int),
+        ("lane_instance", Kind::Int),
+        ("seq", Kind::Int),
+        ("lamport", Kind::Int),
+        ("kind", Kind::Int),
+        ("position", Kind::Int),
+        ("last_updated", Kind::Int),
+        ("header", Kind::Bytes),
+        ("signature", Kind::Bytes),
+        ("entries", Kind::Bytes),
+    ],
+    suffix: "",
+};
+const FRAMES: Table = Table {
+    name: "log_frames",
+    columns: &[("op", Kind::Bytes), ("place", Kind::Int), ("bytes", Kind::Bytes)],
+    suffix: "ON CONFLICT (op, place) DO NOTHING",
+};
+const LANES: Table = Table {
+    name: "cache_lanes",
+    columns: &[
+        ("record", Kind::Bytes),
+        ("author", Kind::Bytes),
+        ("lane_kind", Kind::Int),
+        ("lane_instance", Kind::Int),
+        ("seq", Kind::Int),
+        ("id", Kind::Bytes),
+        ("lamport", Kind::Int),
+    ],
+    suffix: "ON CONFLICT (record, author, lane_kind, lane_instance) DO UPDATE \
+             SET seq = excluded.seq, id = excluded.id, lamport = excluded.lamport \
+             WHERE excluded.seq >= cache_lanes.seq",
+};
+
+/// An op to append, with the frames that are here.
+pub struct NewOp<'o> {
+    /// The op.
+    pub op: &'o Verified,
+    /// Its frames by place.
+    pub frames: Vec<(u32, Vec<u8>)>,
+    /// Its first position.
+    pub position: i64,
+    /// When this server applied it, microseconds since 1970.
+    pub last_updated: i64,
+}
+
+/// An op as stored.
+pub struct StoredOp {
+    /// The op. It was verified before it was stored; `verify` checks again.
+    pub op: Op,
+    /// Its first position.
+    pub position: i64,
+    /// When this server applied it.
+    pub last_updated: i64,
+}
+
+/// A lane's head with its Lamport number.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneHead {
+    /// The head.
+    pub head: Head,
+    /// Its Lamport number.
+    pub lamport: u64,
+}
+
+impl Tx {
+    /// Appends ops with their frames and moves the heads of their lanes. An op that is there already is an error of
+    /// the caller's.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn append(&mut self, ops: Vec<NewOp<'_>>) -> Result<(), StoreError> {
+        let (mut rows, mut frames) = (Vec::with_capacity(ops.len()), Vec::new());
+        let mut lanes = std::collections::BTreeMap::<(Vec<u8>, Lane), Vec<Value>>::new();
+        for NewOp { op, frames: bytes, position, last_updated } in ops {
+            let (header, record) = (op.header(), op.record());
+            let lane = header.lane;
+            rows.push(vec![
+                op.id().bytes().into(),
+                record.bytes().into(),
+                lane.author.bytes().into(),
+                Value::Int(lane.kind as i64),
+                lane.instance.into(),
+                header.seq.into(),
+                header.lamport.into(),
+                Value::Int(header.kind as i64),
+                position.into(),
+                last_updated.into(),
+                op.header_bytes().into(),
+                op.signature()[..].into(),
+                op.entries_bytes().into(),
+            ]);
+            for (place, bytes) in bytes {
+                frames.push(vec![op.id().bytes().into(), place.into(), bytes.into()]);
+            }
+            lanes.insert((record.0.to_vec(), lane), lane_row(op));
+        }
+        OPS.insert(self, rows).await?;
+        FRAMES.insert(self, frames).await?;
+        LANES.insert(self, lanes.into_values().collect()).await
+    }
+
+    /// Moves the head of an op's lane to it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn set_lane(&mut self, op: &Op) -> Result<(), StoreError> {
+        LANES.insert(self, vec![lane_row(op)]).await
+    }
+
+    /// Adds frames of ops that are here.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn add_frames(&mut self, frames: Vec<(OpId, u32, Vec<u8>)>) -> Result<(), StoreError> {
+        let rows = frames.into_iter().map(|(op, place, bytes)| vec![op.bytes().into(), place.into(), bytes.into()]);
+        FRAMES.insert(self, rows.collect()).await
+    }
+}
+
+fn lane_row(op: &Op) -> Vec<Value> {
+    let header = op.header();
+    vec![
+        op.record().bytes().into(),
+        header.lane.author.bytes().into(),
+        Value::Int(header.lane.kind as i64),
+        header.lane.instance.into(),
+        header.seq.into(),
+        op.id().bytes().into(),
+        header.lamport.into(),
+    ]
+}
+
+fn lane_head(row: &mut Row) -> Result<LaneHead, StoreError> {
+    let author = IdentityId(row.id(0)?);
+    let kind = LaneKind::from_number(row.int(1) as u64).ok_or(StoreError::Damaged("lane"))?;
+    let lane = Lane { author, kind, instance: row.int(2) as u64 };
+    let head = Head { lane, seq: row.int(3) as u64, id: OpId(row.id(4)?) };
+    Ok(LaneHead { head, lamport: row.int(5) as u64 })
+}
+
+const STORED: &str = "SELECT header, signature, entries, position, last_updated FROM log_ops";
+
+fn stored(row: &mut Row) -> Result<StoredOp, StoreError> {
+    let signature = row.bytes(1).try_into().or(Err(StoreError::Damaged("signature")))?;
+    let op = Op::decode(row.bytes(0), signature, row.bytes(2)).or(Err(StoreError::Damaged("op")))?;
+    Ok(StoredOp { op, position: row.int(3), last_updated: row.int(4) })
+}
+
+impl Reader<'_> {
+    /// The heads of every lane of a record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lanes(&mut self, record: &RecordId) -> Result<Vec<LaneHead>, StoreError> {
+        let sql = "SELECT author, lane_kind, lane_instance, seq, id, lamport FROM cache_lanes WHERE record = $1";
+        let mut rows = self.fetch(sql, &[record.bytes().into()]).await?;
+        rows.iter_mut().map(lane_head).collect()
+    }
+
+    /// The control ops of a record, in the order they were stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn control_ops(&mut self, record: &RecordId) -> Result<Vec<StoredOp>, StoreError> {
+        let sql = format!("{STORED} WHERE record = $1 AND lane_kind = 0 ORDER BY position");
+        let mut rows = self.fetch(sql, &[record.bytes().into()]).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+
+    /// Ops of a record after `position`, at most `most`, in the order they were stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ops_after(&mut self, record: &RecordId, position: i64, most: i64) -> Result<Vec<StoredOp>, StoreError> {
+        let sql = format!("{STORED} WHERE record = $1 AND position > $2 ORDER BY position LIMIT $3");
+        let mut rows = self.fetch(sql, &[record.bytes().into(), position.into(), most.into()]).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+
+    /// Ops of a record before `position`, at most `most`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ops_before(&mut self, record: &RecordId, position: i64, most: i64) -> Result<Vec<StoredOp>, StoreError> {
+        let sql = format!("{STORED} WHERE record = $1 AND position < $2 ORDER BY position DESC LIMIT $3");
+        let mut rows = self.fetch(sql, &[record.bytes().into(), position.into(), most.into()]).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+
+    /// Ops of every record after `position`, at most `most`, in the order they were stored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn all_ops_after(&mut self, position: i64, most: i64) -> Result<Vec<StoredOp>, StoreError> {
+        let sql = format!("{STORED} WHERE position > $1 ORDER BY position LIMIT $2");
+        let mut rows = self.fetch(sql, &[position.into(), most.into()]).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+
+    /// One op.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn op(&mut self, id: &OpId) -> Result<Option<StoredOp>, StoreError> {
+        let mut rows = self.fetch(format!("{STORED} WHERE id = $1"), &[id.bytes().into()]).await?;
+        rows.first_mut().map(stored).transpose()
+    }
+
+    /// The Lamport numbers of those of `ids` that are here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lamports(&mut self, ids: &[OpId]) -> Result<Vec<(OpId, u64)>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let holes = (1..=ids.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(",");
+        let args = ids.iter().map(|id| id.bytes().into()).collect::<Vec<_>>();
+        let mut rows = self.fetch(format!("SELECT id, lamport FROM log_ops WHERE id IN ({holes})"), &args).await?;
+        rows.iter_mut().map(|row| Ok((OpId(row.id(0)?), row.int(1) as u64))).collect()
+    }
+
+    /// The frames of an op that are here, by place.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn frames(&mut self, op: &OpId) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+        let sql = "SELECT place, bytes FROM log_frames WHERE op = $1 ORDER BY place";
+        let mut rows = self.fetch(sql, &[op.bytes().into()]).await?;
+        Ok(rows.iter_mut().map(|row| (row.int(0) as u32, row.bytes(1))).collect())
+    }
+
+    /// One frame.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn frame(&mut self, op: &OpId, place: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT bytes FROM log_frames WHERE op = $1 AND place = $2";
+        let mut rows = self.fetch(sql, &[op.bytes().into(), place.into()]).await?;
+        Ok(rows.first_mut().map(|row| row.bytes(0)))
+    }
+
+    /// The ops of a lane from `seq` on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lane_at(&mut self, record: &RecordId, lane: &Lane, seq: u64) -> Result<Vec<StoredOp>, StoreError> {
+        let sql = format!(
+            "{STORED} WHERE record = $1 AND author = $2 AND lane_kind = $3 AND lane_instance = $4 AND seq = $5"
+        );
+        let args = [
+            record.bytes().into(),
+            lane.author.bytes().into(),
+            Value::Int(lane.kind as i64),
+            lane.instance.into(),
+            seq.into(),
+        ];
+        let mut rows = self.fetch(sql, &args).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+}
+
+impl Store {
+    /// How many ops there are of each kind, by the kind's number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn op_counts(&self) -> Result<Vec<(i64, i64)>, StoreError> {
+        let rows = self.fetch("SELECT kind, COUNT(*) FROM log_ops GROUP BY kind ORDER BY kind", &[]).await?;
+        Ok(rows.iter().map(|row| (row.int(0), row.int(1))).collect())
+    }
+
+    /// How many frames there are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn frame_count(&self) -> Result<i64, StoreError> {
+        let rows = self.fetch("SELECT COUNT(*) FROM log_frames", &[]).await?;
+        Ok(rows.first().map_or(0, |row| row.int(0)))
+    }
+}

@@ -1,0 +1,131 @@
+//! Multi-row inserts: arrays through `UNNEST` on Postgres, rows of `VALUES` on SQLite. Called by the files of
+//! this room that write many rows in one transaction.
+
+use crate::db::{StoreError, Tx, Value};
+use sqlx::AssertSqlSafe;
+
+/// The type of a column, as arrays need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// BIGINT.
+    Int,
+    /// DOUBLE PRECISION.
+    Real,
+    /// TEXT.
+    Text,
+    /// BYTEA.
+    Bytes,
+}
+
+/// A table and the columns an insert fills, in order.
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns.
+    pub columns: &'static [(&'static str, Kind)],
+    /// What follows the insert, for example `ON CONFLICT DO NOTHING`; empty for nothing.
+    pub suffix: &'static str,
+}
+
+/// Values one SQLite statement binds; its limit is 32,766.
+const SQLITE_VALUES_MAX: usize = 1_000;
+
+impl Table {
+    fn columns(&self) -> String {
+        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Inserts all rows; each has one value per column.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert(&self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match tx {
+            Tx::Postgres(_) => self.insert_arrays(tx, rows).await,
+            Tx::Sqlite(_) => self.insert_values(tx, rows).await,
+        }
+    }
+
+    async fn insert_values(&self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+        let width = self.columns.len();
+        let most = SQLITE_VALUES_MAX / width;
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let chunk = rows.by_ref().take(most).collect::<Vec<_>>();
+            // Few lengths of statement, so that each stays prepared: full chunks, then powers of two.
+            let mut at = 0;
+            while at < chunk.len() {
+                let left = chunk.len() - at;
+                let take = if left == most { most } else { 1 << left.ilog2() };
+                let one = format!("({})", vec!["?"; width].join(","));
+                let sql = format!(
+                    "INSERT INTO {} ({}) VALUES {} {}",
+                    self.name,
+                    self.columns(),
+                    vec![one.as_str(); take].join(","),
+                    self.suffix
+                );
+                tx.execute(sql, &chunk[at..at + take].concat()).await?;
+                at += take;
+            }
+        }
+        Ok(())
+    }
+
+    async fn insert_arrays(&self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+        let casts = self.columns.iter().enumerate().map(|(at, (_, kind))| {
+            let kind = match kind {
+                Kind::Int => "bigint",
+                Kind::Real => "float8",
+                Kind::Text => "text",
+                Kind::Bytes => "bytea",
+            };
+            format!("${}::{kind}[]", at + 1)
+        });
+        let sql = format!(
+            "INSERT INTO {} ({}) SELECT * FROM UNNEST({}) {}",
+            self.name,
+            self.columns(),
+            casts.collect::<Vec<_>>().join(","),
+            self.suffix
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        let mut columns = self.columns.iter().map(|_| Vec::with_capacity(rows.len())).collect::<Vec<_>>();
+        for row in rows {
+            for (column, value) in columns.iter_mut().zip(row) {
+                column.push(value);
+            }
+        }
+        for ((_, kind), column) in self.columns.iter().zip(columns) {
+            query = match kind {
+                Kind::Int => query.bind(column.into_iter().map(int).collect::<Vec<_>>()),
+                Kind::Real => query.bind(column.into_iter().map(real).collect::<Vec<_>>()),
+                Kind::Text => query.bind(column.into_iter().map(text).collect::<Vec<_>>()),
+                Kind::Bytes => query.bind(column.into_iter().map(bytes).collect::<Vec<_>>()),
+            };
+        }
+        if let Tx::Postgres(tx) = tx {
+            query.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+}
+
+fn int(value: Value) -> i64 {
+    if let Value::Int(value) = value { value } else { 0 }
+}
+
+fn real(value: Value) -> f64 {
+    if let Value::Real(value) = value { value } else { 0.0 }
+}
+
+fn text(value: Value) -> String {
+    if let Value::Text(value) = value { value } else { String::new() }
+}
+
+fn bytes(value: Value) -> Vec<u8> {
+    if let Value::Bytes(value) = value { value } else { Vec::new() }
+}

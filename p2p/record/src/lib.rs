@@ -1,0 +1,28 @@
+//! The signed record: keys, ops, scopes, grants, merge. Pure: the clock, the randomness and the bytes
+//! are arguments. Builds for wasm32. Called by `net`, `store`, `node` and above.
+
+pub mod address;
+pub mod body;
+pub mod cbor;
+pub mod draft;
+pub mod entropy;
+pub mod entry;
+pub mod frame;
+pub mod header;
+pub mod id;
+pub mod identity;
+pub mod keys;
+pub mod op;
+pub mod scope;
+pub mod seal;
+pub mod state;
+
+pub use cbor::CodecError;
+pub use entropy::Entropy;
+pub use entry::{Class, Entry};
+pub use header::{Authority, GrantId, Header, Kind};
+pub use id::{Head, IdentityId, Lane, LaneKind, OpId, RecordId};
+pub use identity::{Card, Identity};
+pub use keys::Keyring;
+pub use op::{Op, Parcel, Verified, verify};
+pub use state::State;

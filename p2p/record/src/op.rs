@@ -1,0 +1,190 @@
+//! Ops: header, signature and frame list as they travel and are stored, and the one way to trust them.
+//! Only [`verify`] and [`crate::draft`] make a [`Verified`] op. Called by `node` and `store`.
+
+use crate::cbor::{CodecError, Reader, Writer, refuse};
+use crate::entry::{self, Entry, FRAME_BYTES_MAX};
+use crate::header::{HEADER_BYTES_MAX, Header};
+use crate::id::{Head, OpId, RecordId};
+use crate::identity::Statement;
+use ed25519_dalek::Signature;
+
+/// The domain of an op's signature (rule 2.7).
+pub(crate) const OP_DOMAIN: &[u8] = b"chartwell 1 op";
+/// Longest encoded frame list.
+pub const ENTRIES_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// An op as read, not yet believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Op {
+    pub(crate) id: OpId,
+    pub(crate) header: Header,
+    pub(crate) header_bytes: Vec<u8>,
+    pub(crate) signature: [u8; 64],
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries_bytes: Vec<u8>,
+}
+
+/// Why an op is not believed.
+#[derive(Debug, thiserror::Error, PartialEq, Eq, Clone)]
+pub enum VerifyError {
+    /// The bytes break a rule: whoever sent them is at fault.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// Another identity's statement was given: ask for the author's.
+    #[error("the statement is not that of the op's author")]
+    Statement,
+    /// The signature is not the author's.
+    #[error("rule 2.7: the signature of op {0} does not verify")]
+    Signature(OpId),
+    /// A key the author has not been known to hand over to.
+    #[error("rule 2.7: op {0} is signed by key number {1}, which its author is not known to have")]
+    KeyNumber(OpId, u64),
+}
+
+impl Op {
+    /// Reads an op from its stored parts.
+    ///
+    /// # Errors
+    /// The rule broken in header or frame list; 2.8 if they do not belong together.
+    pub fn decode(header_bytes: Vec<u8>, signature: [u8; 64], entries_bytes: Vec<u8>) -> Result<Self, CodecError> {
+        if entries_bytes.len() > ENTRIES_BYTES_MAX {
+            return refuse("3.1", "a frame list over its limit");
+        }
+        let header = Header::decode(&header_bytes)?;
+        if blake3::hash(&entries_bytes).as_bytes() != &header.entries_root {
+            return refuse("2.8", "the frame list is not the signed one");
+        }
+        let entries = entry::decode(&entries_bytes)?;
+        Ok(Self { id: Header::id_of(&header_bytes), header, header_bytes, signature, entries, entries_bytes })
+    }
+
+    /// Hash of the header.
+    pub fn id(&self) -> OpId {
+        self.id
+    }
+
+    /// The record; of a genesis, the one it opens.
+    pub fn record(&self) -> RecordId {
+        if self.header.record.0 == [0; 32] { RecordId(self.id.0) } else { self.header.record }
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The header as signed.
+    pub fn header_bytes(&self) -> &[u8] {
+        &self.header_bytes
+    }
+
+    /// The signature.
+    pub fn signature(&self) -> &[u8; 64] {
+        &self.signature
+    }
+
+    /// The frame list.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The frame list as signed.
+    pub fn entries_bytes(&self) -> &[u8] {
+        &self.entries_bytes
+    }
+
+    /// This op as the head of its lane.
+    pub fn head(&self) -> Head {
+        Head { lane: self.header.lane, seq: self.header.seq, id: self.id }
+    }
+}
+
+/// An op whose signature is its author's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified(pub(crate) Op);
+
+impl std::ops::Deref for Verified {
+    type Target = Op;
+    fn deref(&self) -> &Op {
+        &self.0
+    }
+}
+
+impl Verified {
+    /// An op out of one's own log, where only verified ones are appended; `chartwell verify` verifies them again.
+    pub fn from_own_log(op: Op) -> Self {
+        Self(op)
+    }
+}
+
+/// Verifies `op` against its author's first statement.
+///
+/// # Errors
+/// [`VerifyError`]; what fails here must not be stored.
+///
+/// # Source
+/// `docs/PROTOCOL.md` rule 2.7: `verify_strict` decides.
+pub fn verify(op: Op, author: &Statement) -> Result<Verified, VerifyError> {
+    if author.id() != op.header.lane.author {
+        return Err(VerifyError::Statement);
+    }
+    if op.header.key_number != 0 {
+        return Err(VerifyError::KeyNumber(op.id, op.header.key_number));
+    }
+    let message = [OP_DOMAIN, &op.header_bytes].concat();
+    match author.verifying_key()?.verify_strict(&message, &Signature::from_bytes(&op.signature)) {
+        Ok(()) => Ok(Verified(op)),
+        Err(_) => Err(VerifyError::Signature(op.id)),
+    }
+}
+
+/// An op with the frames that come along, as it travels; a frame left out is withheld.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// The op, not yet believed.
+    pub op: Op,
+    /// One place per entry.
+    pub frames: Vec<Option<Vec<u8>>>,
+}
+
+impl Parcel {
+    /// The one encoding (rule 7.1).
+    pub fn encode(op: &Op, frames: &[Option<Vec<u8>>]) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.array(4).bytes(&op.header_bytes).bytes(&op.signature).bytes(&op.entries_bytes);
+        let there = frames.iter().enumerate().filter_map(|(at, frame)| Some((at, frame.as_ref()?)));
+        let there = there.collect::<Vec<_>>();
+        w.array(there.len());
+        for (at, frame) in there {
+            w.array(2).uint(at as u64).bytes(frame);
+        }
+        w.finish()
+    }
+
+    /// Reads a parcel and checks every frame that came along against its entry.
+    ///
+    /// # Errors
+    /// Rule 7.1 for the shape, 3.6 for a frame that is not the signed one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let mut r = Reader::new(bytes, "7.1");
+        r.array(4)?;
+        let header = r.bytes(HEADER_BYTES_MAX)?.to_vec();
+        let signature = r.exact()?;
+        let op = Op::decode(header, signature, r.bytes(ENTRIES_BYTES_MAX)?.to_vec())?;
+        let mut frames = vec![None; op.entries.len()];
+        let len = r.len(op.entries.len())?;
+        for _ in 0..len {
+            r.array(2)?;
+            let at = r.uint()? as usize;
+            let frame = r.bytes(FRAME_BYTES_MAX)?;
+            match (op.entries.get(at), frames.get_mut(at)) {
+                (Some(entry), Some(place)) if place.is_none() && crate::frame::matches(entry, frame) => {
+                    *place = Some(frame.to_vec());
+                }
+                _ => return refuse("3.6", "a frame that is not the signed one"),
+            }
+        }
+        r.end(&Self::encode(&op, &frames))?;
+        Ok(Self { op, frames })
+    }
+}
