@@ -63,15 +63,16 @@ CREATE TABLE log_clients (
     scope TEXT NOT NULL,
     jwks TEXT NOT NULL
 );
--- One's own invites and requests until their op exists, and pairings in progress.
+-- One's own invites and requests until their op exists, and pairings in progress: every version.
 CREATE TABLE log_tasks (
-    id TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
     kind TEXT NOT NULL,
     status TEXT NOT NULL,
     body TEXT NOT NULL,
     version BIGINT NOT NULL,
     position BIGINT NOT NULL,
-    last_updated BIGINT NOT NULL
+    last_updated BIGINT NOT NULL,
+    PRIMARY KEY (id, version)
 );
 CREATE TABLE log_audit (
     position BIGINT PRIMARY KEY,

@@ -62,16 +62,17 @@ CREATE TABLE log_clients (
     scope TEXT NOT NULL,
     jwks TEXT NOT NULL
 );
--- One's own invites and requests until their op exists, and pairings in progress.
+-- One's own invites and requests until their op exists, and pairings in progress: every version.
 CREATE TABLE log_tasks (
-    id TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
     kind TEXT NOT NULL,
     status TEXT NOT NULL,
     body TEXT NOT NULL,
     version INTEGER NOT NULL,
     position INTEGER NOT NULL,
-    last_updated INTEGER NOT NULL
-);
+    last_updated INTEGER NOT NULL,
+    PRIMARY KEY (id, version)
+) WITHOUT ROWID;
 CREATE TABLE log_audit (
     position INTEGER PRIMARY KEY,
     recorded INTEGER NOT NULL,

@@ -1,2 +1,78 @@
-//! Being built.
-fn main() {}
+//! `chartwell`, the one binary: reads the command line and runs one command. Each command is a file; what they share is
+//! in `common`, `ready`, `logs` and `stop`.
+
+mod client;
+mod common;
+mod demo;
+mod gateway;
+mod logs;
+mod patient_node;
+mod ready;
+mod reindex;
+mod stop;
+mod token;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A FHIR gateway that bridges legacy EHRs to records that patients hold.
+#[derive(Parser)]
+#[command(name = "chartwell", version, about, long_about = None, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Write logs as JSON, one object a line.
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a hospital's gateway: FHIR over HTTP, its records, its peers.
+    Gateway(gateway::Args),
+    /// Run a patient's node and its page.
+    Patient(patient_node::Args),
+    /// Two hospitals and a patient on this machine, with sample data and lines to paste.
+    Demo(demo::Args),
+    /// Register the software that may call a gateway.
+    Client(client::Args),
+    /// Print a bearer token for a registered client.
+    Token(token::Args),
+    /// Check every op, frame and index row; changes nothing.
+    Verify(verify::Args),
+    /// Rebuild the search index and all other caches from the ops.
+    Reindex(reindex::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logs::start(cli.log_json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("chartwell: the runtime does not start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Gateway(args) => gateway::run(args).await,
+            Command::Patient(args) => patient_node::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Client(args) => client::run(args).await,
+            Command::Token(args) => token::run(args).await,
+            Command::Verify(args) => verify::run(args).await,
+            Command::Reindex(args) => reindex::run(args).await,
+        }
+    });
+    // A question to the operating system that hangs must not keep an ended process alive.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("chartwell: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -60,7 +60,8 @@ impl Context {
             }
         }
         let mut controls = Vec::new();
-        for stored in reader.control_ops(record).await? {
+        // A reindex folds the record as it was at each control op; otherwise there is nothing after `control`.
+        for stored in reader.control_ops(record).await?.into_iter().filter(|stored| stored.position <= control) {
             controls.push((stored.op.clone(), reader.frame(&stored.op.id(), 0).await?));
         }
         // Newest first: a keys op hands on the control keys before it.

@@ -111,11 +111,9 @@ impl Batch {
         if self.node.role != crate::node::Role::Gateway {
             return Ok(());
         }
-        for kind in ["invite", "request"] {
-            for task in self.reader().await?.tasks(kind).await? {
-                let json = crate::derived::task::json(&task);
-                self.put_derived("Task", &task.id, json, task.position, task.last_updated).await?;
-            }
+        for task in self.reader().await?.task_versions().await? {
+            let json = crate::derived::task::json(&task);
+            self.put_derived("Task", &task.id, json, task.position, task.last_updated).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What an interaction hands back: the response, and what the audit log is told of it. Called by `interaction` and
 //! `operation`; sent off by `dispatch`.
 
-use crate::dispatch::Call;
+use crate::dispatch::{Call, Part};
 use crate::error::outcome_json;
 use crate::negotiate::Return;
 use axum::body::Body;
@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) patients: Vec<String>,
     /// What was shown; the JSON may be taken out.
     pub(crate) shown: Vec<Served>,
+    /// The reads within a Bundle.
+    pub(crate) parts: Vec<Part>,
 }
 
 impl From<Response> for Answer {

@@ -36,15 +36,13 @@ fn task(row: &mut crate::db::Row) -> StoredTask {
 }
 
 impl Tx {
-    /// Writes a task.
+    /// Writes the next version of a task.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn put_task(&mut self, task: &StoredTask) -> Result<(), StoreError> {
         let sql = "INSERT INTO log_tasks (id, kind, status, body, version, position, last_updated) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO UPDATE SET status = excluded.status, \
-                   body = excluded.body, version = excluded.version, position = excluded.position, \
-                   last_updated = excluded.last_updated";
+                   VALUES ($1, $2, $3, $4, $5, $6, $7)";
         let args = [
             (&task.id).into(),
             (&task.kind).into(),
@@ -65,7 +63,8 @@ impl Reader<'_> {
     /// [`StoreError`].
     pub async fn task(&mut self, id: &str) -> Result<Option<StoredTask>, StoreError> {
         let lock = if matches!(self, Reader::Tx(Tx::Postgres(_))) { " FOR UPDATE" } else { "" };
-        let mut rows = self.fetch(format!("{COLUMNS} WHERE id = $1{lock}"), &[id.into()]).await?;
+        let sql = format!("{COLUMNS} WHERE id = $1 ORDER BY version DESC LIMIT 1{lock}");
+        let mut rows = self.fetch(sql, &[id.into()]).await?;
         Ok(rows.first_mut().map(task))
     }
 
@@ -74,7 +73,20 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub async fn tasks(&mut self, kind: &str) -> Result<Vec<StoredTask>, StoreError> {
-        let mut rows = self.fetch(format!("{COLUMNS} WHERE kind = $1 ORDER BY position DESC"), &[kind.into()]).await?;
+        let sql = format!(
+            "{COLUMNS} t WHERE kind = $1 AND version = (SELECT MAX(version) FROM log_tasks u WHERE u.id = t.id) \
+             ORDER BY position DESC"
+        );
+        let mut rows = self.fetch(sql, &[kind.into()]).await?;
+        Ok(rows.iter_mut().map(task).collect())
+    }
+
+    /// Every version of every task, in the order they were written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn task_versions(&mut self) -> Result<Vec<StoredTask>, StoreError> {
+        let mut rows = self.fetch(format!("{COLUMNS} ORDER BY position"), &[]).await?;
         Ok(rows.iter_mut().map(task).collect())
     }
 }

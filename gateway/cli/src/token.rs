@@ -1,0 +1,30 @@
+//! `chartwell token`: a bearer token for a registered client, alone on stdout.
+
+use crate::common::{Place, say};
+use anyhow::bail;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long a token of the command line is good.
+const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    place: Place,
+    /// The client's name.
+    #[arg(long)]
+    client: String,
+}
+
+/// Runs `token`.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let node = args.place.open().await?;
+    let Some(client) = node.client(&args.client).await? else {
+        bail!("there is no client {:?}: add it with `chartwell client add`", args.client);
+    };
+    let token = server::token::issue(&node.token_key(), &client.id, &client.name, &client.scope, LIFETIME);
+    node.close().await;
+    say(&token)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,22 @@
+//! One page per file: what it shows as a pure function of what `node` says, and the handlers that ask and act.
+
+pub(crate) mod access;
+pub(crate) mod audit;
+pub(crate) mod entry;
+pub(crate) mod invite;
+pub(crate) mod login;
+pub(crate) mod moments;
+pub(crate) mod network;
+pub(crate) mod overview;
+pub(crate) mod pairing;
+pub(crate) mod requests;
+#[cfg(test)]
+pub(crate) mod samples;
+pub(crate) mod timeline;
+
+use axum::response::Redirect;
+
+/// Where a form leads when it was done.
+pub(crate) fn done(path: &str) -> Redirect {
+    Redirect::to(path)
+}

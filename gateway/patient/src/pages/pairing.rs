@@ -1,0 +1,163 @@
+//! `GET /invite/{id}`: one invite on its way: the six digits, what continues, confirm or stop.
+
+use crate::app::App;
+use crate::error::{PageError, sentence};
+use crate::form::Form;
+use crate::html::{El, Html, el, segment};
+use crate::layout::{Frame, Page, button, facts};
+use crate::pages::done;
+use crate::session::Session;
+use crate::{layout, words};
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Redirect;
+use node::grants::scope_lines;
+use node::pairing::{GrantLine, PairingState, PairingView};
+
+/// `GET /invite/{id}`.
+pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Session>, Path(id): Path<String>) -> Result<Html, PageError> {
+    let view = app.node.pairing(&id).await?.ok_or_else(PageError::no_page)?;
+    app.show(&session, |frame| page(frame, &view)).await
+}
+
+/// `POST /invite/{id}/confirm`.
+pub(crate) async fn confirm(State(app): State<App>, Path(id): Path<String>, form: Form) -> Result<Redirect, PageError> {
+    let view = app.node.pairing(&id).await?.ok_or_else(PageError::no_page)?;
+    // What was shown is what is confirmed: digits that changed in between are not.
+    if form.one("digits") != view.digits {
+        return Err(PageError::typed("The digits have changed since you looked. Compare them again."));
+    }
+    let kept = (0..view.grants.len()).map(|at| form.all("keep").any(|kept| kept == at.to_string()));
+    app.node.confirm_pairing(&id, &kept.collect::<Vec<_>>()).await?;
+    Ok(done(&format!("/invite/{}", segment(&id))))
+}
+
+/// `POST /invite/{id}/stop`.
+pub(crate) async fn stop(State(app): State<App>, Path(id): Path<String>, _: Form) -> Result<Redirect, PageError> {
+    app.node.abort_pairing(&id).await?;
+    Ok(done(&format!("/invite/{}", segment(&id))))
+}
+
+/// What a state is called: for tests, and for people.
+pub(crate) fn state(state: PairingState) -> (&'static str, El) {
+    match state {
+        PairingState::Connecting => ("connecting", layout::state("wait", "Reaching the hospital")),
+        PairingState::Digits => ("digits", layout::state("act", "Compare the digits")),
+        PairingState::WaitingForHospital => ("waiting", layout::state("wait", "Waiting for the hospital")),
+        PairingState::Done => ("done", layout::state("good", "Done")),
+        PairingState::Ended => ("ended", layout::state("off", "Ended")),
+    }
+}
+
+/// The page.
+pub(crate) fn page(frame: &Frame, view: &PairingView) -> Page {
+    let (key, look) = state(view.state);
+    let hospital = words::name(&view.hospital, "the hospital");
+    let body = match view.state {
+        PairingState::Connecting => el("div").with((el("p").class("lead").with("The hospital is being reached. This takes a few seconds."), stop_form(frame, view))),
+        PairingState::Digits => compare(frame, view),
+        PairingState::WaitingForHospital => el("div").with((
+            el("p").class("lead").with(format!("You have confirmed. Now {hospital} types the six digits in on its side.")),
+            digits(view),
+            stop_form(frame, view),
+        )),
+        PairingState::Done => el("div").with((
+            el("p").class("lead").with(format!("The record is yours. {hospital} goes on as you have said, and you can change that at any time.")),
+            el("p").with(el("a").class("button").href("/").with("To your record")),
+        )),
+        PairingState::Ended => el("div").with((
+            el("p").class("lead").with("This invite has ended, and nothing was handed over."),
+            el("p").id("reason").with(("Why: ", sentence(&view.message))),
+            el("p").with(el("a").class("button").href("/invite").with("Begin with another invite")),
+        )),
+    };
+    let heading = el("h1").with(if view.hospital.is_empty() { "An invite".to_owned() } else { format!("An invite from {hospital}") });
+    let card = el("section").class("card").id("pairing").attr("data-state", key).with((el("p").with(look), body));
+    let waits = matches!(view.state, PairingState::Connecting | PairingState::WaitingForHospital);
+    Page { menu: "/invite", title: "An invite", waits, body: el("div").with((heading, card)).html() }
+}
+
+fn digits(view: &PairingView) -> El {
+    let spoken = view.digits.chars().map(String::from).collect::<Vec<_>>().join(" ");
+    el("p").id("digits").class("digits").attr("aria-label", spoken).with(&view.digits)
+}
+
+fn compare(frame: &Frame, view: &PairingView) -> El {
+    let hospital = words::name(&view.hospital, "the hospital");
+    let known = facts([
+        ("The hospital calls itself", words::name(&view.hospital, "(it gives no name)")),
+        ("It knows you as", words::name(&view.patient_name, "(it gives no name)")),
+    ]);
+    let ask = format!("Ask {hospital} to read you the six digits it sees now, by telephone or face to face. They must be these:");
+    let continues = match view.grants.is_empty() {
+        true => el("p").with(format!("{hospital} has not asked to keep any access.")),
+        false => {
+            let boxes = view.grants.iter().enumerate().map(|(at, line)| tick(at, line)).collect::<Vec<_>>();
+            let legend = el("legend").with("What continues once the record is yours");
+            let hint = el("p").class("hint").with("Untick whatever shall end. You can also take it back later.");
+            el("fieldset").with((legend, hint, boxes))
+        }
+    };
+    let shown = el("input").attr("type", "hidden").attr("name", "digits").attr("value", &view.digits);
+    let yes = button("The digits are the same: confirm", "main");
+    let confirm = frame.form(format!("/invite/{}/confirm", segment(&view.id))).id("confirm-form").with((shown, continues, yes));
+    let warning = el("p").class("hint").with("If the digits differ, somebody may be in between. Stop, and tell the hospital.");
+    el("div").with((known, el("p").with(ask), digits(view), confirm, warning, stop_form(frame, view)))
+}
+
+fn tick(at: usize, line: &GrantLine) -> El {
+    let id = format!("keep-{at}");
+    let input = el("input").id(&id).attr("type", "checkbox").attr("name", "keep").attr("value", at.to_string()).flag("checked", true);
+    let scopes = scope_lines(&line.scope).iter().map(words::scope).collect::<Vec<_>>();
+    let what = if scopes.is_empty() { sentence(&line.words) } else { format!("{}.", scopes.join("; ")) };
+    let purpose = format!("To use it for {}.", words::purposes::words(&line.purpose));
+    let text = (
+        el("strong").with(words::name(&line.name, "The hospital").to_owned()),
+        el("span").with(what),
+        el("span").class("hint").with((purpose, " ", words::classes::words(&line.classes))),
+    );
+    el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(text)))
+}
+
+fn stop_form(frame: &Frame, view: &PairingView) -> El {
+    let form = frame.form(format!("/invite/{}/stop", segment(&view.id))).id("stop-form");
+    form.with(button("Stop, hand nothing over", "quiet"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::samples;
+
+    fn shown(state: PairingState) -> String {
+        samples::shown(&format!("pairing-{}", super::state(state).0), |frame| page(frame, &samples::pairing(state)))
+    }
+
+    #[test]
+    fn each_state_offers_what_can_be_done_in_it() {
+        let check = |state, key: &str, confirm: bool, stop: bool, digits: bool| {
+            let html = shown(state);
+            assert!(html.contains(&format!("data-state=\"{key}\"")), "{key}");
+            assert_eq!(html.contains("id=\"confirm-form\""), confirm, "{key}");
+            assert_eq!(html.contains("id=\"stop-form\""), stop, "{key}");
+            assert_eq!(html.contains(">042917</p>"), digits, "{key}");
+        };
+        check(PairingState::Connecting, "connecting", false, true, false);
+        check(PairingState::Digits, "digits", true, true, true);
+        check(PairingState::WaitingForHospital, "waiting", false, true, true);
+        check(PairingState::Done, "done", false, false, false);
+        check(PairingState::Ended, "ended", false, false, false);
+    }
+
+    #[test]
+    fn everything_that_continues_can_be_unticked() {
+        let html = shown(PairingState::Digits);
+        assert_eq!(html.matches("name=\"keep\"").count(), 2);
+        assert_eq!(html.matches(" checked").count(), 2);
+    }
+
+    #[test]
+    fn an_invite_that_ended_says_why() {
+        assert!(shown(PairingState::Ended).contains("Nothing happened for ten minutes; ask for a new invite."));
+    }
+}

@@ -1,0 +1,185 @@
+//! `GET /requests`: who asks for what, why and until when. `POST /requests/approve` narrows and lets in, `POST
+//! /requests/refuse` does not.
+
+use crate::app::App;
+use crate::error::PageError;
+use crate::form::Form;
+use crate::html::{El, Html, el};
+use crate::layout::{self, Frame, Page, button, empty, facts};
+use crate::pages::done;
+use crate::session::Session;
+use crate::words::{self, clock};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Redirect;
+use node::grants::{Approval, RequestState, RequestView, ScopeLine};
+
+/// Decided requests that are shown; those before stand in the timeline.
+const DECIDED_MAX: usize = 50;
+
+/// `GET /requests`.
+pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Session>) -> Result<Html, PageError> {
+    let requests = app.node.requests().await?;
+    app.show(&session, |frame| page(frame, &requests)).await
+}
+
+/// `POST /requests/approve`.
+pub(crate) async fn approve(State(app): State<App>, form: Form) -> Result<Redirect, PageError> {
+    let id = form.one("request");
+    let requests = app.node.requests().await?;
+    let asked = requests.iter().find(|request| request.id == id).ok_or_else(PageError::no_page)?;
+    let scopes = form.all("scope").map(str::to_owned).collect::<Vec<_>>();
+    if scopes.is_empty() {
+        return Err(PageError::typed("Nothing was ticked, so nothing was allowed. Tick at least one thing, or refuse the request."));
+    }
+    let end_ms = end_of(form.one("until"), asked.end_ms, node::clock::now_ms())?;
+    app.node.approve(id, Approval { scopes, end_ms }).await?;
+    Ok(done("/access"))
+}
+
+/// `POST /requests/refuse`.
+pub(crate) async fn refuse(State(app): State<App>, form: Form) -> Result<Redirect, PageError> {
+    app.node.refuse(form.one("request")).await?;
+    Ok(done("/requests"))
+}
+
+/// Until when access is given: the end of the day that was chosen, never later than asked.
+fn end_of(field: &str, asked_ms: u64, now_ms: u64) -> Result<u64, PageError> {
+    if field.is_empty() {
+        return Ok(asked_ms);
+    }
+    let Some(end) = clock::end_of_day(field) else {
+        return Err(PageError::typed("The date was not understood. It is written as year, month and day, such as 2026-12-31."));
+    };
+    if end <= now_ms {
+        return Err(PageError::typed("The date lies in the past, so nothing was allowed. Choose today or a later day."));
+    }
+    Ok(if asked_ms == 0 { end } else { end.min(asked_ms) })
+}
+
+/// The page.
+pub(crate) fn page(frame: &Frame, requests: &[RequestView]) -> Page {
+    // The oldest first: one that comes in while somebody reads moves nothing away from under her finger.
+    let open = requests.iter().filter(|request| request.state == RequestState::Open).rev();
+    let open = open.map(|request| ask(frame, request)).collect::<Vec<_>>();
+    let open = if open.is_empty() { vec![empty("Nobody is waiting for an answer.").id("no-requests")] } else { open };
+    let decided = requests.iter().filter(|request| request.state != RequestState::Open).take(DECIDED_MAX);
+    let decided = decided.map(|request| decided_row(frame, request)).collect::<Vec<_>>();
+    let decided = (!decided.is_empty()).then(|| el("section").class("card").with((el("h2").with("Decided"), el("ul").class("plain").with(decided))));
+    let lead = el("p").class("lead").with("Nobody sees anything before you allow it. You can allow less than was asked for, and take it back at any time.");
+    let body = el("div").with((el("h1").with("Requests"), lead, open, decided));
+    Page { menu: "/requests", title: "Requests", waits: false, body: body.html() }
+}
+
+fn id_of(request: &RequestView) -> String {
+    format!("request-{}", request.id)
+}
+
+fn ask(frame: &Frame, request: &RequestView) -> El {
+    let who = words::name(&request.name, "Somebody without a name");
+    let until = match request.end_ms {
+        0 => "without an end".to_owned(),
+        end => clock::day(end),
+    };
+    let reason = match words::name(&request.reason, "") {
+        "" => el("span").with("no reason was given"),
+        reason => el("q").with(reason),
+    };
+    let known = facts([
+        ("In its own words", reason),
+        ("To use it for", el("span").with(words::purposes::words(&request.purpose))),
+        ("Until", el("span").with(until)),
+        ("Asked", clock::stamp(request.asked_ms, &clock::ago(request.asked_ms, frame.now_ms))),
+    ]);
+    let later = (request.start_ms > frame.now_ms + clock::DAY_MS).then(|| el("p").class("hint").with(format!("Access would begin on {}.", clock::day(request.start_ms))));
+    let check = el("p").class("hint").with((
+        "Anybody can call itself by any name. If you did not expect this request, ask the hospital whether it made it. Its signature here is ",
+        el("code").with(&request.origin),
+        ".",
+    ));
+    let look = layout::state("act", "Waiting for you");
+    let heading = el("h2").with((el("span").class("who").with(who), " asks for access"));
+    el("article").class("card").id(id_of(request)).attr("data-state", "open").attr("data-name", &request.name)
+        .with((look, heading, known, later, approve_form(frame, request), refuse_form(frame, request), check))
+}
+
+fn approve_form(frame: &Frame, request: &RequestView) -> El {
+    let boxes = request.lines.iter().enumerate().map(|(at, line)| tick(request, at, line)).collect::<Vec<_>>();
+    let legend = el("legend").with("What it may do");
+    let hint = el("p").class("hint").with("Untick whatever you do not want to allow. Especially protected entries, such as mental health, HIV or genetics, stay closed in any case.");
+    let what = el("fieldset").with((legend, hint, boxes));
+    let id = format!("until-{}", request.id);
+    let input = el("input").id(&id).attr("type", "date").attr("name", "until").attr("min", clock::date_field(frame.now_ms));
+    let input = match request.end_ms {
+        0 => input,
+        end => input.attr("value", clock::date_field(end)).attr("max", clock::date_field(end)),
+    };
+    let words = if request.end_ms == 0 { "Until the end of which day? Leave it empty for no end." } else { "Until the end of which day? You can choose an earlier one." };
+    let until = el("div").class("field").with((el("label").attr("for", &id).with(words), input));
+    let form = frame.form("/requests/approve").class("request-approve").with(hidden(request));
+    form.with((what, until, button("Allow what is ticked", "main")))
+}
+
+fn tick(request: &RequestView, at: usize, line: &ScopeLine) -> El {
+    let id = format!("scope-{}-{at}", request.id);
+    let input = el("input").id(&id).attr("type", "checkbox").attr("name", "scope").attr("value", &line.scope).flag("checked", true);
+    el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(words::scope(line))))
+}
+
+fn refuse_form(frame: &Frame, request: &RequestView) -> El {
+    frame.form("/requests/refuse").class("request-refuse").with((hidden(request), button("Refuse everything", "quiet")))
+}
+
+fn hidden(request: &RequestView) -> El {
+    el("input").attr("type", "hidden").attr("name", "request").attr("value", &request.id)
+}
+
+fn decided_row(frame: &Frame, request: &RequestView) -> El {
+    let (key, look) = match request.state {
+        RequestState::Approved => ("approved", layout::state("good", "Allowed")),
+        _ => ("refused", layout::state("off", "Refused")),
+    };
+    let who = el("strong").with(words::name(&request.name, "Somebody without a name"));
+    let when = clock::stamp(request.asked_ms, &clock::ago(request.asked_ms, frame.now_ms));
+    let what = request.lines.iter().map(|line| el("li").with(words::scope(line))).collect::<Vec<_>>();
+    let top = el("div").class("line").with((el("span").with((who, " asked ", when)), look));
+    el("li").id(id_of(request)).attr("data-state", key).attr("data-name", &request.name).with((top, el("ul").class("scopes").with(what)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::samples;
+
+    #[test]
+    fn a_request_can_be_narrowed_or_refused() {
+        let html = samples::shown("requests", |frame| page(frame, &samples::requests()));
+        assert_eq!(html.matches("class=\"request-approve\"").count(), 1);
+        assert_eq!(html.matches("class=\"request-refuse\"").count(), 1);
+        assert_eq!(html.matches("name=\"scope\"").count(), 2);
+        assert!(html.contains("value=\"patient/Condition.rs\""));
+        assert!(html.contains("Read: diagnoses and health problems"));
+        assert!(html.contains("name=\"until\" min=\"2026-11-21\" value=\"2026-12-21\" max=\"2026-12-21\""));
+        assert!(html.contains("treating you"));
+        ["open", "approved", "refused"].iter().for_each(|state| assert!(html.contains(&format!("data-state=\"{state}\"")), "{state}"));
+    }
+
+    #[test]
+    fn the_end_is_never_later_than_asked() {
+        let now = samples::NOW;
+        let asked = now + 30 * clock::DAY_MS;
+        let check = |field: &str, asked: u64, expected: Option<&str>| {
+            let end = end_of(field, asked, now).ok();
+            assert_eq!(end.map(|end| if end == 0 { "none".to_owned() } else { clock::exact(end) }).as_deref(), expected, "{field}");
+        };
+        check("", asked, Some("2026-12-21T00:33:28Z"));
+        check("", 0, Some("none"));
+        check("2026-12-21", asked, Some("2026-12-21T00:33:28Z"));
+        check("2027-12-21", asked, Some("2026-12-21T00:33:28Z"));
+        check("2026-12-01", asked, Some("2026-12-01T23:59:59Z"));
+        check("2026-11-21", asked, Some("2026-11-21T23:59:59Z"));
+        check("2030-01-01", 0, Some("2030-01-01T23:59:59Z"));
+        check("2026-11-20", asked, None);
+        check("tomorrow", asked, None);
+    }
+}

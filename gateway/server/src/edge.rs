@@ -1,0 +1,105 @@
+//! Around every request: its id, its turn, its time, a panic's end, its numbers and its log line. Called by the router
+//! in `app`; the only layer on the way, so that a read stays lean.
+
+use crate::app::App;
+use crate::dispatch::Label;
+use crate::error::ApiError;
+use crate::request_id::{HEADER, RequestId};
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use fhir::Code;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tracing::Instrument;
+
+/// Gives a request its id and answers it.
+pub(crate) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id.clone());
+    let span = tracing::info_span!("request", request.id = %id);
+    answer(app, id, request, next).instrument(span).await
+}
+
+async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path();
+    // What watches the server must get through when the server is busy.
+    let watching = path.starts_with("/health/") || path == "/metrics";
+    let private = path.starts_with("/fhir") || path.starts_with("/auth");
+    let limits = app.settings.limits;
+    let work = async {
+        let _turn = if watching { None } else { Some(turn(&app, limits.queue_time_max).await?) };
+        match tokio::time::timeout(limits.request_time_max, caught(next.run(request))).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(Panicked)) => Err(panicked()),
+            Err(_) => Err(ApiError::busy(
+                Code::Timeout,
+                format!("the request took longer than {} s; a write may still take effect", limits.request_time_max.as_secs()),
+                30,
+            )),
+        }
+    };
+    let mut response = work.await.unwrap_or_else(|error| error.into_response(&id));
+    let headers = response.headers_mut();
+    headers.insert(HEADER, id.header());
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if private {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    note(&app, &method, &response, started.elapsed());
+    response
+}
+
+async fn turn(app: &App, patience: Duration) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {
+    if let Ok(turn) = app.turns.try_acquire() {
+        return Ok(turn);
+    }
+    match tokio::time::timeout(patience, app.turns.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(ApiError::busy(Code::Throttled, "the server has too many requests at once; nothing was done", 5)),
+    }
+}
+
+struct Panicked;
+
+/// A panic while answering is this request's end, not the process's.
+async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}
+
+fn panicked() -> ApiError {
+    tracing::error!("a request ended in a panic; its message is above");
+    let text = "an internal error; the server's log has it under this request's id";
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Exception, text)
+}
+
+/// Neither ids nor queries are logged: both may name a person.
+fn note(app: &App, method: &Method, response: &Response, took: Duration) {
+    let label = response.extensions().get::<Label>();
+    let interaction = label.map_or("other", |label| label.interaction);
+    let status = response.status().as_u16();
+    app.metrics.request(interaction, status, took);
+    let kind = label.and_then(|label| label.kind).map_or("", fhir::ResourceType::name);
+    let client = label.map_or("", |label| label.client.as_str());
+    let ms = took.as_secs_f64() * 1000.0;
+    if status >= 500 {
+        tracing::error!(%method, interaction, kind, client, status, ms, "{method} {kind} {interaction}: {status}");
+    } else if status >= 400 || !matches!(*method, Method::GET | Method::HEAD) {
+        tracing::info!(%method, interaction, kind, client, status, ms, "{method} {kind} {interaction}: {status}");
+    } else {
+        // Reads that went well are by far the most lines, and the audit log has each of them.
+        tracing::debug!(%method, interaction, kind, client, status, ms, "{method} {kind} {interaction}: {status}");
+    }
+}

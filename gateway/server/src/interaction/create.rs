@@ -1,0 +1,25 @@
+//! Create: `POST /fhir/Patient`, with `If-None-Exist` where a client wants only one. Called through `routes`.
+//! Spec: <https://hl7.org/fhir/R4/http.html#create>.
+
+use crate::answer::Answer;
+use crate::dispatch::Call;
+use crate::error::ApiError;
+use crate::{body, condition};
+use fhir::Code;
+use node::write::Intent;
+use record::scope::Interactions;
+
+pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
+    let kind = call.kind()?;
+    // Before the body is read: who may not write here need not send it.
+    call.caller.permit(kind, Interactions::CREATE)?;
+    let if_none_exist = condition::if_none_exist(&call.headers)?;
+    let bytes = call.bytes().await?;
+    let resource = body::resource(&call.headers, bytes).await?;
+    if resource.kind() != kind {
+        let text = format!("the URL says {kind}, the resource is a {}", resource.kind());
+        return Err(ApiError::bad(Code::Invalid, text, "resourceType"));
+    }
+    let written = call.app.node.write(&call.caller, Intent::Create { resource, if_none_exist }).await?;
+    Ok(Answer::written(&call, written))
+}

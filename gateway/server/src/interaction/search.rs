@@ -1,0 +1,131 @@
+//! Search within a type: `GET /fhir/Patient?...`, `POST /fhir/Patient/_search`. Called through `routes`; `bundle` uses
+//! [`searchset`] for searches within a batch. Spec: <https://hl7.org/fhir/R4/http.html#search>.
+
+use crate::answer::{Answer, Facts, fhir_response};
+use crate::app::App;
+use crate::bundle::{BundleText, outcome_entry};
+use crate::dispatch::Call;
+use crate::error::{ApiError, as_errors};
+use crate::pairs::Pair;
+use crate::request_id::RequestId;
+use crate::view::View;
+use crate::{negotiate, page, pairs};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
+use fhir::{Code, Issue, Outcome, ResourceType};
+use node::Caller;
+use node::search::{Found, Page};
+
+pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
+    let kind = call.kind()?;
+    let query = text(&mut call).await?;
+    let all = pairs::read(&query)?;
+    call.view = negotiate::of_pairs(&all, &call.headers)?;
+    let (token, kept): (Vec<Pair<'_>>, Vec<Pair<'_>>) = all.into_iter().partition(|pair| pair.name == page::PARAMETER);
+    let decoded: Vec<(String, String)> = kept.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
+    let parsed = fhir::query::parse(kind, &decoded)?;
+    if call.prefer.strict && !parsed.unknown.is_empty() {
+        return Err(as_errors(parsed.unknown).into());
+    }
+    let this = Search { kind, query: kept.iter().map(|pair| pair.raw).collect::<Vec<_>>().join("&") };
+    let page = match token.first() {
+        Some(token) => Some(page::open(&call.app, &call.caller, &this.text(), &token.value)?),
+        None => None,
+    };
+    let mut found = call.app.node.search(&call.caller, parsed, page).await?;
+    let sealed = token.first().map(|token| token.raw.to_owned());
+    let text = searchset(&Page1 { app: &call.app, caller: &call.caller, request: &call.request, view: &call.view, this: &this, page: sealed }, &mut found);
+    let mut shown = found.matches;
+    shown.append(&mut found.includes);
+    let response = fhir_response(StatusCode::OK, call.view.lay_out(text));
+    Ok(Answer { response, facts: Facts { query: Some(this.query), shown, ..Facts::default() } })
+}
+
+/// The query part of the URL, and for a POST the form in the body.
+async fn text(call: &mut Call) -> Result<String, ApiError> {
+    let mut query = call.query().to_owned();
+    if call.method == Method::POST {
+        let bytes = call.bytes().await?;
+        let form = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let form = form.is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+        if !bytes.is_empty() && !form {
+            let text = "a search by POST sends its parameters as application/x-www-form-urlencoded";
+            return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::NotSupported, text));
+        }
+        let Ok(body) = std::str::from_utf8(&bytes) else {
+            return Err(ApiError::bad(Code::Value, "the form is not UTF-8", "http.body"));
+        };
+        if !query.is_empty() && !body.is_empty() {
+            query.push('&');
+        }
+        query.push_str(body.trim());
+    }
+    Ok(query)
+}
+
+/// A search, as a link repeats it.
+pub(crate) struct Search {
+    pub(crate) kind: ResourceType,
+    /// Without the paging token.
+    pub(crate) query: String,
+}
+
+impl Search {
+    /// `Patient?name=x`; what a paging token is bound to.
+    pub(crate) fn text(&self) -> String {
+        format!("{}?{}", self.kind, self.query)
+    }
+}
+
+/// What the answer to a search is made from, beside what was found.
+pub(crate) struct Page1<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) caller: &'a Caller,
+    pub(crate) request: &'a RequestId,
+    pub(crate) view: &'a View,
+    pub(crate) this: &'a Search,
+    /// The paging token this page was asked for with, as it came.
+    pub(crate) page: Option<String>,
+}
+
+/// The searchset Bundle of one page; takes the JSON out of what was found.
+pub(crate) fn searchset(asked: &Page1<'_>, found: &mut Found) -> Vec<u8> {
+    let (app, this) = (asked.app, asked.this);
+    let mut issues = std::mem::take(&mut found.issues);
+    issues.extend(asked.view.issue());
+    let own = self_link(app, this, &issues, asked.page.as_deref());
+    let next = found.next.map(|page: Page| {
+        let and = if this.query.is_empty() { "" } else { "&" };
+        let token = page::seal(app, asked.caller, &this.text(), &page);
+        format!("{}/{}{and}{}={token}", app.base, this.text(), page::PARAMETER)
+    });
+    let mut links = vec![("self", own.as_str())];
+    links.extend(next.as_deref().map(|next| ("next", next)));
+    let bytes = found.matches.iter().chain(&found.includes).map(|served| served.json.len() + 256).sum();
+    let mut bundle = BundleText::new("searchset", found.total, &links, bytes);
+    for (list, mode) in [(&mut found.matches, "match"), (&mut found.includes, "include")] {
+        for served in list {
+            let json = asked.view.part(std::mem::take(&mut served.json));
+            bundle.found(&format!("{}/{}/{}", app.base, served.kind, served.id), &json, mode);
+        }
+    }
+    if !issues.is_empty() {
+        outcome_entry(&mut bundle, Outcome { issues }, asked.request);
+    }
+    bundle.finish()
+}
+
+/// What was searched: the parameters that had an effect (search.html#conformance).
+fn self_link(app: &App, this: &Search, issues: &[Issue], page: Option<&str>) -> String {
+    let ignored = |name: &str| {
+        issues.iter().flat_map(|issue| &issue.expression).any(|place| place.strip_prefix("http.") == Some(name))
+    };
+    let raw = this.query.split('&').filter(|raw| !raw.is_empty());
+    let used = raw.filter(|raw| {
+        let name = raw.split('=').next().unwrap_or_default();
+        !pairs::decode(name).is_some_and(|name| ignored(&name))
+    });
+    let used: Vec<&str> = used.chain(page).collect();
+    let mark = if used.is_empty() { "" } else { "?" };
+    format!("{}/{}{mark}{}", app.base, this.kind, used.join("&"))
+}

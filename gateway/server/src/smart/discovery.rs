@@ -1,0 +1,25 @@
+//! Where tokens are had, for clients to find out: `/.well-known/smart-configuration`, at the host and under `/fhir`.
+//! Called by the router in `app`. Spec: <https://hl7.org/fhir/smart-app-launch/conformance.html>.
+
+use crate::app::App;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// The configuration; it lists what works and nothing else.
+pub(crate) async fn configuration(State(app): State<App>) -> Response {
+    let json = json!({
+        "issuer": app.base,
+        "token_endpoint": app.token_url,
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+        "grant_types_supported": ["client_credentials"],
+        "scopes_supported": ["system/*.cruds", "system/*.rs"],
+        "capabilities": ["client-confidential-asymmetric", "permission-v2"],
+    });
+    let mut response = json.to_string().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
