@@ -3,6 +3,7 @@
 
 pub mod acks;
 pub mod audit;
+pub mod bench;
 pub mod clients;
 pub mod clock;
 pub mod db;

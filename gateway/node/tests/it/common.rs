@@ -8,24 +8,53 @@ use tempfile::TempDir;
 /// Longest wait for a state; generous, since machines are shared.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Which database a place has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// Both databases; Postgres where `tests/run` has started one and says so.
+pub fn databases() -> Vec<Database> {
+    match std::env::var("CHARTWELL_TEST_POSTGRES_URL") {
+        Ok(_) => vec![Database::Sqlite, Database::Postgres],
+        Err(_) => vec![Database::Sqlite],
+    }
+}
+
 pub struct Place {
     pub node: Node,
     pub dir: TempDir,
     role: Role,
     name: String,
+    url: String,
+}
+
+/// A database of its own for one place.
+pub async fn fresh_url(database: Database, dir: &std::path::Path) -> String {
+    match database {
+        Database::Sqlite => format!("sqlite://{}", dir.join("node.db").display()),
+        Database::Postgres => {
+            let url = std::env::var("CHARTWELL_TEST_POSTGRES_URL").unwrap();
+            let name = format!("node_{}", record::id::base32(&node::clock::random::<10>()));
+            store::bench::fresh_database(&url, &name).await.unwrap()
+        }
+    }
 }
 
 impl Place {
-    pub async fn new(role: Role, name: &str) -> Self {
+    pub async fn new(role: Role, name: &str, database: Database) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let node = open(dir.path(), role, name).await;
-        Self { node, dir, role, name: name.to_owned() }
+        let url = fresh_url(database, dir.path()).await;
+        let node = open(dir.path(), &url, role, name).await;
+        Self { node, dir, role, name: name.to_owned(), url }
     }
 
     /// Ends the node and opens its folder again.
     pub async fn restart(&mut self, connected: bool) {
         self.node.close().await;
-        self.node = open(self.dir.path(), self.role, &self.name).await;
+        self.node = open(self.dir.path(), &self.url, self.role, &self.name).await;
         if connected {
             self.connect().await;
         }
@@ -36,10 +65,10 @@ impl Place {
     }
 }
 
-pub async fn open(dir: &std::path::Path, role: Role, name: &str) -> Node {
+pub async fn open(dir: &std::path::Path, url: &str, role: Role, name: &str) -> Node {
     let config = Config {
         data: dir.to_owned(),
-        database_url: format!("sqlite://{}", dir.join("node.db").display()),
+        database_url: url.to_owned(),
         identity: dir.join("identity.json"),
         name: name.to_owned(),
         role,

@@ -1,6 +1,6 @@
 //! The whole way without HTTP: a hospital writes, the patient takes over, another hospital is let in and out again.
 
-use crate::common::{Place, caller, count, create, is_clean, kind, search, until};
+use crate::common::{Database, Place, caller, count, create, databases, is_clean, kind, search, until};
 use node::grants::Approval;
 use node::pairing::PairingState;
 use node::requests::AccessRequest;
@@ -14,9 +14,15 @@ async fn text(node: &node::Node, task: &str) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_let_out() {
-    let a = Place::new(Role::Gateway, "Hospital A").await;
-    let b = Place::new(Role::Gateway, "Hospital B").await;
-    let mut p = Place::new(Role::Patient, "Clara").await;
+    for database in databases() {
+        a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_let_out_on(database).await;
+    }
+}
+
+async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_let_out_on(database: Database) {
+    let a = Place::new(Role::Gateway, "Hospital A", database).await;
+    let b = Place::new(Role::Gateway, "Hospital B", database).await;
+    let mut p = Place::new(Role::Patient, "Clara", database).await;
     for place in [&a, &b, &p] {
         place.connect().await;
     }
@@ -165,7 +171,13 @@ async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_l
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_digits_end_an_invite_on_both_sides() {
-    let (a, p) = (Place::new(Role::Gateway, "A").await, Place::new(Role::Patient, "P").await);
+    for database in databases() {
+        wrong_digits_end_an_invite_on_both_sides_on(database).await;
+    }
+}
+
+async fn wrong_digits_end_an_invite_on_both_sides_on(database: Database) {
+    let (a, p) = (Place::new(Role::Gateway, "A", database).await, Place::new(Role::Patient, "P", database).await);
     a.connect().await;
     p.connect().await;
     let patient = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"X"}]})).await.id;

@@ -1,6 +1,6 @@
 //! Writes at one node: homes, versions, conditions, transactions, reindex.
 
-use crate::common::{Place, caller, count, create, is_clean, kind, search, valid};
+use crate::common::{Database, Place, caller, count, create, databases, is_clean, kind, search, valid};
 use node::write::Intent;
 use node::{NodeError, Role};
 use serde_json::json;
@@ -8,7 +8,13 @@ use std::sync::Arc;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_resource_is_written_read_updated_and_deleted() {
-    let a = Place::new(Role::Gateway, "A").await;
+    for database in databases() {
+        a_resource_is_written_read_updated_and_deleted_on(database).await;
+    }
+}
+
+async fn a_resource_is_written_read_updated_and_deleted_on(database: Database) {
+    let a = Place::new(Role::Gateway, "A", database).await;
     let made = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Grün"}],"birthDate":"1970-01-01"})).await;
     assert!(made.created && made.changed);
     let read = a.node.read(&caller(), kind("Patient"), &made.id).await.unwrap();
@@ -46,7 +52,13 @@ async fn a_resource_is_written_read_updated_and_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_conditional_creates_make_exactly_one() {
-    let a = Place::new(Role::Gateway, "A").await;
+    for database in databases() {
+        parallel_conditional_creates_make_exactly_one_on(database).await;
+    }
+}
+
+async fn parallel_conditional_creates_make_exactly_one_on(database: Database) {
+    let a = Place::new(Role::Gateway, "A", database).await;
     let patient = || Intent::Create {
         resource: valid(json!({"resourceType":"Patient","identifier":[{"system":"urn:x","value":"1"}]})),
         if_none_exist: Some("identifier=urn:x|1".into()),
@@ -66,7 +78,13 @@ async fn parallel_conditional_creates_make_exactly_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_synthea_transaction_loads_whole_and_reindexes_to_the_same() {
-    let a = Place::new(Role::Gateway, "A").await;
+    for database in databases() {
+        a_synthea_transaction_loads_whole_and_reindexes_to_the_same_on(database).await;
+    }
+}
+
+async fn a_synthea_transaction_loads_whole_and_reindexes_to_the_same_on(database: Database) {
+    let a = Place::new(Role::Gateway, "A", database).await;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/synthea/Clemente_Kreiger_1484a42d-0eaf-4654-9cbf-6b050a5cd73b.json");
     let bundle = fhir::bundle::read(std::fs::read(path).unwrap()).unwrap();
     let entries = bundle.entries.len();
