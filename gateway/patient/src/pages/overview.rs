@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_waits_comes_first() {
         let html = shown(&samples::overview());
-        let place = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+        let place = |text: &str| html.find(text).expect(text);
         assert!(place("id=\"attention\"") < place("Who has access"));
         assert!(place("Compare six digits") < place("asks for access"));
         assert!(html.contains("chartwell:") && html.contains("<svg"));

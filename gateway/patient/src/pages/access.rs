@@ -1,0 +1,137 @@
+//! `GET /access`: who may do what until when, and who could. `POST /access/revoke`: takes a grant back.
+
+use crate::app::App;
+use crate::error::PageError;
+use crate::form::Form;
+use crate::html::{El, Html, el};
+use crate::layout::{self, Frame, Page, button, empty, facts};
+use crate::pages::done;
+use crate::session::Session;
+use crate::words::{self, clock};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Redirect;
+use node::grants::{GrantState, GrantView};
+
+/// Grants of the past that are shown; those before stand in the timeline.
+const PAST_MAX: usize = 100;
+
+/// `GET /access`.
+pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Session>) -> Result<Html, PageError> {
+    let grants = app.node.grants().await?;
+    app.show(&session, |frame| page(frame, &grants)).await
+}
+
+/// `POST /access/revoke`.
+pub(crate) async fn revoke(State(app): State<App>, form: Form) -> Result<Redirect, PageError> {
+    app.node.revoke(form.one("grant")).await?;
+    Ok(done("/access"))
+}
+
+/// The page.
+pub(crate) fn page(frame: &Frame, grants: &[GrantView]) -> Page {
+    let (open, past) = grants.iter().partition::<Vec<_>, _>(|grant| grant.state == GrantState::Open);
+    let waits = grants.iter().any(|grant| grant.state == GrantState::Revoked && !grant.delivered);
+    let open = open.into_iter().map(|grant| self::open(frame, grant)).collect::<Vec<_>>();
+    let open = if open.is_empty() { vec![empty("Nobody but you.").id("no-access")] } else { open };
+    let past = past.into_iter().take(PAST_MAX).map(|grant| self::past(frame, grant)).collect::<Vec<_>>();
+    let past = (!past.is_empty()).then(|| el("section").class("card").with((el("h2").with("Over"), el("ul").class("plain").with(past))));
+    let lead = el("p").class("lead").with("Everybody who may see or add something in your record. What each of them did stands under Timeline and Who looked.");
+    let body = el("div").with((el("h1").with("Who has access"), lead, open, past));
+    Page { menu: "/access", title: "Who has access", waits, body: body.html() }
+}
+
+fn id_of(grant: &GrantView) -> String {
+    format!("grant-{}", grant.id)
+}
+
+/// What a grant's state is called: for tests, and for people.
+fn state(grant: &GrantView) -> (&'static str, El) {
+    let name = words::name(&grant.name, "the other side");
+    match grant.state {
+        GrantState::Open => ("open", layout::state("good", "Has access")),
+        GrantState::Ended => ("ended", layout::state("off", "Its time is over")),
+        GrantState::Replaced => ("replaced", layout::state("off", "Replaced by another")),
+        GrantState::Revoked if grant.delivered => {
+            ("received", layout::state("off", &format!("Taken back: {name} has received it")))
+        }
+        GrantState::Revoked => ("revoked", layout::state("wait", &format!("Taken back: {name} has not yet received it"))),
+    }
+}
+
+fn scopes(grant: &GrantView) -> El {
+    el("ul").class("scopes").with(grant.lines.iter().map(|line| el("li").with(words::scope(line))).collect::<Vec<_>>())
+}
+
+fn open(frame: &Frame, grant: &GrantView) -> El {
+    let (key, look) = state(grant);
+    let name = words::name(&grant.name, "Somebody without a name");
+    let until = match grant.end_ms {
+        0 => el("span").with("no end"),
+        end => clock::stamp(end, &clock::moment(end)),
+    };
+    let heard = if grant.delivered { "It knows" } else { "It has not yet received this" };
+    let known = facts([
+        ("To use it for", el("span").with(words::purposes::words(&grant.purpose))),
+        ("Until", until),
+        ("Allowed", clock::stamp(grant.given_ms, &clock::ago(grant.given_ms, frame.now_ms))),
+        ("Told", el("span").with(heard)),
+    ]);
+    let begins = (grant.start_ms > frame.now_ms).then(|| el("p").class("hint").with(format!("This begins on {}.", clock::moment(grant.start_ms))));
+    let sensitive = el("p").class("hint").with(words::classes::words(&grant.classes));
+    el("article").class("card").id(id_of(grant)).attr("data-state", key).attr("data-name", &grant.name)
+        .attr("data-delivered", if grant.delivered { "yes" } else { "no" })
+        .with((look, el("h2").class("who").with(name), scopes(grant), sensitive, begins, known, take_back(frame, grant)))
+}
+
+fn take_back(frame: &Frame, grant: &GrantView) -> El {
+    let name = words::name(&grant.name, "the other side");
+    let does = el("ul").with((
+        el("li").with(format!("What is written from now on, {name} cannot read: your record changes its locks.")),
+        el("li").with(format!("What {name} writes from now on no longer goes into your record.")),
+        el("li").with("What it has written until now stays in your record."),
+        el("li").with(format!("What {name} has already seen or copied, nobody can take out of its memory or its own files.")),
+    ));
+    let later = el("p").with(format!("If {name} cannot be reached now, it learns of this the next time it can. This page says when it has."));
+    let hidden = el("input").attr("type", "hidden").attr("name", "grant").attr("value", &grant.id);
+    let form = frame.form("/access/revoke").class("grant-revoke").with((hidden, button("Yes, take it back", "danger")));
+    let id = format!("take-back-{}", grant.id);
+    el("details").class("take-back").id(id).with((el("summary").with("Take this access back…"), does, later, form))
+}
+
+fn past(frame: &Frame, grant: &GrantView) -> El {
+    let (key, look) = state(grant);
+    let when = clock::stamp(grant.given_ms, &clock::ago(grant.given_ms, frame.now_ms));
+    let who = el("strong").with(words::name(&grant.name, "Somebody without a name"));
+    let top = el("div").class("line").with((el("span").with((who, ", allowed ", when)), look));
+    el("li").id(id_of(grant)).attr("data-state", key).attr("data-name", &grant.name).with((top, scopes(grant)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::samples;
+
+    #[test]
+    fn only_open_access_can_be_taken_back() {
+        let html = samples::shown("access", |frame| page(frame, &samples::grants()));
+        assert_eq!(html.matches("class=\"grant-revoke\"").count(), 2);
+        assert!(html.contains("Hospital B has not yet received it") && html.contains("Hospital B has received it"));
+    }
+
+    #[test]
+    fn every_state_is_told() {
+        let check = |state, delivered, key: &str| {
+            let mut grant = samples::grants().remove(0);
+            (grant.state, grant.delivered) = (state, delivered);
+            let page = samples::shown("access-one", |frame| page(frame, &[grant.clone()]));
+            assert!(page.contains(&format!("data-state=\"{key}\"")), "{key}");
+        };
+        check(GrantState::Open, false, "open");
+        check(GrantState::Open, true, "open");
+        check(GrantState::Ended, true, "ended");
+        check(GrantState::Replaced, true, "replaced");
+        check(GrantState::Revoked, false, "revoked");
+        check(GrantState::Revoked, true, "received");
+    }
+}

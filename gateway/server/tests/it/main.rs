@@ -1,0 +1,11 @@
+//! The hospital's HTTP side as its clients see it: through the whole router, on a real node with a SQLite store of its
+//! own. One binary for all of it.
+
+mod auth;
+mod bundle;
+mod edge;
+mod hospital;
+mod rest;
+mod search;
+mod smart;
+mod status;
