@@ -48,8 +48,8 @@ impl PageError {
     }
 
     /// A form that does not read, or is too large.
-    pub(crate) fn unreadable(rejection: Response) -> Self {
-        match rejection.status() {
+    pub(crate) fn unreadable(status: StatusCode) -> Self {
+        match status {
             StatusCode::PAYLOAD_TOO_LARGE => Self::inside(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "That is too long",

@@ -19,7 +19,7 @@ pub(crate) struct Form(Vec<(String, String)>);
 impl Form {
     /// The first value of a field, without white space around it; empty if it was not sent.
     pub(crate) fn one(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default().trim()
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.trim())
     }
 
     /// Every value of a field.
@@ -34,7 +34,7 @@ impl FromRequest<App> for Form {
     async fn from_request(request: Request, _: &App) -> Result<Self, PageError> {
         let session = request.extensions().get::<Session>().cloned().ok_or_else(PageError::no_session)?;
         let fields = request.extract::<axum::Form<Vec<(String, String)>>, _>().await;
-        let form = Self(fields.map_err(|rejection| PageError::unreadable(rejection.into()))?.0);
+        let form = Self(fields.map_err(|rejection| PageError::unreadable(rejection.status()))?.0);
         if form.0.len() > FIELDS_MAX || !session.owns(form.one(CSRF)) {
             return Err(PageError::foreign_form());
         }

@@ -34,7 +34,7 @@ async fn what_is_refused_says_why() {
         ("GET", "/fhir/Patient/p/$invite", &[], "", 405, "not-supported"),
         ("POST", "/fhir/Patient", &[], "{", 400, "structure"),
         ("POST", "/fhir/Patient", &[], "", 400, "structure"),
-        ("POST", "/fhir/Patient", &[], deep.as_str(), 400, "structure"),
+        ("POST", "/fhir/Patient", &[], deep.as_str(), 400, "too-long"),
         ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Observation","status":"final","code":{"text":"x"}}"#, 400, "invalid"),
         ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Patient","birthDate":"1990-13-01"}"#, 400, "value"),
         ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Patient","shoe":1}"#, 400, "structure"),

@@ -1,0 +1,1 @@
+//! The patient page, driven by tests.
