@@ -6,19 +6,43 @@ pub(crate) mod purposes;
 pub(crate) mod types;
 
 use node::grants::ScopeLine;
+use record::scope::{Interactions, Scope};
 
-/// One thing a hospital may do, as a sentence: "Read your measurements and test results".
+/// One thing a hospital may do, as a sentence: "See measurements and test results".
 pub(crate) fn scope(line: &ScopeLine) -> String {
-    let things = line.resource_type.as_deref().map_or("everything in your record".to_owned(), types::many);
-    let words = match line.words.as_str() {
-        // Nothing but letters this program does not know: say so rather than nothing.
-        "" => "use",
-        words => words,
+    let Some(scope) = Scope::parse(&line.scope) else { return line.words.clone() };
+    let kind = scope.resource_type.as_deref();
+    let may = |interactions| scope.interactions.any(interactions);
+    let mut parts = Vec::new();
+    if may(Interactions::READ.and(Interactions::SEARCH)) {
+        parts.push(format!("see {}", kind.map_or("everything in your record".to_owned(), types::many)));
+    }
+    let own = match (may(Interactions::UPDATE), may(Interactions::DELETE)) {
+        (true, true) => "change or delete",
+        (true, false) => "change",
+        (false, true) => "delete",
+        (false, false) => "",
     };
-    let (words, only) = words.split_once(", only where ").map_or((words, ""), |(words, only)| (words, only));
-    let text = crate::error::sentence(&format!("{words}: {things}"));
+    if may(Interactions::CREATE) {
+        parts.push(format!("add {}", kind.map_or("entries of any kind".to_owned(), types::many)));
+    }
+    if !own.is_empty() && may(Interactions::CREATE) {
+        parts.push(format!("{own} what it has added"));
+    } else if !own.is_empty() {
+        parts.push(format!("{own} {} it has added", kind.map_or("whatever".to_owned(), types::many)));
+    }
+    let text = crate::error::sentence(&list(&parts));
     let text = text.trim_end_matches('.');
-    if only.is_empty() { text.to_owned() } else { format!("{text} (only where {only})") }
+    match &scope.parameters {
+        Some(only) => format!("{text} (only where {only})"),
+        None => text.to_owned(),
+    }
+}
+
+/// Whether any of the things a hospital may do is to see something.
+pub(crate) fn sees(lines: &[ScopeLine]) -> bool {
+    let read = Interactions::READ.and(Interactions::SEARCH);
+    lines.iter().any(|line| Scope::parse(&line.scope).is_none_or(|scope| scope.interactions.any(read)))
 }
 
 /// Several things in one line: "a, b and c".
@@ -54,16 +78,19 @@ mod tests {
 
     #[test]
     fn a_scope_reads_as_a_sentence() {
-        let check = |words: &str, kind: Option<&str>, expected: &str| {
-            let line = ScopeLine { scope: String::new(), words: words.to_owned(), resource_type: kind.map(str::to_owned) };
-            assert_eq!(scope(&line), expected);
+        let check = |scope: &str, expected: &str| {
+            let line = ScopeLine { scope: scope.to_owned(), words: "as it is".to_owned(), resource_type: None };
+            assert_eq!(super::scope(&line), expected);
         };
-        check("read", Some("Observation"), "Read: measurements and test results");
-        check("add and change its own", Some("Condition"), "Add and change its own: diagnoses and health problems");
-        check("read", None, "Read: everything in your record");
-        check("read", Some("NewThing"), "Read: NewThing");
-        check("read, only where category=laboratory", Some("Observation"), "Read: measurements and test results (only where category=laboratory)");
-        check("", Some("Observation"), "Use: measurements and test results");
+        check("patient/Observation.rs", "See measurements and test results");
+        check("patient/Observation.cu", "Add measurements and test results and change what it has added");
+        check("patient/*.cud", "Add entries of any kind and change or delete what it has added");
+        check("patient/*.rs", "See everything in your record");
+        check("patient/Condition.u", "Change diagnoses and health problems it has added");
+        check("patient/Condition.cruds", "See diagnoses and health problems, add diagnoses and health problems and change or delete what it has added");
+        check("patient/NewThing.r", "See NewThing");
+        check("patient/Observation.rs?category=laboratory", "See measurements and test results (only where category=laboratory)");
+        check("nonsense", "as it is");
     }
 
     #[test]

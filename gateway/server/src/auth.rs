@@ -84,12 +84,20 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let Some(value) = headers.get(AUTHORIZATION) else {
-        return Err(ApiError::unauthorized(Code::Login, None, "a bearer token is needed: Authorization: Bearer <token>"));
+        return Err(ApiError::unauthorized(
+            Code::Login,
+            None,
+            "a bearer token is needed: Authorization: Bearer <token>",
+        ));
     };
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(ApiError::unauthorized(Code::Login, Some("invalid_request"), "the Authorization header has no bearer token")),
+        _ => Err(ApiError::unauthorized(
+            Code::Login,
+            Some("invalid_request"),
+            "the Authorization header has no bearer token",
+        )),
     }
 }
 
@@ -99,7 +107,11 @@ async fn check(app: &App, text: &str) -> Result<Known, ApiError> {
         ApiError::unauthorized(code, Some("invalid_token"), &error.to_string())
     })?;
     let Some(client) = app.node.client(&claims.client_id).await?.filter(|client| client.id == claims.client_id) else {
-        return Err(ApiError::unauthorized(Code::Unknown, Some("invalid_token"), "the client of the token is not registered"));
+        return Err(ApiError::unauthorized(
+            Code::Unknown,
+            Some("invalid_token"),
+            "the client of the token is not registered",
+        ));
     };
     let purpose = claims.purpose.filter(|code| code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
     Ok(Known {
@@ -123,7 +135,8 @@ fn common(one: &Scope, other: &Scope) -> Option<Scope> {
         (Some(one), Some(other)) => (one == other).then(|| Some(one.clone())),
         (some, None) | (None, some) => Some(some.clone()),
     };
-    let all = [Interactions::CREATE, Interactions::READ, Interactions::UPDATE, Interactions::DELETE, Interactions::SEARCH];
+    let all =
+        [Interactions::CREATE, Interactions::READ, Interactions::UPDATE, Interactions::DELETE, Interactions::SEARCH];
     let shared = all.into_iter().filter(|bit| one.interactions.contains(*bit) && other.interactions.contains(*bit));
     let interactions = shared.reduce(Interactions::and)?;
     (one.context == other.context).then_some(())?;
@@ -132,7 +145,12 @@ fn common(one: &Scope, other: &Scope) -> Option<Scope> {
         (Some(one), Some(other)) if one != other => Some(format!("{one}&{other}")),
         (one, other) => either(one, other)?,
     };
-    Some(Scope { context: one.context, resource_type: either(&one.resource_type, &other.resource_type)?, interactions, parameters })
+    Some(Scope {
+        context: one.context,
+        resource_type: either(&one.resource_type, &other.resource_type)?,
+        interactions,
+        parameters,
+    })
 }
 
 #[cfg(test)]

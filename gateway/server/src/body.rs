@@ -56,7 +56,10 @@ pub(crate) async fn resource(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Vali
 }
 
 /// Does heavy work on a thread of its own, light work here.
-pub(crate) async fn aside<T: Send + 'static>(heavy: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+pub(crate) async fn aside<T: Send + 'static>(
+    heavy: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
     if !heavy {
         return Ok(work());
     }
@@ -79,7 +82,8 @@ pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
     let json = ["application/fhir+json", "application/json", "text/json", "application/json+fhir"];
-    let version = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("fhirVersion"));
+    let version =
+        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("fhirVersion"));
     let r4 = version.is_none_or(|(_, version)| matches!(version.trim_matches('"'), "4.0" | "4.0.1"));
     if r4 && json.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
         return Ok(());

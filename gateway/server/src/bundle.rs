@@ -71,7 +71,13 @@ impl BundleText {
     }
 
     /// What became of an entry of a batch or transaction.
-    pub(crate) fn done(&mut self, full_url: &str, resource: Option<&[u8]>, response: &Response<'_>, outcome: Option<&[u8]>) {
+    pub(crate) fn done(
+        &mut self,
+        full_url: &str,
+        resource: Option<&[u8]>,
+        response: &Response<'_>,
+        outcome: Option<&[u8]>,
+    ) {
         self.open();
         if !full_url.is_empty() {
             self.push(r#""fullUrl":"#);
@@ -153,16 +159,30 @@ mod tests {
     #[test]
     fn entries_are_put_together_as_they_are() {
         let empty = BundleText::new("searchset", Some(0), &[("self", "http://h/fhir/Patient?name=\"")], 0);
-        check(empty, r#"{"resourceType":"Bundle","type":"searchset","total":0,"link":[{"relation":"self","url":"http://h/fhir/Patient?name=\""}]}"#);
+        check(
+            empty,
+            r#"{"resourceType":"Bundle","type":"searchset","total":0,"link":[{"relation":"self","url":"http://h/fhir/Patient?name=\""}]}"#,
+        );
         let mut found = BundleText::new("searchset", None, &[], 0);
         found.found("u", br#"{"a":1.00}"#, "match");
         found.found("", b"{}", "outcome");
-        check(found, r#"{"resourceType":"Bundle","type":"searchset","entry":[{"fullUrl":"u","resource":{"a":1.00},"search":{"mode":"match"}},{"resource":{},"search":{"mode":"outcome"}}]}"#);
+        check(
+            found,
+            r#"{"resourceType":"Bundle","type":"searchset","entry":[{"fullUrl":"u","resource":{"a":1.00},"search":{"mode":"match"}},{"resource":{},"search":{"mode":"outcome"}}]}"#,
+        );
         let mut done = BundleText::new("batch-response", None, &[], 0);
         let created = Response { status: "201 Created", location: "l", version: "1", last_updated: 0 };
         done.done("", None, &created, None);
-        done.done("u", Some(b"{}"), &Response { status: "404 Not Found", location: "", version: "", last_updated: 0 }, Some(b"{}"));
-        check(done, r#"{"resourceType":"Bundle","type":"batch-response","entry":[{"response":{"status":"201 Created","location":"l","etag":"W/\"1\"","lastModified":"1970-01-01T00:00:00.000Z"}},{"fullUrl":"u","resource":{},"response":{"status":"404 Not Found","outcome":{}}}]}"#);
+        done.done(
+            "u",
+            Some(b"{}"),
+            &Response { status: "404 Not Found", location: "", version: "", last_updated: 0 },
+            Some(b"{}"),
+        );
+        check(
+            done,
+            r#"{"resourceType":"Bundle","type":"batch-response","entry":[{"response":{"status":"201 Created","location":"l","etag":"W/\"1\"","lastModified":"1970-01-01T00:00:00.000Z"}},{"fullUrl":"u","resource":{},"response":{"status":"404 Not Found","outcome":{}}}]}"#,
+        );
     }
 
     fn check(bundle: BundleText, wanted: &str) {

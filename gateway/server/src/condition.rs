@@ -74,9 +74,15 @@ mod tests {
         for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Thu, 29 Feb 2024 23:59:59 GMT"] {
             assert_eq!(parse_http_date(text).map(datetime::format_http).as_deref(), Some(text));
         }
-        for text in ["", "x", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49:37 CET",
-            "Sun, 30 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 28:49:37 GMT"]
-        {
+        for text in [
+            "",
+            "x",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 30 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 28:49:37 GMT",
+        ] {
             assert_eq!(parse_http_date(text), None, "{text}");
         }
     }

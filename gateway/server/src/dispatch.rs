@@ -151,7 +151,17 @@ async fn tell(app: &App, event: Event<'_>, mut patients: Vec<String>, parts: Vec
         let read: Vec<&Served> = part.shown.iter().collect();
         let (interaction, kind, status) = (part.interaction, Some(part.kind), part.status);
         app.node
-            .audit(Event { caller, interaction, kind, id: &part.id, query: &part.query, status, request, patient: "", read: &read })
+            .audit(Event {
+                caller,
+                interaction,
+                kind,
+                id: &part.id,
+                query: &part.query,
+                status,
+                request,
+                patient: "",
+                read: &read,
+            })
             .await;
     }
 }

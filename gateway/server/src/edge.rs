@@ -29,6 +29,7 @@ pub(crate) async fn around(State(app): State<App>, mut request: Request, next: N
 async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
+    let safe = matches!(method, Method::GET | Method::HEAD);
     let path = request.uri().path();
     // What watches the server must get through when the server is busy.
     let watching = path.starts_with("/health/") || path == "/metrics";
@@ -36,12 +37,22 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
     let limits = app.settings.limits;
     let work = async {
         let _turn = if watching { None } else { Some(turn(&app, limits.queue_time_max).await?) };
-        match tokio::time::timeout(limits.request_time_max, caught(next.run(request))).await {
+        let running = async {
+            if safe {
+                return caught(next.run(request)).await;
+            }
+            // On a task of its own: a client that hangs up must not stop a write between its commit and its audit.
+            tokio::spawn(next.run(request).in_current_span()).await.map_err(|_| Panicked)
+        };
+        match tokio::time::timeout(limits.request_time_max, running).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(Panicked)) => Err(panicked()),
             Err(_) => Err(ApiError::busy(
                 Code::Timeout,
-                format!("the request took longer than {} s; a write may still take effect", limits.request_time_max.as_secs()),
+                format!(
+                    "the request took longer than {} s; a write may still take effect",
+                    limits.request_time_max.as_secs()
+                ),
                 30,
             )),
         }

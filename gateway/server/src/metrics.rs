@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use std::time::Duration;
 
 /// Upper ends of the histogram's buckets in seconds: from a read out of memory to a transaction of thousands.
@@ -30,7 +32,8 @@ impl Metrics {
             &["interaction", "status"],
         );
         let seconds = HistogramVec::new(
-            HistogramOpts::new("chartwell_http_request_seconds", "Time until the head of the answer was ready.").buckets(BUCKETS.to_vec()),
+            HistogramOpts::new("chartwell_http_request_seconds", "Time until the head of the answer was ready.")
+                .buckets(BUCKETS.to_vec()),
             &["interaction"],
         );
         let info = IntGaugeVec::new(Opts::new("chartwell_info", "What runs; always 1."), &["version", "database"]);

@@ -88,7 +88,10 @@ pub(crate) fn of_pairs(pairs: &[Pair<'_>], headers: &HeaderMap) -> Result<View, 
                 let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
                 // `Observation.code`, `code.coding` and `code` all keep the element `code`.
                 let first = |name: &str| {
-                    let name = name.split_once('.').filter(|(kind, _)| fhir::ResourceType::parse(kind).is_some()).map_or(name, |(_, rest)| rest);
+                    let name = name
+                        .split_once('.')
+                        .filter(|(kind, _)| fhir::ResourceType::parse(kind).is_some())
+                        .map_or(name, |(_, rest)| rest);
                     name.split('.').next().unwrap_or_default().to_owned()
                 };
                 view.subset = Subset::Elements(names.map(first).collect());
@@ -114,12 +117,17 @@ fn accept(headers: &HeaderMap) -> Result<(), ApiError> {
 fn is_json_range(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
-    let kind = ["*/*", "application/*", "application/fhir+json", "application/json", "text/json", "application/json+fhir"]
-        .iter()
-        .any(|known| kind.eq_ignore_ascii_case(known));
+    let kind =
+        ["*/*", "application/*", "application/fhir+json", "application/json", "text/json", "application/json+fhir"]
+            .iter()
+            .any(|known| kind.eq_ignore_ascii_case(known));
     kind && parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, version)) if name.eq_ignore_ascii_case("fhirVersion") => matches!(version.trim_matches('"'), "4.0" | "4.0.1"),
-        Some((name, weight)) if name.eq_ignore_ascii_case("q") => weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0),
+        Some((name, version)) if name.eq_ignore_ascii_case("fhirVersion") => {
+            matches!(version.trim_matches('"'), "4.0" | "4.0.1")
+        }
+        Some((name, weight)) if name.eq_ignore_ascii_case("q") => {
+            weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0)
+        }
         _ => true,
     })
 }

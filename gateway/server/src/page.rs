@@ -35,7 +35,8 @@ pub(crate) fn seal(app: &App, caller: &Caller, search: &str, page: &Page) -> Str
 /// # Errors
 /// 400 for a token that was not made here or was changed, 403 for one of another client or search.
 pub(crate) fn open(app: &App, caller: &Caller, search: &str, token: &str) -> Result<Page, ApiError> {
-    let broken = || ApiError::bad(Code::Value, "the paging link was changed or was not made by this server", "http._page");
+    let broken =
+        || ApiError::bad(Code::Value, "the paging link was changed or was not made by this server", "http._page");
     let bytes = app.node.open_page(token).ok_or_else(broken)?;
     let (place, bound) = bytes.split_at_checked(25).ok_or_else(broken)?;
     if bound != binding(app, caller, search) {

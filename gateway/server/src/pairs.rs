@@ -66,9 +66,9 @@ mod tests {
 
     fn check(text: &str, wanted: Option<&[(&str, &str)]>) {
         let found = read(text).ok();
-        let found = found.as_ref().map(|pairs| {
-            pairs.iter().map(|pair| (pair.name.as_str(), pair.value.as_str())).collect::<Vec<_>>()
-        });
+        let found = found
+            .as_ref()
+            .map(|pairs| pairs.iter().map(|pair| (pair.name.as_str(), pair.value.as_str())).collect::<Vec<_>>());
         assert_eq!(found.as_deref(), wanted, "{text}");
     }
 }

@@ -44,7 +44,8 @@ impl Parameters {
     /// # Errors
     /// 400 if it is there more than once or with a value of another type.
     pub(crate) fn value(&self, name: &str, member: &str) -> Result<Option<Node<'_>>, ApiError> {
-        let mut found = self.all().filter(|parameter| parameter.get("name").and_then(Node::text).as_deref() == Some(name));
+        let mut found =
+            self.all().filter(|parameter| parameter.get("name").and_then(Node::text).as_deref() == Some(name));
         let place = format!("Parameters.parameter.where(name='{name}')");
         let Some(first) = found.next() else { return Ok(None) };
         if found.next().is_some() {

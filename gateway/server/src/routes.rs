@@ -38,34 +38,104 @@ pub(crate) enum Claim {
 
 /// Every row.
 pub(crate) static ROUTES: [Route; 14] = [
-    Route { method: Method::GET, shape: Shape::Metadata, name: "capabilities", claim: Claim::None,
-        run: |call| Box::pin(capabilities::run(call)) },
-    Route { method: Method::POST, shape: Shape::System, name: "batch", claim: Claim::System(&["transaction", "batch"]),
-        run: |call| Box::pin(bundle::run(call)) },
-    Route { method: Method::GET, shape: Shape::Instance, name: "read", claim: Claim::Resource("read"),
-        run: |call| Box::pin(read::run(call)) },
-    Route { method: Method::GET, shape: Shape::Version, name: "vread", claim: Claim::Resource("vread"),
-        run: |call| Box::pin(vread::run(call)) },
-    Route { method: Method::PUT, shape: Shape::Instance, name: "update", claim: Claim::Resource("update"),
-        run: |call| Box::pin(update::run(call)) },
-    Route { method: Method::DELETE, shape: Shape::Instance, name: "delete", claim: Claim::Resource("delete"),
-        run: |call| Box::pin(delete::run(call)) },
-    Route { method: Method::GET, shape: Shape::History, name: "history", claim: Claim::Resource("history-instance"),
-        run: |call| Box::pin(history::run(call)) },
-    Route { method: Method::POST, shape: Shape::Type, name: "create", claim: Claim::Resource("create"),
-        run: |call| Box::pin(create::run(call)) },
-    Route { method: Method::GET, shape: Shape::Type, name: "search", claim: Claim::Resource("search-type"),
-        run: |call| Box::pin(search::run(call)) },
-    Route { method: Method::GET, shape: Shape::Search, name: "search", claim: Claim::None,
-        run: |call| Box::pin(search::run(call)) },
-    Route { method: Method::POST, shape: Shape::Search, name: "search", claim: Claim::None,
-        run: |call| Box::pin(search::run(call)) },
-    Route { method: Method::POST, shape: Shape::Operation, name: "operation", claim: Claim::Operation("Patient", "$invite"),
-        run: |call| Box::pin(invite::run(call)) },
-    Route { method: Method::POST, shape: Shape::Operation, name: "operation", claim: Claim::Operation("Task", "$confirm"),
-        run: |call| Box::pin(confirm::run(call)) },
-    Route { method: Method::POST, shape: Shape::Operation, name: "operation",
-        claim: Claim::Operation("Patient", "$request-access"), run: |call| Box::pin(request_access::run(call)) },
+    Route {
+        method: Method::GET,
+        shape: Shape::Metadata,
+        name: "capabilities",
+        claim: Claim::None,
+        run: |call| Box::pin(capabilities::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::System,
+        name: "batch",
+        claim: Claim::System(&["transaction", "batch"]),
+        run: |call| Box::pin(bundle::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Instance,
+        name: "read",
+        claim: Claim::Resource("read"),
+        run: |call| Box::pin(read::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Version,
+        name: "vread",
+        claim: Claim::Resource("vread"),
+        run: |call| Box::pin(vread::run(call)),
+    },
+    Route {
+        method: Method::PUT,
+        shape: Shape::Instance,
+        name: "update",
+        claim: Claim::Resource("update"),
+        run: |call| Box::pin(update::run(call)),
+    },
+    Route {
+        method: Method::DELETE,
+        shape: Shape::Instance,
+        name: "delete",
+        claim: Claim::Resource("delete"),
+        run: |call| Box::pin(delete::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::History,
+        name: "history",
+        claim: Claim::Resource("history-instance"),
+        run: |call| Box::pin(history::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Type,
+        name: "create",
+        claim: Claim::Resource("create"),
+        run: |call| Box::pin(create::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Type,
+        name: "search",
+        claim: Claim::Resource("search-type"),
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Search,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Search,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation("Patient", "$invite"),
+        run: |call| Box::pin(invite::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation("Task", "$confirm"),
+        run: |call| Box::pin(confirm::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation("Patient", "$request-access"),
+        run: |call| Box::pin(request_access::run(call)),
+    },
 ];
 
 /// The row that serves a request.
@@ -90,7 +160,10 @@ pub(crate) fn find(method: &Method, target: &Target, query: &str) -> Result<&'st
         }
         (&Method::GET, Shape::System) => Err(ApiError::not_here("a search over all types is not supported")),
         _ => {
-            let allowed: Vec<&str> = here().map(|route| route.method.as_str()).collect();
+            let mut allowed: Vec<&str> = here().map(|route| route.method.as_str()).collect();
+            if allowed.contains(&"GET") {
+                allowed.push("HEAD");
+            }
             Err(ApiError::method(&allowed.join(", "), format!("{method} is not defined here")))
         }
     }

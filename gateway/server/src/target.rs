@@ -44,7 +44,8 @@ pub(crate) struct Target {
 pub(crate) fn parse(path: &str) -> Result<Target, ApiError> {
     let path = path.strip_prefix("/fhir").unwrap_or(path).trim_matches('/');
     let segments = path.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect::<Result<Vec<_>, _>>()?;
-    let target = |shape, kind, id: &str, rest: &str| Ok(Target { shape, kind, id: id.to_owned(), rest: rest.to_owned() });
+    let target =
+        |shape, kind, id: &str, rest: &str| Ok(Target { shape, kind, id: id.to_owned(), rest: rest.to_owned() });
     let names: Vec<&str> = segments.iter().map(String::as_str).collect();
     match names[..] {
         [] => return target(Shape::System, None, "", ""),
@@ -76,7 +77,8 @@ pub(crate) fn parse(path: &str) -> Result<Target, ApiError> {
 
 /// 501 for an operation that is not here.
 pub(crate) fn no_operation(name: &str, place: &str) -> ApiError {
-    let name: String = name.chars().filter(|letter| letter.is_ascii_alphanumeric() || "$-".contains(*letter)).take(64).collect();
+    let name: String =
+        name.chars().filter(|letter| letter.is_ascii_alphanumeric() || "$-".contains(*letter)).take(64).collect();
     ApiError::not_here(format!("the operation {name} on {place} is not supported"))
 }
 
@@ -86,7 +88,8 @@ fn compartment() -> ApiError {
 
 fn decoded(segment: &str) -> Result<String, ApiError> {
     // A plus sign is itself in a path.
-    let text = if segment.contains('%') { pairs::decode(&segment.replace('+', "%2B")) } else { Some(segment.to_owned()) };
+    let text =
+        if segment.contains('%') { pairs::decode(&segment.replace('+', "%2B")) } else { Some(segment.to_owned()) };
     text.ok_or_else(|| ApiError::new(StatusCode::BAD_REQUEST, Code::Value, "the path is not percent-encoded UTF-8"))
 }
 

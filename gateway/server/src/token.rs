@@ -126,12 +126,19 @@ mod tests {
             (other.as_str(), iat, Err(TokenError::Forged)),
             (foreign.as_str(), iat, Err(TokenError::Forged)),
             (&format!("{none}.{}.", rest.split_once('.').unwrap().0), iat, Err(TokenError::Forged)),
-            (&format!("{head}.{}.{mac}", others.split_once('.').unwrap().0.replace('a', "b")), iat, Err(TokenError::Forged)),
+            (
+                &format!("{head}.{}.{mac}", others.split_once('.').unwrap().0.replace('a', "b")),
+                iat,
+                Err(TokenError::Forged),
+            ),
             ("", iat, Err(TokenError::Forged)),
             ("a.b.c", iat, Err(TokenError::Forged)),
             (&"a".repeat(TOKEN_BYTES_MAX + 1), iat, Err(TokenError::Forged)),
         ] {
-            assert_eq!(check(&KEY, text, now).as_ref().map(|claims| claims.name.as_str()).map_err(|error| *error), wanted);
+            assert_eq!(
+                check(&KEY, text, now).as_ref().map(|claims| claims.name.as_str()).map_err(|error| *error),
+                wanted
+            );
         }
     }
 }

@@ -31,8 +31,7 @@ pub(crate) enum Subset {
 /// What every part has: who it is, and what changes the meaning of the rest.
 const ALWAYS: [&str; 5] = ["resourceType", "id", "meta", "implicitRules", "modifierExtension"];
 
-const SUBSETTED: &str =
-    r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
+const SUBSETTED: &str = r#"{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}"#;
 
 impl View {
     /// The resource in its final form.
@@ -84,7 +83,8 @@ fn named(json: &[u8], names: &[String]) -> Option<Vec<u8>> {
 
 /// `value` is `value`, and `valueQuantity` of a choice.
 fn is_element(key: &str, name: &str) -> bool {
-    key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(|next: char| next.is_ascii_uppercase()))
+    key.strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(|next: char| next.is_ascii_uppercase()))
 }
 
 /// The members that are kept, the copy marked as a part.
@@ -195,13 +195,27 @@ mod tests {
         let tag = SUBSETTED;
         let head = format!(r#"{{"resourceType":"Observation","id":"1","meta":{{"versionId":"1","tag":[{tag}]}},"#);
         let elements = |names: &[&str]| Subset::Elements(names.iter().map(|name| (*name).to_owned()).collect());
-        check(whole, elements(&["value"]), &format!(r#"{head}"status":"final","code":{{"text":"c"}},"valueQuantity":{{"value":1.00}}}}"#));
+        check(
+            whole,
+            elements(&["value"]),
+            &format!(r#"{head}"status":"final","code":{{"text":"c"}},"valueQuantity":{{"value":1.00}}}}"#),
+        );
         check(whole, elements(&[]), &format!(r#"{head}"status":"final","code":{{"text":"c"}}}}"#));
-        check(whole, Subset::Data, &format!(r#"{head}"status":"final","code":{{"text":"c"}},"valueQuantity":{{"value":1.00}}}}"#));
-        check(r#"{"resourceType":"Patient","meta":{"tag":[{"code":"a"}]},"active":true}"#, elements(&[]),
-            &format!(r#"{{"resourceType":"Patient","meta":{{"tag":[{{"code":"a"}},{tag}]}}}}"#));
-        check(r#"{"resourceType":"Patient","active":true}"#, elements(&[]),
-            &format!(r#"{{"resourceType":"Patient","meta":{{"tag":[{tag}]}}}}"#));
+        check(
+            whole,
+            Subset::Data,
+            &format!(r#"{head}"status":"final","code":{{"text":"c"}},"valueQuantity":{{"value":1.00}}}}"#),
+        );
+        check(
+            r#"{"resourceType":"Patient","meta":{"tag":[{"code":"a"}]},"active":true}"#,
+            elements(&[]),
+            &format!(r#"{{"resourceType":"Patient","meta":{{"tag":[{{"code":"a"}},{tag}]}}}}"#),
+        );
+        check(
+            r#"{"resourceType":"Patient","active":true}"#,
+            elements(&[]),
+            &format!(r#"{{"resourceType":"Patient","meta":{{"tag":[{tag}]}}}}"#),
+        );
         check(whole, Subset::Whole, whole);
     }
 

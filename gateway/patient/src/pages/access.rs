@@ -78,7 +78,7 @@ fn open(frame: &Frame, grant: &GrantView) -> El {
         ("Told", el("span").with(heard)),
     ]);
     let begins = (grant.start_ms > frame.now_ms).then(|| el("p").class("hint").with(format!("This begins on {}.", clock::moment(grant.start_ms))));
-    let sensitive = el("p").class("hint").with(words::classes::words(&grant.classes));
+    let sensitive = words::sees(&grant.lines).then(|| el("p").class("hint").with(words::classes::words(&grant.classes)));
     el("article").class("card").id(id_of(grant)).attr("data-state", key).attr("data-name", &grant.name)
         .attr("data-delivered", if grant.delivered { "yes" } else { "no" })
         .with((look, el("h2").class("who").with(name), scopes(grant), sensitive, begins, known, take_back(frame, grant)))

@@ -43,6 +43,6 @@ mod tests {
         let html = samples::shown("audit", |frame| page(frame, &samples::looks()));
         assert!(html.contains("Hospital B (Dr. Weiss)"));
         assert!(html.contains("searched and was shown 12 measurements and test results"));
-        assert!(html.contains("To use it for treating you"));
+        assert!(html.contains("Why: treating you"));
     }
 }

@@ -84,7 +84,12 @@ fn pages(view: &View, path: &str) -> Option<El> {
 
 /// One moment.
 pub(crate) fn item(frame: &Frame, moment: &Moment) -> El {
-    let when = clock::stamp(moment.at_ms, &format!("{}, {}", clock::time_of_day(moment.at_ms), clock::ago(moment.at_ms, frame.now_ms)));
+    let recent = frame.now_ms.saturating_sub(moment.at_ms) < clock::DAY_MS;
+    let when = match recent {
+        true => format!("{}, {}", clock::time_of_day(moment.at_ms), clock::ago(moment.at_ms, frame.now_ms)),
+        false => clock::moment(moment.at_ms),
+    };
+    let when = clock::stamp(moment.at_ms, &when);
     let who = el("strong").class("who").with(words::name(&moment.who, "Somebody"));
     let text = el("span").class("what").with(what(moment));
     let text = match &moment.resource {
@@ -98,7 +103,7 @@ pub(crate) fn item(frame: &Frame, moment: &Moment) -> El {
     });
     let many = moment.resource.is_none() && moment.kind != MomentKind::Read && !moment.counts.is_empty();
     let counts = many.then(|| el("ul").class("scopes").with(counts.collect::<Vec<_>>()));
-    let why = (!moment.why.is_empty()).then(|| el("p").class("why").with(format!("To use it for {}", words::purposes::words(&moment.why))));
+    let why = (!moment.why.is_empty()).then(|| el("p").class("why").with(format!("Why: {}", words::purposes::words(&moment.why))));
     let line = el("p").with((who, " ", text));
     el("li").class("moment").attr("data-kind", key(moment.kind)).attr("data-position", moment.position.to_string())
         .with((el("p").class("when").with(when), el("div").with((line, counts, why))))
@@ -154,7 +159,7 @@ fn with_scopes(what: &str) -> String {
             Some(line) => {
                 let words = words::scope(line);
                 let (first, rest) = words.split_at(words.chars().next().map_or(0, char::len_utf8));
-                out.push(format!("{}{}{}", first.to_lowercase(), rest.replacen(": ", " ", 1), if bare == word { "," } else { ";" }));
+                out.push(format!("{}{rest}{}", first.to_lowercase(), if bare == word { "," } else { ";" }));
             }
             None => out.push(word.to_owned()),
         }
@@ -178,10 +183,10 @@ mod tests {
     #[test]
     fn scopes_in_a_sentence_read_in_words() {
         let check = |text: &str, expected: &str| assert_eq!(with_scopes(text), expected);
-        check("asked for access: patient/Observation.rs", "asked for access: read measurements and test results");
+        check("asked for access: patient/Observation.rs", "asked for access: see measurements and test results");
         check(
             "let B in: patient/Observation.rs patient/Condition.rs",
-            "let B in: read measurements and test results, read diagnoses and health problems",
+            "let B in: see measurements and test results, see diagnoses and health problems",
         );
         check("let a/b in: nothing", "let a/b in: nothing");
     }

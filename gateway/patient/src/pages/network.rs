@@ -39,9 +39,9 @@ fn peer(frame: &Frame, peer: &PeerView) -> El {
         true => el("span").with("not known"),
         false => el("span").with(peer.addresses.iter().map(|at| el("code").class("wide").with(at)).collect::<Vec<_>>()),
     };
-    let signature = el("span").with(el("code").with(&peer.origin));
+    let fingerprint = el("span").with(el("code").with(&peer.origin));
     let details = el("details").id(format!("peer-details-{}", peer.origin));
-    let details = details.with((el("summary").with("Technical details"), facts([("Signature", signature), ("Reached at", addresses)])));
+    let details = details.with((el("summary").with("Technical details"), facts([("Fingerprint of its identity", fingerprint), ("Reached at", addresses)])));
     el("article").class("card").id(format!("peer-{}", peer.origin)).attr("data-state", key).attr("data-behind", peer.behind.to_string())
         .with((look, el("h2").class("who").with(words::name(&peer.name, "Without a name")), el("p").with(behind), since, details))
 }

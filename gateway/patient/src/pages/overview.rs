@@ -5,9 +5,9 @@ use crate::error::PageError;
 use crate::html::{El, Html, el, segment};
 use crate::layout::{Frame, Page, empty};
 use crate::pages::{invite, moments};
+use crate::qr;
 use crate::session::Session;
 use crate::words::{self, clock};
-use crate::qr;
 use axum::Extension;
 use axum::extract::State;
 use node::grants::{GrantState, GrantView, RecordView, RequestState, RequestView};
@@ -134,15 +134,15 @@ mod tests {
     use super::*;
     use crate::pages::samples;
 
-    fn shown(view: &View) -> String {
-        samples::shown("overview", |frame| page(frame, view))
+    fn shown(name: &str, view: &View) -> String {
+        samples::shown(name, |frame| page(frame, view))
     }
 
     #[test]
     fn what_waits_comes_first() {
-        let html = shown(&samples::overview());
+        let html = shown("overview", &samples::overview());
         let place = |text: &str| html.find(text).expect(text);
-        assert!(place("id=\"attention\"") < place("Who has access"));
+        assert!(place("id=\"attention\"") < place("<h3>Who has access</h3>"));
         assert!(place("Compare six digits") < place("asks for access"));
         assert!(html.contains("chartwell:") && html.contains("<svg"));
         assert!(html.contains("data-state=\"open\""));
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn without_a_record_the_page_says_how_to_get_one() {
-        let html = shown(&View { records: vec![], requests: vec![], pairings: vec![], grants: vec![] });
+        let html = shown("welcome", &View { records: vec![], requests: vec![], pairings: vec![], grants: vec![] });
         assert!(html.contains("id=\"invite-form\"") && html.contains("id=\"no-record\""));
         assert!(!html.contains("id=\"attention\""));
     }

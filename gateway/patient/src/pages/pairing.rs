@@ -108,13 +108,15 @@ fn compare(frame: &Frame, view: &PairingView) -> El {
 fn tick(at: usize, line: &GrantLine) -> El {
     let id = format!("keep-{at}");
     let input = el("input").id(&id).attr("type", "checkbox").attr("name", "keep").attr("value", at.to_string()).flag("checked", true);
-    let scopes = scope_lines(&line.scope).iter().map(words::scope).collect::<Vec<_>>();
+    let lines = scope_lines(&line.scope);
+    let scopes = lines.iter().map(words::scope).collect::<Vec<_>>();
+    let sensitive = words::sees(&lines).then(|| format!(" {}", words::classes::words(&line.classes)));
     let what = if scopes.is_empty() { sentence(&line.words) } else { format!("{}.", scopes.join("; ")) };
     let purpose = format!("To use it for {}.", words::purposes::words(&line.purpose));
     let text = (
         el("strong").with(words::name(&line.name, "The hospital").to_owned()),
         el("span").with(what),
-        el("span").class("hint").with((purpose, " ", words::classes::words(&line.classes))),
+        el("span").class("hint").with((purpose, sensitive)),
     );
     el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(text)))
 }

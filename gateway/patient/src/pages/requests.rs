@@ -93,7 +93,7 @@ fn ask(frame: &Frame, request: &RequestView) -> El {
     ]);
     let later = (request.start_ms > frame.now_ms + clock::DAY_MS).then(|| el("p").class("hint").with(format!("Access would begin on {}.", clock::day(request.start_ms))));
     let check = el("p").class("hint").with((
-        "Anybody can call itself by any name. If you did not expect this request, ask the hospital whether it made it. Its signature here is ",
+        "Anybody can call itself by any name. If you did not expect this request, ask the hospital whether it made it. The fingerprint of its identity is ",
         el("code").with(&request.origin),
         ".",
     ));
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(html.matches("class=\"request-refuse\"").count(), 1);
         assert_eq!(html.matches("name=\"scope\"").count(), 2);
         assert!(html.contains("value=\"patient/Condition.rs\""));
-        assert!(html.contains("Read: diagnoses and health problems"));
+        assert!(html.contains("See diagnoses and health problems"));
         assert!(html.contains("name=\"until\" min=\"2026-11-21\" value=\"2026-12-21\" max=\"2026-12-21\""));
         assert!(html.contains("treating you"));
         ["open", "approved", "refused"].iter().for_each(|state| assert!(html.contains(&format!("data-state=\"{state}\"")), "{state}"));

@@ -38,21 +38,44 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
             EntryResult::Written(written) => facts.patients.push(write(&call, &mut text, written)),
             EntryResult::Read(mut served) => {
                 let json = call.view.part(std::mem::take(&mut served.json));
-                let response =
-                    Response { status: "200 OK", location: "", version: &served.version, last_updated: served.last_updated };
+                let response = Response {
+                    status: "200 OK",
+                    location: "",
+                    version: &served.version,
+                    last_updated: served.last_updated,
+                };
                 text.done(&format!("{}/{}/{}", call.app.base, served.kind, served.id), Some(&json), &response, None);
                 let (kind, id) = (served.kind, served.id.clone());
-                facts.parts.push(Part { interaction: "read", kind, id, query: String::new(), status: 200, shown: vec![served] });
+                facts.parts.push(Part {
+                    interaction: "read",
+                    kind,
+                    id,
+                    query: String::new(),
+                    status: 200,
+                    shown: vec![served],
+                });
             }
             EntryResult::Found { kind, mut found, .. } => {
                 let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default().to_owned();
                 let this = Search { kind, query };
                 let (app, caller, request, view) = (&call.app, &call.caller, &call.request, &call.view);
                 let json = searchset(&Page1 { app, caller, request, view, this: &this, page: None }, &mut found);
-                text.done("", Some(&json), &Response { status: "200 OK", location: "", version: "", last_updated: 0 }, None);
+                text.done(
+                    "",
+                    Some(&json),
+                    &Response { status: "200 OK", location: "", version: "", last_updated: 0 },
+                    None,
+                );
                 let mut shown = found.matches;
                 shown.append(&mut found.includes);
-                facts.parts.push(Part { interaction: "search", kind, id: String::new(), query: this.query, status: 200, shown });
+                facts.parts.push(Part {
+                    interaction: "search",
+                    kind,
+                    id: String::new(),
+                    query: this.query,
+                    status: 200,
+                    shown,
+                });
             }
             EntryResult::Failed(error) => {
                 let error = ApiError::from(error);

@@ -104,7 +104,8 @@ fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>) -
         "conditionalDelete": "not-supported",
         "searchParam": search.collect::<Vec<_>>(),
     });
-    for (name, list) in [("searchInclude", &includes), ("searchRevInclude", sources.get(&kind).unwrap_or(&Vec::new()))] {
+    for (name, list) in [("searchInclude", &includes), ("searchRevInclude", sources.get(&kind).unwrap_or(&Vec::new()))]
+    {
         if !list.is_empty() {
             json[name] = list.clone().into();
         }

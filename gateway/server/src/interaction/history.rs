@@ -29,7 +29,8 @@ pub(crate) async fn run(call: Call) -> Result<Answer, ApiError> {
             "_format" | "_pretty" | "_summary" | "_elements" => kept.push(pair.raw),
             // Another set of versions than was asked for would mislead, so nothing is passed over here.
             _ => {
-                let text = "a history takes _count, _format, _pretty, _summary and _elements; nothing else is supported yet";
+                let text =
+                    "a history takes _count, _format, _pretty, _summary and _elements; nothing else is supported yet";
                 return Err(ApiError::bad(Code::NotSupported, text, "http.query"));
             }
         }

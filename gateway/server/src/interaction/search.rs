@@ -34,7 +34,17 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     };
     let mut found = call.app.node.search(&call.caller, parsed, page).await?;
     let sealed = token.first().map(|token| token.raw.to_owned());
-    let text = searchset(&Page1 { app: &call.app, caller: &call.caller, request: &call.request, view: &call.view, this: &this, page: sealed }, &mut found);
+    let text = searchset(
+        &Page1 {
+            app: &call.app,
+            caller: &call.caller,
+            request: &call.request,
+            view: &call.view,
+            this: &this,
+            page: sealed,
+        },
+        &mut found,
+    );
     let mut shown = found.matches;
     shown.append(&mut found.includes);
     let response = fhir_response(StatusCode::OK, call.view.lay_out(text));
@@ -47,7 +57,8 @@ async fn text(call: &mut Call) -> Result<String, ApiError> {
     if call.method == Method::POST {
         let bytes = call.bytes().await?;
         let form = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let form = form.is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+        let form =
+            form.is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
         if !bytes.is_empty() && !form {
             let text = "a search by POST sends its parameters as application/x-www-form-urlencoded";
             return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::NotSupported, text));

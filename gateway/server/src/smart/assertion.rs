@@ -76,7 +76,8 @@ pub(crate) async fn client(app: &App, text: &str) -> Result<Client, AssertionErr
     let key = DecodingKey::from_jwk(&key).map_err(|_| refused("the client's key cannot be used"))?;
     let mut validation = Validation::new(algorithm);
     // Times and audience are checked below, by one clock and one rule.
-    (validation.validate_exp, validation.validate_aud, validation.required_spec_claims) = (false, false, HashSet::new());
+    (validation.validate_exp, validation.validate_aud, validation.required_spec_claims) =
+        (false, false, HashSet::new());
     let claims = jsonwebtoken::decode::<Claims>(text, &key, &validation);
     let claims = claims.map_err(|_| refused("the assertion's signature does not verify"))?.claims;
     check(&claims, &app.token_url, now_s()).map_err(refused)?;

@@ -61,7 +61,13 @@ async fn token(app: &App, request: Request) -> Result<serde_json::Value, Refused
     };
     match field("grant_type") {
         Some("client_credentials") => {}
-        Some(_) => return Err(Refused(StatusCode::BAD_REQUEST, "unsupported_grant_type", "only client_credentials is supported".to_owned())),
+        Some(_) => {
+            return Err(Refused(
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "only client_credentials is supported".to_owned(),
+            ));
+        }
         None => return Err(bad("grant_type is missing")),
     }
     if field("client_assertion_type") != Some(ASSERTION_TYPE) {
@@ -85,7 +91,11 @@ async fn token(app: &App, request: Request) -> Result<serde_json::Value, Refused
 fn refused(error: AssertionError) -> Refused {
     if let AssertionError::Node(error) = &error {
         tracing::error!(error = %chain(error), "a client could not be looked up");
-        return Refused(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again in a few seconds".to_owned());
+        return Refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily_unavailable",
+            "try again in a few seconds".to_owned(),
+        );
     }
     Refused(StatusCode::UNAUTHORIZED, "invalid_client", error.to_string())
 }

@@ -4,7 +4,8 @@
 use crate::hospital::{BASE, Hospital};
 use serde_json::Value;
 
-const SYNTHEA: &str = include_str!("../../../../tests/data/synthea/Clemente_Kreiger_1484a42d-0eaf-4654-9cbf-6b050a5cd73b.json");
+const SYNTHEA: &str =
+    include_str!("../../../../tests/data/synthea/Clemente_Kreiger_1484a42d-0eaf-4654-9cbf-6b050a5cd73b.json");
 
 #[tokio::test]
 async fn a_synthea_patient_goes_in_and_reads_back() {
@@ -59,9 +60,15 @@ async fn a_batch_answers_each_entry_by_itself() {
             {{"request":{{"method":"DELETE","url":"Patient/{id}"}}}}]}}"#
     );
     let answered = hospital.post("/fhir", &batch).await;
-    assert_eq!((answered.status, answered.json()["type"].as_str()), (200, Some("batch-response")), "{}", answered.text());
+    assert_eq!(
+        (answered.status, answered.json()["type"].as_str()),
+        (200, Some("batch-response")),
+        "{}",
+        answered.text()
+    );
     let json = answered.json();
-    let statuses: Vec<&str> = json["entry"].as_array().unwrap().iter().map(|entry| entry["response"]["status"].as_str().unwrap()).collect();
+    let statuses: Vec<&str> =
+        json["entry"].as_array().unwrap().iter().map(|entry| entry["response"]["status"].as_str().unwrap()).collect();
     assert_eq!(statuses[2..5], ["404 Not Found", "400 Bad Request", "201 Created"]);
     assert_eq!(statuses[1], "200 OK");
     assert_eq!(json["entry"][1]["resource"]["type"], "searchset");
@@ -103,11 +110,18 @@ async fn too_many_entries_are_refused() {
 async fn a_bundle_returns_what_is_preferred() {
     let hospital = Hospital::open().await;
     let body = r#"{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient","active":true},"request":{"method":"POST","url":"Patient"}}]}"#;
-    for (prefer, resource, outcome) in
-        [("", false, false), ("return=representation", true, false), ("return=OperationOutcome", false, true), ("return=minimal", false, false)]
-    {
+    for (prefer, resource, outcome) in [
+        ("", false, false),
+        ("return=representation", true, false),
+        ("return=OperationOutcome", false, true),
+        ("return=minimal", false, false),
+    ] {
         let answered = hospital.send("POST", "/fhir", &[("prefer", prefer)], body).await.json();
         let entry = &answered["entry"][0];
-        assert_eq!((entry.get("resource").is_some(), entry["response"].get("outcome").is_some()), (resource, outcome), "{prefer}");
+        assert_eq!(
+            (entry.get("resource").is_some(), entry["response"].get("outcome").is_some()),
+            (resource, outcome),
+            "{prefer}"
+        );
     }
 }

@@ -7,6 +7,8 @@ use flate2::write::GzEncoder;
 use server::Limits;
 use std::io::{Read, Write};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const PATIENT: &str = r#"{"resourceType":"Patient","name":[{"family":"Doe"}]}"#;
 
@@ -19,7 +21,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn bodies_are_gzipped_both_ways() {
     let hospital = Hospital::open().await;
-    let created = hospital.send("POST", "/fhir/Patient", &[("content-encoding", "gzip")], gzip(PATIENT.as_bytes())).await;
+    let created =
+        hospital.send("POST", "/fhir/Patient", &[("content-encoding", "gzip")], gzip(PATIENT.as_bytes())).await;
     assert_eq!(created.status, 201, "{}", created.text());
     let path = format!("/fhir/Patient/{}", created.json()["id"].as_str().unwrap());
     let plain = hospital.get(&path).await;
@@ -57,7 +60,9 @@ async fn a_body_stays_within_its_limit_packed_or_not() {
 #[tokio::test]
 async fn every_answer_has_the_requests_id() {
     let hospital = Hospital::open().await;
-    for path in ["/fhir/metadata", "/fhir/Patient", "/fhir/Nothing", "/health/live", "/metrics", "/nowhere", "/auth/token"] {
+    for path in
+        ["/fhir/metadata", "/fhir/Patient", "/fhir/Nothing", "/health/live", "/metrics", "/nowhere", "/auth/token"]
+    {
         let own = hospital.send("GET", path, &[("x-request-id", "own-1")], "").await;
         assert_eq!(own.header("x-request-id"), "own-1", "{path}");
         assert_eq!(own.header("x-content-type-options"), "nosniff");
@@ -112,18 +117,32 @@ async fn health_names_each_check_and_metrics_count() {
 #[tokio::test]
 async fn the_end_waits_for_running_requests() {
     let hospital = Hospital::open().await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/fhir/Patient", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
     let server = tokio::spawn(server::serve(listener, hospital.router.clone(), shutdown));
-    let client = reqwest::Client::new();
-    let post = || client.post(&url).bearer_auth(&hospital.token).header("content-type", "application/json").body(PATIENT);
-    assert_eq!(post().send().await.unwrap().status(), 201);
-    let running = tokio::spawn(post().send());
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let (first, rest) = PATIENT.split_at(10);
+    let head = format!(
+        "POST /fhir/Patient HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{first}",
+        hospital.token,
+        PATIENT.len()
+    );
+    client.write_all(head.as_bytes()).await.unwrap();
+    let busy = format!("chartwell_http_turns_free {}", server::settings::REQUESTS_MAX - 1);
+    while !hospital.get("/metrics").await.text().contains(&busy) {
+        tokio::task::yield_now().await;
+    }
     stop.send(()).unwrap();
-    assert_eq!(running.await.unwrap().unwrap().status(), 201);
-    tokio::time::timeout(Duration::from_secs(20), server).await.unwrap().unwrap().unwrap();
-    assert!(post().send().await.is_err());
+    // No new connection is taken from here on, soon.
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    client.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 Created"), "{answer}");
+    server.await.unwrap().unwrap();
 }

@@ -1,10 +1,13 @@
 //! The hospital's HTTP side as its clients see it: through the whole router, on a real node with a SQLite store of its
 //! own. One binary for all of it.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests panic as tests do: with a place")]
+
 mod auth;
 mod bundle;
 mod edge;
 mod hospital;
+mod operation;
 mod rest;
 mod search;
 mod smart;

@@ -42,7 +42,8 @@ async fn a_resource_lives_and_dies() {
 
     let history = hospital.get(&format!("{path}/_history")).await.json();
     assert_eq!((&history["type"], &history["total"]), (&"history".into(), &3.into()));
-    let methods: Vec<&str> = history["entry"].as_array().unwrap().iter().map(|entry| entry["request"]["method"].as_str().unwrap()).collect();
+    let methods: Vec<&str> =
+        history["entry"].as_array().unwrap().iter().map(|entry| entry["request"]["method"].as_str().unwrap()).collect();
     assert_eq!(methods, ["DELETE", "PUT", "POST"]);
     assert!(history["entry"][0].get("resource").is_none());
     assert_eq!(history["entry"][1]["fullUrl"], format!("{BASE}{path}"));
@@ -75,7 +76,12 @@ async fn a_client_is_not_sent_what_it_has() {
 #[tokio::test]
 async fn a_write_answers_as_preferred() {
     let hospital = Hospital::open().await;
-    for (prefer, wanted) in [("", "Patient"), ("return=representation", "Patient"), ("return=OperationOutcome", "OperationOutcome"), ("return=minimal", "")] {
+    for (prefer, wanted) in [
+        ("", "Patient"),
+        ("return=representation", "Patient"),
+        ("return=OperationOutcome", "OperationOutcome"),
+        ("return=minimal", ""),
+    ] {
         let answered = hospital.send("POST", "/fhir/Patient", &[("prefer", prefer)], PATIENT).await;
         assert_eq!(answered.status, 201);
         assert!(!answered.header("location").is_empty());

@@ -60,7 +60,10 @@ async fn what_is_not_understood_is_told_or_refused() {
     assert_eq!((lenient.found("match"), lenient.found("outcome").len()), (vec![id], 1));
     assert_eq!(lenient.link("self").as_deref(), Some("/fhir/Patient?family=doe"));
     let outcome = &lenient.json()["entry"][1]["resource"];
-    assert_eq!((&outcome["resourceType"], &outcome["issue"][0]["severity"]), (&"OperationOutcome".into(), &"warning".into()));
+    assert_eq!(
+        (&outcome["resourceType"], &outcome["issue"][0]["severity"]),
+        (&"OperationOutcome".into(), &"warning".into())
+    );
     let strict = hospital.send("GET", path, &[("prefer", "handling=strict")], "").await;
     assert_eq!((strict.status, strict.code().as_str()), (400, "not-supported"));
     assert_eq!(strict.json()["issue"][0]["severity"], "error");

@@ -43,7 +43,9 @@ fn claims(client: &str, jti: &str, ahead: i64) -> Value {
 
 async fn ask(hospital: &Hospital, assertion: &str, scope: &str) -> Answered {
     let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
-    let form = format!("grant_type=client_credentials&client_assertion_type={kind}&client_assertion={assertion}&scope={scope}");
+    let form = format!(
+        "grant_type=client_credentials&client_assertion_type={kind}&client_assertion={assertion}&scope={scope}"
+    );
     hospital.send("POST", "/auth/token", FORM, form).await
 }
 
@@ -54,9 +56,12 @@ async fn an_assertion_gets_a_token_that_works() {
     let file = folder.path().join("jwks.json");
     std::fs::write(&file, ec().public()).unwrap();
     let path = file.display().to_string();
-    for (name, key, jwks) in
-        [("rsa", rsa(), rsa().public()), ("ec", ec(), ec().public()), ("file", ec(), path.clone()), ("url", ec(), format!("file://{path}"))]
-    {
+    for (name, key, jwks) in [
+        ("rsa", rsa(), rsa().public()),
+        ("ec", ec(), ec().public()),
+        ("file", ec(), path.clone()),
+        ("url", ec(), format!("file://{path}")),
+    ] {
         let client = hospital.node.add_client(name, "system/Patient.rs", Some(jwks)).await.unwrap();
         let answered = ask(&hospital, &key.assertion(&claims(&client.id, "one", 60)), "system/*.rs%20openid").await;
         assert_eq!(answered.status, 200, "{name}: {}", answered.text());
@@ -84,7 +89,9 @@ async fn an_assertion_is_taken_once_and_only_if_it_is_right() {
     let first = rsa().assertion(&claims(id, "j", 60));
     let mut shared = Header::new(Algorithm::HS384);
     shared.kid = Some("k".to_owned());
-    let symmetric = jsonwebtoken::encode(&shared, &claims(id, "s", 60), &EncodingKey::from_secret(rsa().public().as_bytes())).unwrap();
+    let symmetric =
+        jsonwebtoken::encode(&shared, &claims(id, "s", 60), &EncodingKey::from_secret(rsa().public().as_bytes()))
+            .unwrap();
     for (what, assertion, scope, status, error) in [
         ("good", first.clone(), "system/Patient.r", 200, ""),
         ("replayed", first, "system/Patient.r", 401, "invalid_client"),
@@ -93,7 +100,13 @@ async fn an_assertion_is_taken_once_and_only_if_it_is_right() {
         ("expired", rsa().assertion(&claims(id, "e", -60)), "system/Patient.r", 401, "invalid_client"),
         ("too far ahead", rsa().assertion(&claims(id, "f", 3600)), "system/Patient.r", 401, "invalid_client"),
         ("elsewhere", rsa().assertion(&with("aud", "http://x".into())), "system/Patient.r", 401, "invalid_client"),
-        ("several audiences", rsa().assertion(&with("aud", json!(["x", format!("{BASE}/auth/token")]))), "system/Patient.r", 200, ""),
+        (
+            "several audiences",
+            rsa().assertion(&with("aud", json!(["x", format!("{BASE}/auth/token")]))),
+            "system/Patient.r",
+            200,
+            "",
+        ),
         ("two names", rsa().assertion(&with("sub", "x".into())), "system/Patient.r", 401, "invalid_client"),
         ("no jti", rsa().assertion(&with("jti", Value::Null)), "system/Patient.r", 401, "invalid_client"),
         ("unknown", rsa().assertion(&claims("nobody", "u", 60)), "system/Patient.r", 401, "invalid_client"),
@@ -102,7 +115,12 @@ async fn an_assertion_is_taken_once_and_only_if_it_is_right() {
         ("no scope of its", rsa().assertion(&claims(id, "o", 60)), "system/Observation.r", 400, "invalid_scope"),
     ] {
         let answered = ask(&hospital, &assertion, scope).await;
-        assert_eq!((answered.status, answered.json()["error"].as_str().unwrap_or_default()), (status, error), "{what}: {}", answered.text());
+        assert_eq!(
+            (answered.status, answered.json()["error"].as_str().unwrap_or_default()),
+            (status, error),
+            "{what}: {}",
+            answered.text()
+        );
         assert!(!answered.header("x-request-id").is_empty());
     }
 }

@@ -35,7 +35,14 @@ async fn what_is_refused_says_why() {
         ("POST", "/fhir/Patient", &[], "{", 400, "structure"),
         ("POST", "/fhir/Patient", &[], "", 400, "structure"),
         ("POST", "/fhir/Patient", &[], deep.as_str(), 400, "too-long"),
-        ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Observation","status":"final","code":{"text":"x"}}"#, 400, "invalid"),
+        (
+            "POST",
+            "/fhir/Patient",
+            &[],
+            r#"{"resourceType":"Observation","status":"final","code":{"text":"x"}}"#,
+            400,
+            "invalid",
+        ),
         ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Patient","birthDate":"1990-13-01"}"#, 400, "value"),
         ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Patient","shoe":1}"#, 400, "structure"),
         ("POST", "/fhir/Patient", XML, "<Patient/>", 415, "not-supported"),
@@ -46,22 +53,48 @@ async fn what_is_refused_says_why() {
         ("PUT", "/fhir/Patient/p", &[], patient, 400, "required"),
         ("PUT", "/fhir/Patient/p", &[], r#"{"resourceType":"Patient","id":"q"}"#, 400, "invalid"),
         ("PUT", "/fhir/Patient/p", &[("if-match", "*")], patient, 400, "value"),
-        ("PUT", "/fhir/Patient/q", &[("if-match", "W/\"1\"")], r#"{"resourceType":"Patient","id":"q"}"#, 412, "conflict"),
+        (
+            "PUT",
+            "/fhir/Patient/q",
+            &[("if-match", "W/\"1\"")],
+            r#"{"resourceType":"Patient","id":"q"}"#,
+            412,
+            "conflict",
+        ),
         ("GET", "/fhir/Patient?birthdate=abc", &[], "", 400, "value"),
         ("GET", "/fhir/Patient?name=%zz", &[], "", 400, "value"),
         ("POST", "/fhir", &[], patient, 400, "structure"),
         ("POST", "/fhir", &[], r#"{"resourceType":"Bundle","type":"collection"}"#, 400, "not-supported"),
         ("POST", "/fhir/Patient/nobody/$invite", &[], "", 404, "not-found"),
         ("POST", "/fhir/Task/t/$confirm", &[], "", 400, "required"),
-        ("POST", "/fhir/Task/t/$confirm", &[], r#"{"resourceType":"Parameters","parameter":[{"name":"x","valueString":"1"}]}"#, 400, "not-supported"),
-        ("POST", "/fhir/Task/t/$confirm", &[], r#"{"resourceType":"Parameters","parameter":[{"name":"digits","valueInteger":1}]}"#, 400, "value"),
+        (
+            "POST",
+            "/fhir/Task/t/$confirm",
+            &[],
+            r#"{"resourceType":"Parameters","parameter":[{"name":"x","valueString":"1"}]}"#,
+            400,
+            "not-supported",
+        ),
+        (
+            "POST",
+            "/fhir/Task/t/$confirm",
+            &[],
+            r#"{"resourceType":"Parameters","parameter":[{"name":"digits","valueInteger":1}]}"#,
+            400,
+            "value",
+        ),
         ("POST", "/fhir/Patient/p/$request-access", &[], "", 400, "required"),
     ] {
         let mut all = vec![("x-request-id", "row")];
         all.extend(headers);
         let answered = hospital.send(method, path, &all, body).await;
         let short: String = body.chars().take(80).collect();
-        assert_eq!((answered.status, answered.code().as_str()), (status, code), "{method} {path} {short}: {}", answered.text());
+        assert_eq!(
+            (answered.status, answered.code().as_str()),
+            (status, code),
+            "{method} {path} {short}: {}",
+            answered.text()
+        );
         assert_eq!(answered.header("x-request-id"), "row");
         assert_eq!(answered.json()["resourceType"], "OperationOutcome");
         let sentence = answered.json()["issue"][0]["diagnostics"].as_str().unwrap().to_owned();
@@ -80,7 +113,8 @@ async fn the_statement_claims_what_is_served() {
     assert!(checked.is_ok(), "{:?}", checked.err());
     let rest = &json["rest"][0];
     let codes = |list: &serde_json::Value| {
-        let mut codes: Vec<String> = list.as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap().to_owned()).collect();
+        let mut codes: Vec<String> =
+            list.as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap().to_owned()).collect();
         codes.sort();
         codes.join(" ")
     };
@@ -89,7 +123,14 @@ async fn the_statement_claims_what_is_served() {
     assert_eq!(resources.len(), fhir::ResourceType::all().count());
     let patient = resources.iter().find(|resource| resource["type"] == "Patient").unwrap();
     assert_eq!(codes(&patient["interaction"]), "create delete history-instance read search-type update vread");
-    let names: Vec<&str> = patient["operation"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        patient["operation"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["invite", "request-access"]);
-    assert!(patient["searchParam"].as_array().unwrap().iter().any(|param| param["name"] == "family" && param["type"] == "string"));
+    assert!(
+        patient["searchParam"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|param| param["name"] == "family" && param["type"] == "string")
+    );
 }
