@@ -29,7 +29,12 @@ fn main() {
         .iter()
         .flat_map(|bytes| {
             let bundle = bundle::read(bytes.clone()).expect("Synthea's bundles are bundles");
-            bundle.resources().into_iter().flatten().map(|resource| resource.expect("known").into_bytes()).collect::<Vec<_>>()
+            bundle
+                .resources()
+                .into_iter()
+                .flatten()
+                .map(|resource| resource.expect("known").into_bytes())
+                .collect::<Vec<_>>()
         })
         .collect();
     let bytes: usize = resources.iter().map(Vec::len).sum();
@@ -57,7 +62,10 @@ fn main() {
     run("index::values", &|at| drop(black_box(index::values(parsed[at].doc(), parsed[at].kind()))));
     run("reference::sites", &|at| drop(black_box(reference::sites(parsed[at].doc()))));
     run("home::main and class::of", &|at| {
-        drop(black_box((home::main(parsed[at].doc(), parsed[at].kind()), class::of(parsed[at].doc(), parsed[at].kind()))));
+        drop(black_box((
+            home::main(parsed[at].doc(), parsed[at].kind()),
+            class::of(parsed[at].doc(), parsed[at].kind()),
+        )));
     });
     run("served::splice", &|at| {
         drop(black_box(served::splice(&resources[at], "an-id", "aaaaaaaaaaaaaaaaaaaa.1", "2026-01-02T03:04:05.678Z")));

@@ -241,10 +241,22 @@ mod tests {
         check(r#""type":"batch","entry":[1]"#, Err("Bundle.entry[0]"));
         check(r#""type":"batch","entry":[{"fullUrl":"x"}]"#, Err("Bundle.entry[0].request"));
         check(r#""type":"batch","entry":[{"request":{"method":"GET"}}]"#, Err("Bundle.entry[0].request.url"));
-        check(r#""type":"batch","entry":[{"request":{"method":"get","url":"x"}}]"#, Err("Bundle.entry[0].request.method"));
-        check(r#""type":"batch","entry":[{"request":{"method":"POST","url":"Patient"}}]"#, Err("Bundle.entry[0].resource"));
-        check(r#""type":"batch","entry":[{"fullUrl":1,"request":{"method":"GET","url":"x"}}]"#, Err("Bundle.entry[0].fullUrl"));
-        check(r#""type":"batch","entry":[{"resource":[],"request":{"method":"PUT","url":"x"}}]"#, Err("Bundle.entry[0].resource"));
+        check(
+            r#""type":"batch","entry":[{"request":{"method":"get","url":"x"}}]"#,
+            Err("Bundle.entry[0].request.method"),
+        );
+        check(
+            r#""type":"batch","entry":[{"request":{"method":"POST","url":"Patient"}}]"#,
+            Err("Bundle.entry[0].resource"),
+        );
+        check(
+            r#""type":"batch","entry":[{"fullUrl":1,"request":{"method":"GET","url":"x"}}]"#,
+            Err("Bundle.entry[0].fullUrl"),
+        );
+        check(
+            r#""type":"batch","entry":[{"resource":[],"request":{"method":"PUT","url":"x"}}]"#,
+            Err("Bundle.entry[0].resource"),
+        );
     }
 
     fn check(members: &str, wanted: Result<usize, &str>) {

@@ -116,8 +116,8 @@ fn of_label(coding: Node<'_>) -> Class {
         "SEX" | "STD" => Class::SexualHealth,
         "GDIS" | "SCA" | "SICKLE" => Class::Genetic,
         "SDV" | "DVIOL" | "VIO" | "MST" => Class::Violence,
-        "SPI" | "TBOO" | "CEL" | "DIA" | "DRGIS" | "EMP" | "PDS" | "PHY" | "PRS" | "ADOL" | "DEMO" | "DOB" | "GENDER"
-        | "LIVARG" | "MARST" | "RACE" | "REL" | "B" | "EMPL" | "LOCIS" | "SSP" => Class::Restricted,
+        "SPI" | "TBOO" | "CEL" | "DIA" | "DRGIS" | "EMP" | "PDS" | "PHY" | "PRS" | "ADOL" | "DEMO" | "DOB"
+        | "GENDER" | "LIVARG" | "MARST" | "RACE" | "REL" | "B" | "EMPL" | "LOCIS" | "SSP" => Class::Restricted,
         _ => Class::Normal,
     }
 }

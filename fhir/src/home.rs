@@ -64,7 +64,8 @@ pub fn main(doc: &Doc, kind: ResourceType) -> Main {
 fn of_document(bundle: Node<'_>) -> Main {
     let document = bundle.get("type").and_then(Node::text).is_some_and(|kind| kind == "document");
     let first = bundle.get("entry").and_then(|entries| entries.items().next()).and_then(|entry| entry.get("resource"));
-    let composition = first.filter(|first| first.get("resourceType").and_then(Node::text).as_deref() == Some("Composition"));
+    let composition =
+        first.filter(|first| first.get("resourceType").and_then(Node::text).as_deref() == Some("Composition"));
     match (composition, ResourceType::parse("Composition")) {
         (Some(composition), Some(kind)) if document => at(composition, kind),
         _ => Main::None,
@@ -149,7 +150,10 @@ mod tests {
     fn the_main_element_names_patients_or_an_identifier() {
         let patients = |texts: &[&str]| Main::Patients(texts.iter().map(|text| (*text).to_owned()).collect());
         let one = patients(&["Patient/1"]);
-        check(r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"performer":[{"reference":"Patient/2"}]}"#, &one);
+        check(
+            r#"{"resourceType":"Observation","subject":{"reference":"Patient/1"},"performer":[{"reference":"Patient/2"}]}"#,
+            &one,
+        );
         check(r#"{"resourceType":"Observation","subject":{"reference":"Group/1"}}"#, &Main::None);
         check(r#"{"resourceType":"Observation","subject":{"reference":"urn:uuid:1"}}"#, &patients(&["urn:uuid:1"]));
         check(r#"{"resourceType":"Observation","subject":{"display":"x"}}"#, &Main::None);

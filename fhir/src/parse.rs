@@ -76,7 +76,9 @@ pub fn document(doc: Doc) -> Result<Parsed, Outcome> {
         return Err(Issue::fatal(Code::Structure, "resourceType must be a string").at("resourceType").into());
     }
     let Some(kind) = kind.text().and_then(|name| ResourceType::parse(&name)) else {
-        return Err(Issue::fatal(Code::NotSupported, "resourceType is no resource type of FHIR R4").at("resourceType").into());
+        return Err(Issue::fatal(Code::NotSupported, "resourceType is no resource type of FHIR R4")
+            .at("resourceType")
+            .into());
     };
     let id = root.get("id").and_then(|id| id.text()).filter(|id| is_id(id)).map(|id| id.into_owned());
     Ok(Parsed { kind, id, doc })

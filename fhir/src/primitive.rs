@@ -83,7 +83,9 @@ impl Primitive {
         let (good, rule) = match self {
             Self::Boolean | Self::Decimal => (true, ""),
             Self::Base64Binary => (is_base64(text), "must be base64"),
-            Self::Canonical | Self::Uri | Self::Url => (is_uri(text), "may not contain white space or control characters"),
+            Self::Canonical | Self::Uri | Self::Url => {
+                (is_uri(text), "may not contain white space or control characters")
+            }
             Self::Code => (is_code(text), "must be a code: no white space at its ends, single spaces inside"),
             Self::Date => (is_date(text), "must be a date of the calendar: YYYY, YYYY-MM or YYYY-MM-DD"),
             Self::DateTime => (
@@ -150,13 +152,17 @@ fn is_date(text: &str) -> bool {
 
 fn is_instant(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let zoned = bytes.last() == Some(&b'Z') || bytes.len() > 19 && text.as_bytes()[19..].iter().any(|byte| b"+-".contains(byte));
+    let zoned = bytes.last() == Some(&b'Z')
+        || bytes.len() > 19 && text.as_bytes()[19..].iter().any(|byte| b"+-".contains(byte));
     bytes.get(10) == Some(&b'T') && bytes.get(16) == Some(&b':') && zoned && datetime::range(text).is_some()
 }
 
 fn is_time(text: &str) -> bool {
     // The calendar's reader knows times of day; any day will do.
-    text.len() >= 8 && !text.contains(['Z', '+', '-']) && text.is_ascii() && datetime::range(&format!("2000-01-01T{text}")).is_some()
+    text.len() >= 8
+        && !text.contains(['Z', '+', '-'])
+        && text.is_ascii()
+        && datetime::range(&format!("2000-01-01T{text}")).is_some()
 }
 
 fn is_integer(text: &str) -> bool {
@@ -198,18 +204,47 @@ mod tests {
 
     #[test]
     fn a_primitive_has_its_official_format() {
-        check(Id, &["a", "A-1.b", "0123456789012345678901234567890123456789012345678901234567890123"],
-            &["", "a_b", "a b", "ä", "01234567890123456789012345678901234567890123456789012345678901234"]);
-        check(Date, &["1980", "1980-02", "1980-02-29"], &["80", "1981-02-29", "1980-2", "1980-02-01T00:00:00Z", "1980-02-", "0000"]);
-        check(DateTime, &["1980", "1980-02", "1980-02-29", "1980-02-29T10:00:00Z", "1980-02-29T10:00:00.123456789+14:00"],
-            &["1980-02-29T10:00Z", "1980-02-29T10:00:00", "1980-02-29T24:00:00Z", "1980-02-29 10:00:00Z", "today"]);
-        check(Instant, &["2015-02-07T13:28:17.239+02:00", "2015-02-07T13:28:17Z"], &["2015-02-07", "2015-02-07T13:28:17", "2015"]);
-        check(Time, &["10:00:00", "23:59:60", "10:00:00.5"], &["10:00", "24:00:00", "10:00:00Z", "1:00:00", "10:00:00+01:00"]);
+        check(
+            Id,
+            &["a", "A-1.b", "0123456789012345678901234567890123456789012345678901234567890123"],
+            &["", "a_b", "a b", "ä", "01234567890123456789012345678901234567890123456789012345678901234"],
+        );
+        check(
+            Date,
+            &["1980", "1980-02", "1980-02-29"],
+            &["80", "1981-02-29", "1980-2", "1980-02-01T00:00:00Z", "1980-02-", "0000"],
+        );
+        check(
+            DateTime,
+            &["1980", "1980-02", "1980-02-29", "1980-02-29T10:00:00Z", "1980-02-29T10:00:00.123456789+14:00"],
+            &["1980-02-29T10:00Z", "1980-02-29T10:00:00", "1980-02-29T24:00:00Z", "1980-02-29 10:00:00Z", "today"],
+        );
+        check(
+            Instant,
+            &["2015-02-07T13:28:17.239+02:00", "2015-02-07T13:28:17Z"],
+            &["2015-02-07", "2015-02-07T13:28:17", "2015"],
+        );
+        check(
+            Time,
+            &["10:00:00", "23:59:60", "10:00:00.5"],
+            &["10:00", "24:00:00", "10:00:00Z", "1:00:00", "10:00:00+01:00"],
+        );
         check(Code, &["a", "a b", "final"], &[" a", "a ", "a  b", "a\n\nb"]);
         check(Uri, &["http://a/b#c", "urn:x", "ü"], &["a b", "a\nb", "a\u{a0}b", "\u{1}"]);
-        check(Oid, &["urn:oid:1.2.3", "urn:oid:2.16.840.0"], &["1.2.3", "urn:oid:3.1", "urn:oid:1", "urn:oid:1.02", "urn:oid:1."]);
-        check(Uuid, &["urn:uuid:c757873d-ec9a-4326-a141-556f43239520"],
-            &["urn:uuid:C757873D-ec9a-4326-a141-556f43239520", "c757873d-ec9a-4326-a141-556f43239520", "urn:uuid:c757873d"]);
+        check(
+            Oid,
+            &["urn:oid:1.2.3", "urn:oid:2.16.840.0"],
+            &["1.2.3", "urn:oid:3.1", "urn:oid:1", "urn:oid:1.02", "urn:oid:1."],
+        );
+        check(
+            Uuid,
+            &["urn:uuid:c757873d-ec9a-4326-a141-556f43239520"],
+            &[
+                "urn:uuid:C757873D-ec9a-4326-a141-556f43239520",
+                "c757873d-ec9a-4326-a141-556f43239520",
+                "urn:uuid:c757873d",
+            ],
+        );
         check(Base64Binary, &["AAAA", "AA==\n BBBB"], &["A", "AAA*", " "]);
         check(Integer, &["0", "-1", "2147483647"], &["1.0", "1e3", "2147483648", "-"]);
         check(UnsignedInt, &["0", "7"], &["-1", "1.5", "2147483648"]);

@@ -58,7 +58,8 @@ pub fn parse(text: &str) -> Parts<'_> {
         return Parts::Urn(text);
     }
     if let Some((scheme, rest)) = text.split_once("://") {
-        let known = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        let known =
+            !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
         return match rest.contains('/').then(|| behind_base(text)).flatten() {
             _ if !known => Parts::Other(text),
             Some(parts) => parts,

@@ -11,7 +11,8 @@ use std::sync::LazyLock;
 static BYTES: &[u8] = include_bytes!("../definitions/r4.bin");
 
 /// All definitions; opening takes about a millisecond, once.
-pub(crate) static TABLE: LazyLock<Table> = LazyLock::new(|| Reader { bytes: BYTES, at: 0, strings: Vec::new() }.table());
+pub(crate) static TABLE: LazyLock<Table> =
+    LazyLock::new(|| Reader { bytes: BYTES, at: 0, strings: Vec::new() }.table());
 
 pub(crate) struct Table {
     pub types: Vec<Type>,
@@ -141,10 +142,8 @@ impl Reader {
         });
         let types = self.list(Self::a_type);
         let resources = self.list(Self::small);
-        let sets = self.list(|reader| Set {
-            url: reader.text(),
-            codes: reader.list(|reader| (reader.text(), reader.text())),
-        });
+        let sets =
+            self.list(|reader| Set { url: reader.text(), codes: reader.list(|reader| (reader.text(), reader.text())) });
         let params = self.list(Self::param);
         let compartment = resources.iter().map(|_| self.list(Self::text)).collect();
         let home = resources.iter().map(|_| self.optional().map(|place| self.strings[place])).collect();

@@ -36,7 +36,8 @@ fn every_official_example_and_every_synthea_resource_is_valid() {
     for path in all() {
         let name = path.display();
         let bytes = std::fs::read(&path).expect("a listed file can be read");
-        let parsed = parse::resource(bytes.clone()).map_err(|outcome| format!("{name}: {outcome}")).expect("a resource");
+        let parsed =
+            parse::resource(bytes.clone()).map_err(|outcome| format!("{name}: {outcome}")).expect("a resource");
         for issue in validate::issues(&parsed) {
             faults.push(format!("{name}: {:?} {}", issue.expression, issue.diagnostics));
         }

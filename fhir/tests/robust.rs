@@ -13,8 +13,22 @@ const EXAMPLES: [&[u8]; 5] = [
 
 /// Pieces that change meaning when they land in JSON.
 const PIECES: [&str; 16] = [
-    "\"", "\\", "{", "}", "[", "]", ",", ":", "null", "0", "\u{0}", "é", "\\ud800", "\"resourceType\":\"Bundle\",",
-    "{\"reference\":\"Patient/1\"}", "\"_given\":[null],",
+    "\"",
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "null",
+    "0",
+    "\u{0}",
+    "é",
+    "\\ud800",
+    "\"resourceType\":\"Bundle\",",
+    "{\"reference\":\"Patient/1\"}",
+    "\"_given\":[null],",
 ];
 
 fn all(bytes: &[u8]) {

@@ -90,10 +90,23 @@ fn base(table: &Table, definition: &Value, resource: usize, unsupported: &mut Ve
 fn converts(kind: &str, datatype: &str) -> bool {
     let kinds: &[&str] = match kind {
         "token" => &[
-            "Coding", "CodeableConcept", "Identifier", "ContactPoint", "code", "boolean", "id", "string", "uri", "url",
-            "canonical", "oid", "uuid",
+            "Coding",
+            "CodeableConcept",
+            "Identifier",
+            "ContactPoint",
+            "code",
+            "boolean",
+            "id",
+            "string",
+            "uri",
+            "url",
+            "canonical",
+            "oid",
+            "uuid",
         ],
-        "string" => &["string", "markdown", "code", "HumanName", "Address", "Annotation", "CodeableConcept", "ContactPoint"],
+        "string" => {
+            &["string", "markdown", "code", "HumanName", "Address", "Annotation", "CodeableConcept", "ContactPoint"]
+        }
         "date" => &["date", "dateTime", "instant", "Period", "Timing"],
         "number" => &["integer", "decimal", "positiveInt", "unsignedInt", "Range"],
         "quantity" => &["Quantity", "Age", "Duration", "Count", "Distance", "Money", "Range", "SampledData"],

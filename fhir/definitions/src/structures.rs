@@ -8,8 +8,26 @@ use std::collections::BTreeMap;
 
 /// The primitives; the place is the number in the table (`fhir::primitive` has the same order).
 pub const PRIMITIVES: [&str; 20] = [
-    "base64Binary", "boolean", "canonical", "code", "date", "dateTime", "decimal", "id", "instant", "integer",
-    "markdown", "oid", "positiveInt", "string", "time", "unsignedInt", "uri", "url", "uuid", "xhtml",
+    "base64Binary",
+    "boolean",
+    "canonical",
+    "code",
+    "date",
+    "dateTime",
+    "decimal",
+    "id",
+    "instant",
+    "integer",
+    "markdown",
+    "oid",
+    "positiveInt",
+    "string",
+    "time",
+    "unsignedInt",
+    "uri",
+    "url",
+    "uuid",
+    "xhtml",
 ];
 
 /// Required elements that are not held to be required: an official example lacks them (`ImplementationGuide/fhir`, which
@@ -27,8 +45,7 @@ pub fn build(official: &Official, table: &mut Table) -> anyhow::Result<Vec<Strin
             continue;
         }
         for element in items(&definition["snapshot"], "element") {
-            add(element, &numbers, &mut sets, table)
-                .with_context(|| format!("element {}", text(element, "id")))?;
+            add(element, &numbers, &mut sets, table).with_context(|| format!("element {}", text(element, "id")))?;
         }
     }
     for kind in &mut table.types {

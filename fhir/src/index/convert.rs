@@ -239,9 +239,9 @@ fn refer(datatype: Datatype, node: Node<'_>) -> Option<Value> {
 }
 
 fn reference_value(node: Node<'_>) -> Option<Value> {
-    let identifier = node.get("identifier").and_then(|identifier| {
-        member_key(identifier, "value").map(|value| (member_key(identifier, "system"), value))
-    });
+    let identifier = node
+        .get("identifier")
+        .and_then(|identifier| member_key(identifier, "value").map(|value| (member_key(identifier, "system"), value)));
     let text = node.get("reference").and_then(Node::text);
     let own = |text: &str| key(text.into());
     let (mut kind, mut id, mut version, mut url) = (refers_to(node), None, None, None);

@@ -17,7 +17,9 @@ fn short(value: Value) -> String {
         Value::Token { system, code, text } => format!("{}|{}|{}", or(system), or(code), or(text)),
         Value::Text { normal, exact } => format!("{normal}={exact}"),
         Value::Date { low, high } => {
-            let end = |end| if end == i64::MIN || end == i64::MAX { "-".into() } else { crate::datetime::format_instant(end) };
+            let end = |end| {
+                if end == i64::MIN || end == i64::MAX { "-".into() } else { crate::datetime::format_instant(end) }
+            };
             format!("{}..{}", end(low), end(high))
         }
         Value::Number { low, high, value } => format!("{}..{} {value}", bound(low), bound(high)),
@@ -47,13 +49,21 @@ fn check(members: &str, code: &str, wanted: &[&str]) {
 fn tokens_come_from_codes_with_and_without_system() {
     check(r#"Patient "gender":"male""#, "gender", &["http://hl7.org/fhir/administrative-gender|male|-"]);
     check(r#"Patient "active":true"#, "active", &["http://hl7.org/fhir/special-values|true|-"]);
-    check(r#"Patient "identifier":[{"system":"s","value":"v","type":{"text":"MRN"}},{"value":"w"}]"#, "identifier", &["s|v|MRN", "-|w|-"]);
+    check(
+        r#"Patient "identifier":[{"system":"s","value":"v","type":{"text":"MRN"}},{"value":"w"}]"#,
+        "identifier",
+        &["s|v|MRN", "-|w|-"],
+    );
     check(
         r#"Patient "telecom":[{"system":"email","value":"a@b"},{"system":"phone","value":"1"}]"#,
         "email",
         &["-|a@b|-"],
     );
-    check(r#"Patient "telecom":[{"system":"email","value":"a@b"},{"system":"phone","value":"1"}]"#, "telecom", &["-|a@b|-", "-|1|-"]);
+    check(
+        r#"Patient "telecom":[{"system":"email","value":"a@b"},{"system":"phone","value":"1"}]"#,
+        "telecom",
+        &["-|a@b|-", "-|1|-"],
+    );
     check(r#"Patient "deceasedDateTime":"2020""#, "deceased", &["http://hl7.org/fhir/special-values|true|-"]);
     check(r#"Patient "deceasedBoolean":false"#, "deceased", &["http://hl7.org/fhir/special-values|false|-"]);
     check(r#"Patient "active":true"#, "deceased", &["http://hl7.org/fhir/special-values|false|-"]);
@@ -62,7 +72,11 @@ fn tokens_come_from_codes_with_and_without_system() {
         "code",
         &["l|1|One", "-|2|-", "-|-|t"],
     );
-    check(r#"Observation "code":{"coding":[{"code":"1"}]},"component":[{"code":{"coding":[{"code":"2"}]}}]"#, "combo-code", &["-|1|-", "-|2|-"]);
+    check(
+        r#"Observation "code":{"coding":[{"code":"1"}]},"component":[{"code":{"coding":[{"code":"2"}]}}]"#,
+        "combo-code",
+        &["-|1|-", "-|2|-"],
+    );
     check(r#"Observation "valueCodeableConcept":{"coding":[{"code":"1"}]}"#, "value-concept", &["-|1|-"]);
     check(r#"Observation "valueQuantity":{"code":"1"}"#, "value-concept", &[]);
     check(r#"Observation "meta":{"tag":[{"system":"s","code":"c"}]}"#, "_tag", &["s|c|-"]);
@@ -86,11 +100,7 @@ fn strings_are_folded_and_kept() {
 fn dates_are_ranges() {
     check(r#"Patient "birthDate":"1980-02""#, "birthdate", &["1980-02-01T00:00:00.000Z..1980-02-29T23:59:59.999Z"]);
     check(r#"Patient "birthDate":"nonsense""#, "birthdate", &[]);
-    check(
-        r#"Observation "effectivePeriod":{"start":"2020-01-01"}"#,
-        "date",
-        &["2020-01-01T00:00:00.000Z..-"],
-    );
+    check(r#"Observation "effectivePeriod":{"start":"2020-01-01"}"#, "date", &["2020-01-01T00:00:00.000Z..-"]);
     check(r#"Observation "effectivePeriod":{"end":"2020"}"#, "date", &["-..2020-12-31T23:59:59.999Z"]);
     check(r#"Observation "effectivePeriod":{"id":"x"}"#, "date", &[]);
     check(
@@ -108,7 +118,11 @@ fn dates_are_ranges() {
 #[test]
 fn numbers_and_quantities_keep_their_ends() {
     check(r#"RiskAssessment "prediction":[{"probabilityDecimal":0.5}]"#, "probability", &["0.5..0.5 0.5"]);
-    check(r#"Observation "valueQuantity":{"value":5.40,"unit":"mg","system":"u","code":"m"}"#, "value-quantity", &["5.4..5.4 5.4 u|m mg"]);
+    check(
+        r#"Observation "valueQuantity":{"value":5.40,"unit":"mg","system":"u","code":"m"}"#,
+        "value-quantity",
+        &["5.4..5.4 5.4 u|m mg"],
+    );
     check(r#"Observation "valueQuantity":{"value":5,"comparator":"<"}"#, "value-quantity", &["-..5 5 -|- -"]);
     check(r#"Observation "valueQuantity":{"value":5,"comparator":">="}"#, "value-quantity", &["5..- 5 -|- -"]);
     check(r#"Observation "valueQuantity":{"unit":"mg"}"#, "value-quantity", &[]);
@@ -117,7 +131,11 @@ fn numbers_and_quantities_keep_their_ends() {
         "onset-age",
         &["1..2 1 u|a -"],
     );
-    check(r#"Invoice "totalNet":{"value":1.10,"currency":"EUR"}"#, "totalnet", &["1.1..1.1 1.1 urn:iso:std:iso:4217|EUR -"]);
+    check(
+        r#"Invoice "totalNet":{"value":1.10,"currency":"EUR"}"#,
+        "totalnet",
+        &["1.1..1.1 1.1 urn:iso:std:iso:4217|EUR -"],
+    );
 }
 
 #[test]

@@ -40,7 +40,11 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Option<Result<
 fn number(value: &str) -> Result<u32, String> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     // More than any page holds means as many as a page holds.
-    if digits { Ok(value.parse().unwrap_or(u32::MAX)) } else { Err("the value must be a whole number from 0".to_owned()) }
+    if digits {
+        Ok(value.parse().unwrap_or(u32::MAX))
+    } else {
+        Err("the value must be a whole number from 0".to_owned())
+    }
 }
 
 fn summary(query: &mut Query, value: &str) -> Result<(), String> {

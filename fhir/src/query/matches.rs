@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_filter_holds_as_the_search_page_says() {
-        let patient = r#""name":[{"family":"Müller","given":["Eva"]}],"gender":"female","birthDate":"1980-02","active":true"#;
+        let patient =
+            r#""name":[{"family":"Müller","given":["Eva"]}],"gender":"female","birthDate":"1980-02","active":true"#;
         for (pair, wanted) in [
             ("family=mul", true),
             ("family=eva", false),

@@ -33,10 +33,19 @@ fn tokens_and_strings_are_split_and_unescaped() {
     let is = |system: &str| System::Is(system.into());
     for (kind, pair, modifier, wanted) in [
         ("Observation", "code=a", Modifier::None, vec![token(System::Any, Some("a"))]),
-        ("Observation", "code=s|a,|b,s|", Modifier::None,
-            vec![token(is("s"), Some("a")), token(System::None, Some("b")), token(is("s"), None)]),
+        (
+            "Observation",
+            "code=s|a,|b,s|",
+            Modifier::None,
+            vec![token(is("s"), Some("a")), token(System::None, Some("b")), token(is("s"), None)],
+        ),
         ("Observation", r"code=a\,b\|c\$d\\", Modifier::None, vec![token(System::Any, Some(r"a,b|c$d\"))]),
-        ("Observation", r"code=a\\,b", Modifier::None, vec![token(System::Any, Some(r"a\")), token(System::Any, Some("b"))]),
+        (
+            "Observation",
+            r"code=a\\,b",
+            Modifier::None,
+            vec![token(System::Any, Some(r"a\")), token(System::Any, Some("b"))],
+        ),
         ("Observation", "code:not=a", Modifier::Not, vec![token(System::Any, Some("a"))]),
         ("Observation", "code:text=Blut Druck", Modifier::Text, vec![text("Blut Druck", "blut druck")]),
         ("Observation", "code:missing=true", Modifier::Missing, vec![Wanted::Missing(true)]),
@@ -59,9 +68,16 @@ fn references_take_ids_types_and_urls() {
         ("patient=1", Modifier::None, reference(kind("Patient"), own("1"), None, None)),
         ("subject=1", Modifier::None, reference(None, own("1"), None, None)),
         ("subject=Patient/1", Modifier::None, reference(kind("Patient"), own("1"), None, None)),
-        ("subject:Patient=1", Modifier::Type(kind("Patient").unwrap()), reference(kind("Patient"), own("1"), None, None)),
-        ("subject=http://a/fhir/Patient/1", Modifier::None,
-            reference(kind("Patient"), own("1"), None, own("http://a/fhir/Patient/1"))),
+        (
+            "subject:Patient=1",
+            Modifier::Type(kind("Patient").unwrap()),
+            reference(kind("Patient"), own("1"), None, None),
+        ),
+        (
+            "subject=http://a/fhir/Patient/1",
+            Modifier::None,
+            reference(kind("Patient"), own("1"), None, own("http://a/fhir/Patient/1")),
+        ),
         ("subject=urn:uuid:1", Modifier::None, reference(None, None, None, own("urn:uuid:1"))),
         ("subject:identifier=s|v", Modifier::Identifier, token(System::Is("s".into()), Some("v"))),
     ] {
@@ -110,7 +126,10 @@ fn numbers_mean_a_range_by_their_digits() {
     }
     let (_, values) = values("Observation", "value-quantity=lt5.4|http://unitsofmeasure.org|mg");
     let [Wanted::Quantity { prefix, system, code, .. }] = &values[..] else { panic!() };
-    assert_eq!((*prefix, system.as_deref(), code.as_deref()), (Prefix::Less, Some("http://unitsofmeasure.org"), Some("mg")));
+    assert_eq!(
+        (*prefix, system.as_deref(), code.as_deref()),
+        (Prefix::Less, Some("http://unitsofmeasure.org"), Some("mg"))
+    );
 }
 
 #[test]
@@ -189,7 +208,14 @@ fn controls_shape_the_answer() {
         let name = |kind: ResourceType| kind.name();
         includes
             .iter()
-            .map(|include| (include.source.map(name), include.param.map(|param| param.code), include.target.map(name), include.iterate))
+            .map(|include| {
+                (
+                    include.source.map(name),
+                    include.param.map(|param| param.code),
+                    include.target.map(name),
+                    include.iterate,
+                )
+            })
             .collect()
     };
     let wanted = [

@@ -76,7 +76,11 @@ impl Check {
                     let count = self.sibling(node, value, key, &place);
                     self.count(base, kind, key, count, &place);
                 }
-                None => self.issue(Code::Structure, &Place::member(place, &name), format!("{} has no such element", kind.name)),
+                None => self.issue(
+                    Code::Structure,
+                    &Place::member(place, &name),
+                    format!("{} has no such element", kind.name),
+                ),
             }
         }
         if members == 0 {
@@ -92,7 +96,14 @@ impl Check {
     }
 
     /// Checks a member's value or values; how many there are.
-    fn member(&mut self, node: Node<'_>, value: Node<'_>, owner: &'static Type, key: &'static Key, place: &Place<'_>) -> u32 {
+    fn member(
+        &mut self,
+        node: Node<'_>,
+        value: Node<'_>,
+        owner: &'static Type,
+        key: &'static Key,
+        place: &Place<'_>,
+    ) -> u32 {
         let element = &owner.elements[usize::from(key.element)];
         let kind = TABLE.kind(key.kind);
         if !key.list {

@@ -36,13 +36,22 @@ fn json_has_the_shape_of_the_element() {
     check_all(&[
         (r#"{"resourceType":"Patient","name":{"family":"x"}}"#, &["structure Patient.name this element is a list"]),
         (r#"{"resourceType":"Patient","gender":["male"]}"#, &["structure Patient.gender this element has one"]),
-        (r#"{"resourceType":"Patient","name":["x"]}"#, &["structure Patient.name[0] this element must be a JSON object"]),
+        (
+            r#"{"resourceType":"Patient","name":["x"]}"#,
+            &["structure Patient.name[0] this element must be a JSON object"],
+        ),
         (r#"{"resourceType":"Patient","active":"true"}"#, &["structure Patient.active this element must be true"]),
-        (r#"{"resourceType":"Patient","birthDate":1980}"#, &["structure Patient.birthDate this element must be a JSON s"]),
+        (
+            r#"{"resourceType":"Patient","birthDate":1980}"#,
+            &["structure Patient.birthDate this element must be a JSON s"],
+        ),
         (r#"{"resourceType":"Patient","gender":null}"#, &["structure Patient.gender"]),
         (r#"{"resourceType":"Patient","name":[]}"#, &["structure Patient.name an array may not be empty"]),
         (r#"{"resourceType":"Patient","name":[{}]}"#, &["structure Patient.name[0] an object may not be empty"]),
-        (r#"{"resourceType":"Patient","name":[{"family":""}]}"#, &["value Patient.name[0].family this element may not"]),
+        (
+            r#"{"resourceType":"Patient","name":[{"family":""}]}"#,
+            &["value Patient.name[0].family this element may not"],
+        ),
         (r#"{"resourceType":"Patient","name":[{"id":"x"}]}"#, &["invariant Patient.name[0] an element needs"]),
         (r#"{"resourceType":"Patient","name":[null]}"#, &["structure Patient.name[0]"]),
     ]);
@@ -51,7 +60,10 @@ fn json_has_the_shape_of_the_element() {
 #[test]
 fn primitives_have_their_format() {
     check_all(&[
-        (r#"{"resourceType":"Patient","birthDate":"1980-02-30"}"#, &["value Patient.birthDate this element must be a date"]),
+        (
+            r#"{"resourceType":"Patient","birthDate":"1980-02-30"}"#,
+            &["value Patient.birthDate this element must be a date"],
+        ),
         (r#"{"resourceType":"Patient","birthDate":"1980-02","deceasedDateTime":"2020-01-01T10:00:00Z"}"#, &[]),
         (r#"{"resourceType":"Patient","id":"a_b"}"#, &["value Patient.id"]),
         (r#"{"resourceType":"Patient","gender":" male"}"#, &["value Patient.gender"]),
@@ -71,9 +83,15 @@ fn siblings_of_primitives_carry_ids_and_extensions() {
         (r#""name":[{"_given":[E]}]"#, &[]),
         (r#""name":[{"given":["a",null]}]"#, &["structure Patient.name[0].given[1] null stands only"]),
         (r#""name":[{"given":[null],"_given":[null]}]"#, &["structure Patient.name[0].given[0] null stands only"]),
-        (r#""name":[{"given":["a"],"_given":[null,null,E]}]"#, &["structure Patient.name[0].given[1] null stands only"]),
+        (
+            r#""name":[{"given":["a"],"_given":[null,null,E]}]"#,
+            &["structure Patient.name[0].given[1] null stands only"],
+        ),
         (r#""name":[{"given":[null,"a",null],"_given":[E,null,E]}]"#, &[]),
-        (r#""name":[{"given":[null,"a",null],"_given":[E,E]}]"#, &["structure Patient.name[0].given[2] null stands only"]),
+        (
+            r#""name":[{"given":[null,"a",null],"_given":[E,E]}]"#,
+            &["structure Patient.name[0].given[2] null stands only"],
+        ),
         (r#""_birthDate":{"value":"x"}"#, &["structure Patient.birthDate.value"]),
         (r#""_birthDate":"x""#, &["structure Patient.birthDate"]),
     ] {
@@ -98,8 +116,10 @@ fn required_elements_and_choices_are_counted() {
             r#"{"resourceType":"Observation","_status":{"extension":[{"url":"u","valueCode":"x"}]},"code":{"text":"x"}}"#,
             &[],
         ),
-        (r#"{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"}}"#,
-            &["required MedicationRequest.medication medication[x] is required"]),
+        (
+            r#"{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"}}"#,
+            &["required MedicationRequest.medication medication[x] is required"],
+        ),
     ]);
 }
 
@@ -111,7 +131,10 @@ fn extensions_have_a_url_and_a_value_or_extensions() {
         (r#"{"url":"u","_valueString":{"extension":[{"url":"u","valueCode":"x"}]}}"#, &[]),
         (r#"{"valueString":"x"}"#, &["required Patient.extension[0].url url is required"]),
         (r#"{"url":"u"}"#, &["invariant Patient.extension[0] an extension needs"]),
-        (r#"{"url":"u","valueString":"x","extension":[{"url":"v","valueCode":"x"}]}"#, &["invariant Patient.extension[0]"]),
+        (
+            r#"{"url":"u","valueString":"x","extension":[{"url":"v","valueCode":"x"}]}"#,
+            &["invariant Patient.extension[0]"],
+        ),
         (r#"{"url":"u","valueString":"x","valueCode":"y"}"#, &["structure Patient.extension[0].valueCode"]),
     ] {
         check_all(&[(&format!(r#"{{"resourceType":"Patient","extension":[{extension}]}}"#), wanted)]);
@@ -141,14 +164,25 @@ fn required_bindings_are_held() {
     };
     check_all(&[
         (r#"{"resourceType":"Patient","gender":"male"}"#, &[]),
-        (r#"{"resourceType":"Patient","gender":"Male"}"#, &["code-invalid Patient.gender the code must be one of http"]),
-        (r#"{"resourceType":"Patient","telecom":[{"system":"pager"},{"system":"fox"}]}"#, &["code-invalid Patient.telecom[1]"]),
+        (
+            r#"{"resourceType":"Patient","gender":"Male"}"#,
+            &["code-invalid Patient.gender the code must be one of http"],
+        ),
+        (
+            r#"{"resourceType":"Patient","telecom":[{"system":"pager"},{"system":"fox"}]}"#,
+            &["code-invalid Patient.telecom[1]"],
+        ),
         (r#"{"resourceType":"Binary","contentType":"anything/at-all"}"#, &[]),
         (
-            &clinical(r#"{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]}"#),
+            &clinical(
+                r#"{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]}"#,
+            ),
             &[],
         ),
-        (&clinical(r#"{"coding":[{"system":"urn:other","code":"active"}]}"#), &["code-invalid Condition.clinicalStatus"]),
+        (
+            &clinical(r#"{"coding":[{"system":"urn:other","code":"active"}]}"#),
+            &["code-invalid Condition.clinicalStatus"],
+        ),
         (&clinical(r#"{"text":"still there"}"#), &[]),
     ]);
 }

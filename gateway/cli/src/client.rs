@@ -37,7 +37,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(file) => {
             let text = std::fs::read_to_string(&file).with_context(|| format!("{file} cannot be read"))?;
             let keys: serde_json::Value = serde_json::from_str(&text).with_context(|| format!("{file} is no JSON"))?;
-            anyhow::ensure!(keys.get("keys").is_some_and(serde_json::Value::is_array), "{file} is no JWKS: it has no keys");
+            anyhow::ensure!(
+                keys.get("keys").is_some_and(serde_json::Value::is_array),
+                "{file} is no JWKS: it has no keys"
+            );
             Some(text)
         }
         None => None,

@@ -37,7 +37,12 @@ fn recorded(data: &Path) -> anyhow::Result<Option<Recorded>> {
 
 impl Place {
     /// Opens the node of this folder in `role`, making what is missing and recording it.
-    pub(crate) async fn start(&self, role: Role, identity: Option<PathBuf>, name: Option<String>) -> anyhow::Result<Node> {
+    pub(crate) async fn start(
+        &self,
+        role: Role,
+        identity: Option<PathBuf>,
+        name: Option<String>,
+    ) -> anyhow::Result<Node> {
         let word = word(role);
         let before = recorded(&self.data)?;
         if let Some(before) = &before

@@ -40,7 +40,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stopped = stop::signal(args.until_stdin_closes)?;
     let ready = Ready::new(&args.place.data)?;
-    let listener = TcpListener::bind(&args.listen).await.with_context(|| format!("{} cannot be listened on", args.listen))?;
+    let listener =
+        TcpListener::bind(&args.listen).await.with_context(|| format!("{} cannot be listened on", args.listen))?;
     let address = listener.local_addr()?;
     let node = args.place.start(Role::Gateway, args.identity, args.name).await?;
     let p2p = node.start_net(args.p2p_listen, args.peer).await?;

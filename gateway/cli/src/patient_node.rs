@@ -40,14 +40,16 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stopped = stop::signal(args.until_stdin_closes)?;
     let ready = Ready::new(&args.place.data)?;
-    let listener = TcpListener::bind(&args.listen).await.with_context(|| format!("{} cannot be listened on", args.listen))?;
+    let listener =
+        TcpListener::bind(&args.listen).await.with_context(|| format!("{} cannot be listened on", args.listen))?;
     let address = listener.local_addr()?;
     let node = args.place.start(Role::Patient, args.identity, args.name).await?;
     let p2p = node.start_net(args.p2p_listen, args.peer).await?;
     let base_url = args.base_url.unwrap_or_else(|| format!("http://{address}"));
     let login = patient::Login::new(&base_url);
     let router = patient::app(patient::Settings { base_url: base_url.clone(), login: login.clone() }, node.clone());
-    let say = |login: &str| ready.write(&json!({ "page": base_url, "login": login, "p2p": p2p, "pid": std::process::id() }));
+    let say =
+        |login: &str| ready.write(&json!({ "page": base_url, "login": login, "p2p": p2p, "pid": std::process::id() }));
     say(&login.login_url())?;
     tracing::info!(%address, database = node.database_kind(), "the page is served at {base_url}");
     let mut links = login.changes();

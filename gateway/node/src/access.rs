@@ -110,9 +110,9 @@ impl Node {
         for served in event.read {
             *touched.entry(served.record).or_default().entry(served.kind.name()).or_default() += 1;
         }
-        let touched = touched.into_iter().map(|(record, kinds)| {
-            (record, kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect())
-        });
+        let touched = touched
+            .into_iter()
+            .map(|(record, kinds)| (record, kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect()));
         drop(self.auditor.0.send(Told::Event(Box::new(row), agent, touched.collect())).await);
     }
 
@@ -255,12 +255,8 @@ async fn sign_due(node: &Node, reads: &mut HashMap<(RecordId, Agent), Gathered>,
         let Some(gathered) = reads.get_mut(&key) else { continue };
         let lines = std::mem::take(&mut gathered.lines).into_iter().take(LINES_MAX);
         let lines = lines.map(|((interaction, resource_type), count)| Line { interaction, resource_type, count });
-        let access = Access {
-            agent: key.1.clone(),
-            from_ms: gathered.from_ms,
-            to_ms: gathered.to_ms,
-            lines: lines.collect(),
-        };
+        let access =
+            Access { agent: key.1.clone(), from_ms: gathered.from_ms, to_ms: gathered.to_ms, lines: lines.collect() };
         (gathered.due, gathered.signed) = (None, Some(now));
         if let Err(error) = node.sign_access(key.0, access).await {
             tracing::warn!(record = %key.0, %error, "reads could not be signed into the record");

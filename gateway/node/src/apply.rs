@@ -98,11 +98,17 @@ impl Batch {
     }
 
     /// Believes an op, or says why not.
-    async fn check(&mut self, op: &Op, parcel: &Parcel, cards: &mut HashMap<IdentityId, Card>) -> Result<Verified, ApplyFault> {
+    async fn check(
+        &mut self,
+        op: &Op,
+        parcel: &Parcel,
+        cards: &mut HashMap<IdentityId, Card>,
+    ) -> Result<Verified, ApplyFault> {
         let (header, record) = (op.header(), op.record());
         if header.kind == Kind::Genesis {
             let frame = parcel.frames.first().and_then(Option::as_deref);
-            let body = frame.and_then(|frame| unpack(frame).ok()).and_then(|bytes| Body::decode(Kind::Genesis, &bytes).ok());
+            let body =
+                frame.and_then(|frame| unpack(frame).ok()).and_then(|bytes| Body::decode(Kind::Genesis, &bytes).ok());
             let Some(Body::Genesis(genesis)) = body else {
                 return Err(ApplyFault::Lie("a genesis without its body".to_owned()));
             };
@@ -171,7 +177,12 @@ impl Batch {
     }
 
     /// Takes the keys of a control op that are meant for this identity, folds the record anew, and does what follows.
-    pub(crate) async fn apply_control(&mut self, op: &Verified, frames: &[(u32, Vec<u8>)], position: i64) -> Result<(), NodeError> {
+    pub(crate) async fn apply_control(
+        &mut self,
+        op: &Verified,
+        frames: &[(u32, Vec<u8>)],
+        position: i64,
+    ) -> Result<(), NodeError> {
         let record = op.record();
         let before = match op.header().kind {
             Kind::Genesis => None,
@@ -192,7 +203,8 @@ impl Batch {
             if entry.kind != FrameKind::Wrap || entry.handle != mine {
                 continue;
             }
-            let items = identity.open(record::draft::WRAP_INFO, frame).and_then(|plain| decode_items(&plain, op.id()).ok());
+            let items =
+                identity.open(record::draft::WRAP_INFO, frame).and_then(|plain| decode_items(&plain, op.id()).ok());
             match items {
                 Some(items) => keys.extend(items.iter().map(|item| self.node.seal_key(&op.record(), item))),
                 None => tracing::warn!(op = %op.id(), "a wrap for this identity does not open"),
@@ -202,7 +214,11 @@ impl Batch {
     }
 
     /// What follows when a record's control state has moved.
-    pub(crate) async fn after_control(&mut self, before: Option<&Context>, now: &Arc<Context>) -> Result<(), NodeError> {
+    pub(crate) async fn after_control(
+        &mut self,
+        before: Option<&Context>,
+        now: &Arc<Context>,
+    ) -> Result<(), NodeError> {
         self.set_known(now);
         for card in now.state.members() {
             let known = Known { id: card.id(), card: card.encode(), name: String::new(), addresses: String::new() };
@@ -281,7 +297,11 @@ impl Batch {
             for (place, _) in &frames {
                 let key = (stored.op.id(), *place);
                 let resource = stored.op.entries().get(*place as usize).is_some_and(record::Entry::is_resource);
-                if resource && !shown.contains(&key) && !journal.contains_key(&key) && stored.position < self.first_position() {
+                if resource
+                    && !shown.contains(&key)
+                    && !journal.contains_key(&key)
+                    && stored.position < self.first_position()
+                {
                     journal.insert(key, (self.positions(1), self.last_updated));
                 }
             }
@@ -427,14 +447,16 @@ fn newest(op: &Op, last_updated: i64) -> i64 {
 
 /// What the grants of a record let `me` see.
 fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
-    let line = |kind, class, start_ms, end_ms, grant| Reach { record: context.record, kind, class, start_ms, end_ms, grant };
+    let line =
+        |kind, class, start_ms, end_ms, grant| Reach { record: context.record, kind, class, start_ms, end_ms, grant };
     if context.state.authority().is_some_and(|card| card.id() == *me) {
         return record::Class::all().map(|class| line(None, class, 0, None, String::new())).collect();
     }
     let mut reach = Vec::new();
-    let open = context.state.grants().filter(|given| {
-        given.grant.to.id() == *me && given.revoked_by.is_none() && given.replaced_by.is_none()
-    });
+    let open = context
+        .state
+        .grants()
+        .filter(|given| given.grant.to.id() == *me && given.revoked_by.is_none() && given.replaced_by.is_none());
     for given in open {
         let (start, end) = (given.grant.start_ms, (given.grant.end_ms != 0).then_some(given.grant.end_ms));
         for (class, kind) in given.grant.open_reads() {
@@ -453,7 +475,11 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
 
 impl Node {
     /// Adds frames that were missing; returns how many were new.
-    pub(crate) async fn fill_frames(&self, record: RecordId, frames: Vec<(net::FrameId, Vec<u8>)>) -> Result<usize, ApplyFault> {
+    pub(crate) async fn fill_frames(
+        &self,
+        record: RecordId,
+        frames: Vec<(net::FrameId, Vec<u8>)>,
+    ) -> Result<usize, ApplyFault> {
         let frames = Arc::new(frames);
         let outcome = self
             .commit(move |batch| {
@@ -519,7 +545,8 @@ impl Batch {
             return Ok(());
         }
         for (at, frame) in frames {
-            let (Some(entry), Some((position, last_updated))) = (op.entries().get(*at as usize), journal.get(&(op.id(), *at)))
+            let (Some(entry), Some((position, last_updated))) =
+                (op.entries().get(*at as usize), journal.get(&(op.id(), *at)))
             else {
                 continue;
             };

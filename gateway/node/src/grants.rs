@@ -157,7 +157,8 @@ impl Batch {
         }
         let holder = given.grant.to.id();
         let lanes = self.lanes(&record).await?;
-        let kept = lanes.iter().filter(|lane| lane.head.lane.author == holder && lane.head.lane.kind != LaneKind::Control);
+        let kept =
+            lanes.iter().filter(|lane| lane.head.lane.author == holder && lane.head.lane.kind != LaneKind::Control);
         let body = Body::Revoke(Revoke {
             grants: vec![id],
             identities: Vec::new(),
@@ -227,7 +228,12 @@ impl Batch {
     }
 
     /// How a request was decided, if it was.
-    pub(crate) async fn decided(&mut self, context: &Context, id: &OpId, asked: &Asked) -> Result<Option<RequestState>, NodeError> {
+    pub(crate) async fn decided(
+        &mut self,
+        context: &Context,
+        id: &OpId,
+        asked: &Asked,
+    ) -> Result<Option<RequestState>, NodeError> {
         let node = self.node.clone();
         node.decision(&mut self.reader().await?, context, id, asked).await
     }
@@ -242,9 +248,10 @@ impl Node {
         id: &OpId,
         asked: &Asked,
     ) -> Result<Option<RequestState>, NodeError> {
-        let answers = context.state.grants().any(|given| {
-            given.grant.to.id() == asked.from.id() && given.grant.request == asked.request
-        });
+        let answers = context
+            .state
+            .grants()
+            .any(|given| given.grant.to.id() == asked.from.id() && given.grant.request == asked.request);
         if answers {
             return Ok(Some(RequestState::Approved));
         }
@@ -268,7 +275,8 @@ impl Node {
                 continue;
             }
             let frame = reader.frame(&stored.op.id(), 0).await?;
-            if let Some(Body::Request(request)) = crate::context::open_body(&stored.op, frame.as_deref(), &context.keys) {
+            if let Some(Body::Request(request)) = crate::context::open_body(&stored.op, frame.as_deref(), &context.keys)
+            {
                 found.push((stored.op.id(), stored.op.header().wall_ms, request));
             }
         }

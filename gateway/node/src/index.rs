@@ -126,7 +126,12 @@ fn matching(param: &Param, modifier: &Modifier, value: &Wanted) -> Match {
     }
 }
 
-fn number(prefix: Prefix, (low, high, value): (f64, f64, f64), system: Option<&String>, code: Option<&String>) -> Match {
+fn number(
+    prefix: Prefix,
+    (low, high, value): (f64, f64, f64),
+    system: Option<&String>,
+    code: Option<&String>,
+) -> Match {
     let (low, high) = match prefix {
         Prefix::Equal | Prefix::NotEqual | Prefix::Approximate => (low, high),
         _ => (value, value),

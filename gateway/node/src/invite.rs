@@ -7,7 +7,9 @@ use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
-use crate::pairing::{Hello, HelloAnswer, Ask, Confirm, Reveal, RevealAnswer, StateAnswer, digits, open, seal, transcript};
+use crate::pairing::{
+    Ask, Confirm, Hello, HelloAnswer, Reveal, RevealAnswer, StateAnswer, digits, open, seal, transcript,
+};
 use crate::read::Served;
 use fhir::ResourceType;
 use record::body::Body;
@@ -144,7 +146,15 @@ impl Node {
 /// A task that is not stored yet.
 pub(crate) fn new_task(id: String, kind: &str, status: &str, body: &impl Serialize) -> Result<StoredTask, NodeError> {
     let body = serde_json::to_string(body).or(Err(NodeError::Internal("a task that is no JSON")))?;
-    Ok(StoredTask { id, kind: kind.to_owned(), status: status.to_owned(), body, version: 0, position: 0, last_updated: 0 })
+    Ok(StoredTask {
+        id,
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+        body,
+        version: 0,
+        position: 0,
+        last_updated: 0,
+    })
 }
 
 /// The id of an invite's Task: a hash of its secret, so that whoever has the code can name it and nobody can guess it.
@@ -167,7 +177,8 @@ impl Batch {
     async fn load_invite(&mut self, task: &str) -> Result<(StoredTask, InviteBody), NodeError> {
         let stored = self.reader().await?.task(task).await?.filter(|stored| stored.kind == "invite");
         let stored = stored.ok_or_else(|| NodeError::NotFound("the invite".to_owned()))?;
-        let body = serde_json::from_str(&stored.body).or(Err(NodeError::Internal("an invite that does not read back")))?;
+        let body =
+            serde_json::from_str(&stored.body).or(Err(NodeError::Internal("an invite that does not read back")))?;
         Ok((stored, body))
     }
 
@@ -286,8 +297,15 @@ impl Batch {
         }
     }
 
-    async fn pair_hello(&mut self, stored: StoredTask, mut body: InviteBody, secret: &[u8; 32], ask: &Ask) -> Result<Vec<u8>, NodeError> {
-        let hello: Hello = open(secret, "hello", &ask.sealed).ok_or_else(|| NodeError::Forbidden("the code is not the one".to_owned()))?;
+    async fn pair_hello(
+        &mut self,
+        stored: StoredTask,
+        mut body: InviteBody,
+        secret: &[u8; 32],
+        ask: &Ask,
+    ) -> Result<Vec<u8>, NodeError> {
+        let hello: Hello = open(secret, "hello", &ask.sealed)
+            .ok_or_else(|| NodeError::Forbidden("the code is not the one".to_owned()))?;
         if !body.card.is_empty() && body.card != hello.card {
             let message = self.end_invite(stored, body, "the code was used by two; make a new invite").await?;
             return answer(&StateAnswer { state: "ended".to_owned(), message });
@@ -318,8 +336,15 @@ impl Batch {
         answer(&seal(secret, "hello answer", &reply))
     }
 
-    async fn pair_reveal(&mut self, stored: StoredTask, mut body: InviteBody, secret: &[u8; 32], ask: &Ask) -> Result<Vec<u8>, NodeError> {
-        let reveal: Reveal = open(secret, "reveal", &ask.sealed).ok_or_else(|| NodeError::Forbidden("the code is not the one".to_owned()))?;
+    async fn pair_reveal(
+        &mut self,
+        stored: StoredTask,
+        mut body: InviteBody,
+        secret: &[u8; 32],
+        ask: &Ask,
+    ) -> Result<Vec<u8>, NodeError> {
+        let reveal: Reveal = open(secret, "reveal", &ask.sealed)
+            .ok_or_else(|| NodeError::Forbidden("the code is not the one".to_owned()))?;
         if commit_of(&reveal.nonce) != body.commit {
             let message = self.end_invite(stored, body, "the other side changed its number; make a new invite").await?;
             return answer(&StateAnswer { state: "ended".to_owned(), message });

@@ -6,10 +6,10 @@ use crate::error::NodeError;
 use crate::grants::scope_lines;
 use crate::invite::{SILENCE_MS_MAX, commit_of, new_task, task_id};
 use crate::node::Node;
+use record::RecordId;
 use record::body::claim::{accept, decode_grants, encode_grants};
 use record::body::grant::Grant;
 use record::id::{base32, unbase32};
-use record::RecordId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -82,7 +82,13 @@ pub(crate) fn open<T: DeserializeOwned>(secret: &[u8; 32], purpose: &str, sealed
 }
 
 /// What both sides sign and show digits of.
-pub(crate) fn transcript(hospital: &[u8], patient: &[u8], nonce: &str, their_nonce: &str, record: &RecordId) -> [u8; 32] {
+pub(crate) fn transcript(
+    hospital: &[u8],
+    patient: &[u8],
+    nonce: &str,
+    their_nonce: &str,
+    record: &RecordId,
+) -> [u8; 32] {
     let mut text = b"chartwell 1 pairing".to_vec();
     for part in [hospital, patient, nonce.as_bytes(), their_nonce.as_bytes(), record.bytes()] {
         text.extend((part.len() as u64).to_le_bytes());
@@ -365,7 +371,9 @@ impl Node {
 
     async fn open_pairing(&self, id: &str, status: &str) -> Result<(StoredTask, PairingBody), NodeError> {
         match self.load_pairing(id).await? {
-            Some((stored, body)) if stored.status == status && crate::clock::now_ms() <= body.expires_ms => Ok((stored, body)),
+            Some((stored, body)) if stored.status == status && crate::clock::now_ms() <= body.expires_ms => {
+                Ok((stored, body))
+            }
             Some((_, body)) => Err(NodeError::Unprocessable(format!("this cannot be confirmed now: {}", body.message))),
             None => Err(NodeError::NotFound("the pairing".to_owned())),
         }
@@ -391,7 +399,8 @@ fn opened<T: DeserializeOwned>(secret: &[u8; 32], purpose: &str, reply: &[u8]) -
         return Err(NodeError::Unprocessable(answer.message));
     }
     let sealed: Sealed = serde_json::from_slice(reply).or(Err(DAMAGED))?;
-    open(secret, purpose, &sealed.sealed).ok_or_else(|| NodeError::Unprocessable("the hospital answered with another code".to_owned()))
+    open(secret, purpose, &sealed.sealed)
+        .ok_or_else(|| NodeError::Unprocessable("the hospital answered with another code".to_owned()))
 }
 
 fn grants_of(body: &PairingBody) -> Vec<Grant> {

@@ -75,7 +75,8 @@ impl Node {
             return Ok(secret);
         }
         let secret = crate::clock::random::<32>();
-        write_private(&path, &secret).or(Err(NodeError::Unprocessable(format!("{} cannot be written", path.display()))))?;
+        write_private(&path, &secret)
+            .or(Err(NodeError::Unprocessable(format!("{} cannot be written", path.display()))))?;
         Ok(secret)
     }
 
@@ -115,7 +116,10 @@ impl Node {
                 connected: live.is_some(),
                 addresses: addresses.unwrap_or_default(),
                 behind,
-                seen_ms: live.and_then(|peer| peer.since).and_then(|at| at.duration_since(UNIX_EPOCH).ok()).map(|at| at.as_millis() as u64),
+                seen_ms: live
+                    .and_then(|peer| peer.since)
+                    .and_then(|at| at.duration_since(UNIX_EPOCH).ok())
+                    .map(|at| at.as_millis() as u64),
             });
         }
         views.sort_by(|a, b| (&a.name, &a.origin).cmp(&(&b.name, &b.origin)));

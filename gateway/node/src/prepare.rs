@@ -30,10 +30,11 @@ impl Prepared {
     /// Prepares a put of `resource` under `id`.
     pub(crate) fn put(origin: IdentityId, resource: &Parsed, id: &str, method: Method, packer: &mut Packer) -> Self {
         let (kind, doc) = (resource.kind(), resource.doc());
-        let references = fhir::reference::sites(doc).into_iter().filter_map(|site| match fhir::reference::parse(&site.text) {
-            Parts::Relative { kind, id, .. } => Some((kind, id.to_owned())),
-            _ => None,
-        });
+        let references =
+            fhir::reference::sites(doc).into_iter().filter_map(|site| match fhir::reference::parse(&site.text) {
+                Parts::Relative { kind, id, .. } => Some((kind, id.to_owned())),
+                _ => None,
+            });
         let json = resource.bytes().to_vec();
         Self {
             kind,

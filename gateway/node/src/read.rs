@@ -73,7 +73,13 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::read`].
-    pub async fn vread(&self, caller: &Caller, kind: ResourceType, id: &str, version: &str) -> Result<Served, NodeError> {
+    pub async fn vread(
+        &self,
+        caller: &Caller,
+        kind: ResourceType,
+        id: &str,
+        version: &str,
+    ) -> Result<Served, NodeError> {
         caller.permit(kind, Interactions::READ)?;
         let name = || format!("{}/{id}/_history/{version}", kind.name());
         let Some(found) = Reader::from(&self.store).version(kind.number(), id, version).await? else {
@@ -103,8 +109,7 @@ impl Node {
         caller.permit(kind, Interactions::READ)?;
         let most = count.clamp(1, HISTORY_PAGE_MAX);
         let mut reader = Reader::from(&self.store);
-        let mut found =
-            reader.history(kind.number(), id, before.unwrap_or(i64::MAX), most as i64 + 1).await?;
+        let mut found = reader.history(kind.number(), id, before.unwrap_or(i64::MAX), most as i64 + 1).await?;
         let total = reader.history_count(kind.number(), id).await?;
         let next = (found.len() > most).then(|| found[most - 1].position);
         found.truncate(most);

@@ -80,14 +80,21 @@ impl Batch {
     }
 
     /// A custodial record is about the Patient that this identity first wrote into it.
-    async fn replay_home(&mut self, op: &Verified, frames: &[(u32, Vec<u8>)], record: &RecordId) -> Result<(), NodeError> {
+    async fn replay_home(
+        &mut self,
+        op: &Verified,
+        frames: &[(u32, Vec<u8>)],
+        record: &RecordId,
+    ) -> Result<(), NodeError> {
         let me = self.node.identity.id();
         if op.header().lane.author != me || !self.reader().await?.homes_of(record).await?.is_empty() {
             return Ok(());
         }
         let context = self.known(record).await?;
         for (at, frame) in frames {
-            let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.resource_type == "Patient") else { continue };
+            let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.resource_type == "Patient") else {
+                continue;
+            };
             if let Ok(Some(content)) = crate::context::open_resource(op, *at, entry, frame, &context) {
                 self.set_home(Home { patient: content.id, record: *record, bound: false });
                 return Ok(());

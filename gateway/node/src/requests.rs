@@ -71,7 +71,12 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::Unprocessable`] naming the parameter that is wrong; [`NodeError::NotFound`] without the Patient.
-    pub async fn request_access(&self, caller: &Caller, patient: &str, asked: AccessRequest) -> Result<Served, NodeError> {
+    pub async fn request_access(
+        &self,
+        caller: &Caller,
+        patient: &str,
+        asked: AccessRequest,
+    ) -> Result<Served, NodeError> {
         let kind = ResourceType::parse("Patient").ok_or(NodeError::Internal("no Patient type"))?;
         caller.permit(kind, Interactions::UPDATE)?;
         self.read(caller, kind, patient).await?;

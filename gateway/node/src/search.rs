@@ -182,7 +182,12 @@ impl Node {
     }
 
     /// What the rows refer to.
-    async fn included(&self, caller: &Caller, include: &Include, rows: &[StoredVersion]) -> Result<Vec<StoredVersion>, NodeError> {
+    async fn included(
+        &self,
+        caller: &Caller,
+        include: &Include,
+        rows: &[StoredVersion],
+    ) -> Result<Vec<StoredVersion>, NodeError> {
         let from = rows.iter().filter(|row| include.source.is_none_or(|kind| kind.number() == row.kind));
         let positions = from.map(|row| row.position).collect::<Vec<_>>();
         let mut reader = Reader::from(&self.store);
@@ -205,15 +210,18 @@ impl Node {
     }
 
     /// What refers to the rows.
-    async fn including(&self, caller: &Caller, include: &Include, rows: &[StoredVersion]) -> Result<Vec<StoredVersion>, NodeError> {
+    async fn including(
+        &self,
+        caller: &Caller,
+        include: &Include,
+        rows: &[StoredVersion],
+    ) -> Result<Vec<StoredVersion>, NodeError> {
         let (Some(source), Some(param)) = (include.source, include.param) else { return Ok(Vec::new()) };
         if caller.scopes.permits(source.name(), Interactions::SEARCH) != Permit::Yes {
             return Ok(Vec::new());
         }
         let name = |row: &StoredVersion| Some(format!("{}/{}", ResourceType::from_number(row.kind)?.name(), row.id));
-        let targets = rows.iter().filter(|row| {
-            include.target.is_none_or(|wanted| wanted.number() == row.kind)
-        });
+        let targets = rows.iter().filter(|row| include.target.is_none_or(|wanted| wanted.number() == row.kind));
         let targets = targets.filter_map(name).collect::<Vec<_>>();
         if targets.is_empty() {
             return Ok(Vec::new());

@@ -90,7 +90,12 @@ impl Port {
         }
     }
 
-    async fn parcel(&self, context: &Context, who: &IdentityId, stored: &StoredOp) -> Result<Vec<u8>, store::StoreError> {
+    async fn parcel(
+        &self,
+        context: &Context,
+        who: &IdentityId,
+        stored: &StoredOp,
+    ) -> Result<Vec<u8>, store::StoreError> {
         let op = &stored.op;
         let mut frames = vec![None; op.entries().len()];
         for (at, frame) in Reader::from(&self.0.store).frames(&op.id()).await? {
@@ -113,7 +118,13 @@ impl Port {
         Ok(Parcel::encode(op, &frames))
     }
 
-    async fn gather(&self, who: IdentityId, record: RecordId, have: &[Head], bytes_max: usize) -> Result<Suffix, store::StoreError> {
+    async fn gather(
+        &self,
+        who: IdentityId,
+        record: RecordId,
+        have: &[Head],
+        bytes_max: usize,
+    ) -> Result<Suffix, store::StoreError> {
         let mut suffix = Suffix::default();
         let Some(context) = self.context(&record).await else { return Ok(suffix) };
         let last = match standing(&context, &who) {
@@ -150,7 +161,11 @@ impl Port {
     }
 
     /// Just before the first op that somebody with `have` lacks.
-    async fn first_lacked(&self, record: &RecordId, have: &HashMap<record::Lane, u64>) -> Result<i64, store::StoreError> {
+    async fn first_lacked(
+        &self,
+        record: &RecordId,
+        have: &HashMap<record::Lane, u64>,
+    ) -> Result<i64, store::StoreError> {
         let mut reader = Reader::from(&self.0.store);
         let mut first = i64::MAX;
         for lane in reader.lanes(record).await? {
@@ -180,7 +195,8 @@ impl Log for Port {
 
     async fn greet(&self, peer: PeerKey, hello: &[u8]) -> Result<IdentityId, Refusal> {
         let refuse = |text: &str| Refusal::new(text);
-        let certificate: Certificate = serde_json::from_slice(hello).map_err(|_| refuse("the greeting is not understood"))?;
+        let certificate: Certificate =
+            serde_json::from_slice(hello).map_err(|_| refuse("the greeting is not understood"))?;
         let card = unbase32(&certificate.card).and_then(|card| Card::decode(&card).ok());
         let card = card.ok_or_else(|| refuse("the greeting's card does not verify"))?;
         let signature = unbase32(&certificate.signature).and_then(|bytes| bytes.try_into().ok());
@@ -280,7 +296,13 @@ impl Log for Port {
         missing.iter().filter(|frame| opens(frame)).map(|frame| FrameId { op: frame.op, index: frame.place }).collect()
     }
 
-    async fn frames(&self, who: IdentityId, record: RecordId, frames: &[FrameId], bytes_max: usize) -> Vec<(FrameId, Vec<u8>)> {
+    async fn frames(
+        &self,
+        who: IdentityId,
+        record: RecordId,
+        frames: &[FrameId],
+        bytes_max: usize,
+    ) -> Vec<(FrameId, Vec<u8>)> {
         let Some(context) = self.context(&record).await else { return Vec::new() };
         if !matches!(standing(&context, &who), Standing::In) {
             return Vec::new();
@@ -303,7 +325,12 @@ impl Log for Port {
         found
     }
 
-    async fn fill(&self, _who: IdentityId, record: RecordId, frames: Vec<(FrameId, Vec<u8>)>) -> Result<usize, ApplyError> {
+    async fn fill(
+        &self,
+        _who: IdentityId,
+        record: RecordId,
+        frames: Vec<(FrameId, Vec<u8>)>,
+    ) -> Result<usize, ApplyError> {
         match self.0.fill_frames(record, frames).await {
             Ok(count) => Ok(count),
             Err(ApplyFault::Lie(why)) => Err(ApplyError::Fault(why)),
@@ -335,9 +362,7 @@ impl Log for Port {
             ("request/state", Role::Patient) => {
                 self.0.request_state(who, &body).await.map(|state| state.as_bytes().to_vec())
             }
-            (topic, Role::Gateway) if topic.starts_with("pair/") => {
-                self.0.answer_pairing(topic.to_owned(), body).await
-            }
+            (topic, Role::Gateway) if topic.starts_with("pair/") => self.0.answer_pairing(topic.to_owned(), body).await,
             _ => return Err(Refusal::new("this question is not answered here")),
         };
         answer.map_err(|error| Refusal::new(error.to_string()))

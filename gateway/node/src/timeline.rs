@@ -72,7 +72,12 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::NotFound`].
-    pub async fn timeline(&self, record: RecordId, before: Option<i64>, count: usize) -> Result<(Vec<Moment>, Option<i64>), NodeError> {
+    pub async fn timeline(
+        &self,
+        record: RecordId,
+        before: Option<i64>,
+        count: usize,
+    ) -> Result<(Vec<Moment>, Option<i64>), NodeError> {
         self.moments(record, before, count, false).await
     }
 
@@ -80,11 +85,22 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError::NotFound`].
-    pub async fn accesses(&self, record: RecordId, before: Option<i64>, count: usize) -> Result<(Vec<Moment>, Option<i64>), NodeError> {
+    pub async fn accesses(
+        &self,
+        record: RecordId,
+        before: Option<i64>,
+        count: usize,
+    ) -> Result<(Vec<Moment>, Option<i64>), NodeError> {
         self.moments(record, before, count, true).await
     }
 
-    async fn moments(&self, record: RecordId, before: Option<i64>, count: usize, reads: bool) -> Result<(Vec<Moment>, Option<i64>), NodeError> {
+    async fn moments(
+        &self,
+        record: RecordId,
+        before: Option<i64>,
+        count: usize,
+        reads: bool,
+    ) -> Result<(Vec<Moment>, Option<i64>), NodeError> {
         let most = count.clamp(1, MOMENTS_MAX);
         let mut reader = Reader::from(&self.store);
         let context = self.context(&mut reader, &record).await?;
@@ -110,7 +126,12 @@ impl Node {
         }
     }
 
-    async fn moment(&self, reader: &mut Reader<'_>, stored: &StoredOp, context: &Arc<Context>) -> Result<Option<Moment>, NodeError> {
+    async fn moment(
+        &self,
+        reader: &mut Reader<'_>,
+        stored: &StoredOp,
+        context: &Arc<Context>,
+    ) -> Result<Option<Moment>, NodeError> {
         let op = &stored.op;
         let author = self.name_of(&op.header().lane.author).await?;
         let frames = reader.frames(&op.id()).await?;
@@ -127,7 +148,9 @@ impl Node {
             counts: Vec::new(),
         };
         Ok(Some(match (op.header().kind, body) {
-            (Kind::Change, body) => self.change_moment(op, body, &frames, context, plain(MomentKind::Written, String::new())),
+            (Kind::Change, body) => {
+                self.change_moment(op, body, &frames, context, plain(MomentKind::Written, String::new()))
+            }
             (Kind::Genesis, _) => plain(MomentKind::Opened, "opened this record".to_owned()),
             (Kind::Claim, Some(Body::Claim(claim))) => {
                 let patient = self.name_of(&claim.patient.id()).await?;
@@ -140,8 +163,12 @@ impl Node {
                 moment
             }
             (Kind::Revoke, Some(Body::Revoke(revoke))) => {
-                let names = revoke.grants.iter().filter_map(|id| context.state.grant(id)).map(|given| given.grant.name.clone());
-                plain(MomentKind::Revoke, format!("took back what {} was allowed", names.collect::<Vec<_>>().join(", ")))
+                let names =
+                    revoke.grants.iter().filter_map(|id| context.state.grant(id)).map(|given| given.grant.name.clone());
+                plain(
+                    MomentKind::Revoke,
+                    format!("took back what {} was allowed", names.collect::<Vec<_>>().join(", ")),
+                )
             }
             (Kind::Request, Some(Body::Request(Request::Asked(asked)))) => {
                 let mut moment = plain(MomentKind::Request, format!("asked for access: {}", asked.scope));
@@ -151,7 +178,10 @@ impl Node {
             (Kind::Request, Some(Body::Request(Request::Refused(_)))) => {
                 plain(MomentKind::Refusal, "refused a request for access".to_owned())
             }
-            (Kind::Keys, _) => plain(MomentKind::Keys, "changed the locks, so that only those let in can read what is written from here on".to_owned()),
+            (Kind::Keys, _) => plain(
+                MomentKind::Keys,
+                "changed the locks, so that only those let in can read what is written from here on".to_owned(),
+            ),
             _ => return Ok(None),
         }))
     }
@@ -210,7 +240,12 @@ impl Node {
         moment
     }
 
-    async fn read_moment(&self, reader: &mut Reader<'_>, stored: &StoredOp, context: &Arc<Context>) -> Result<Option<Moment>, NodeError> {
+    async fn read_moment(
+        &self,
+        reader: &mut Reader<'_>,
+        stored: &StoredOp,
+        context: &Arc<Context>,
+    ) -> Result<Option<Moment>, NodeError> {
         let op = &stored.op;
         let mine = wrap_handle(&op.header().record, &self.identity().id());
         let mut access = None;

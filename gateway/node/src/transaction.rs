@@ -54,7 +54,8 @@ pub(crate) fn target<'u>(request: &'u Request, place: &str) -> Result<Target<'u>
     let bad = |text: &str| NodeError::invalid(Code::Value, text, &format!("{place}.request.url"));
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let mut parts = path.split('/');
-    let kind = parts.next().and_then(ResourceType::parse).ok_or_else(|| bad("the url does not begin with a resource type"))?;
+    let kind =
+        parts.next().and_then(ResourceType::parse).ok_or_else(|| bad("the url does not begin with a resource type"))?;
     match (parts.next(), parts.next(), query) {
         (None, _, Some(query)) => Ok(Target::Search(kind, query)),
         (None, _, None) => Ok(Target::Kind(kind)),
@@ -86,7 +87,11 @@ impl Node {
         results.into_iter().map(|result| result.ok_or(NodeError::Internal("an entry without a result"))).collect()
     }
 
-    async fn try_transaction(&self, caller: &Caller, bundle: &Arc<Bundle>) -> Result<Vec<Option<EntryResult>>, NodeError> {
+    async fn try_transaction(
+        &self,
+        caller: &Caller,
+        bundle: &Arc<Bundle>,
+    ) -> Result<Vec<Option<EntryResult>>, NodeError> {
         let plan = self.plan(caller, bundle).await?;
         let mut results = bundle.entries.iter().map(|_| None).collect::<Vec<_>>();
         if plan.steps.is_empty() {
@@ -95,7 +100,9 @@ impl Node {
         let written = self.write_steps(caller, plan.steps, plan.resolved).await?;
         for ((at, assumed), written) in plan.entries.into_iter().zip(written) {
             if assumed.is_some_and(|assumed| assumed != written.id) {
-                return Err(NodeError::Internal("a conditional create that changed its meaning in its own transaction"));
+                return Err(NodeError::Internal(
+                    "a conditional create that changed its meaning in its own transaction",
+                ));
             }
             results[at] = Some(EntryResult::Written(written));
         }
@@ -158,7 +165,9 @@ fn is_read(request: &Request) -> bool {
 
 fn intent(bundle: &Bundle, entry: &Entry, at: usize, request: &Request, place: &str) -> Result<Intent, NodeError> {
     let resource = || {
-        let bytes = bundle.resource(at).ok_or_else(|| NodeError::invalid(Code::Required, "this method needs a resource", place))?;
+        let bytes = bundle
+            .resource(at)
+            .ok_or_else(|| NodeError::invalid(Code::Required, "this method needs a resource", place))?;
         debug_assert!(entry.resource.is_some());
         let inside = format!("{place}.resource");
         let parsed = fhir::parse::resource(bytes.to_vec()).map_err(|outcome| outcome.within(&inside))?;

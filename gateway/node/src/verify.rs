@@ -75,7 +75,8 @@ impl Node {
             let rows = match Reader::from(&self.store).all_ops_after(position, ROWS).await {
                 Ok(rows) => rows,
                 Err(store::StoreError::Damaged(what)) => {
-                    walk.report.fault(format!("after position {position} the log holds a {what} that does not read back"));
+                    walk.report
+                        .fault(format!("after position {position} the log holds a {what} that does not read back"));
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -147,11 +148,18 @@ impl Walk<'_> {
         let body = body.and_then(|bytes| record::body::Body::decode(Kind::Genesis, &bytes).ok());
         match body {
             Some(record::body::Body::Genesis(genesis)) => drop(self.cards.insert(genesis.author.id(), genesis.author)),
-            _ => self.report.fault(format!("op {}: the body of a genesis is not here or does not read (rule 4.2)", op.id())),
+            _ => self
+                .report
+                .fault(format!("op {}: the body of a genesis is not here or does not read (rule 4.2)", op.id())),
         }
     }
 
-    async fn change(&mut self, stored: &StoredOp, frames: &[(u32, Vec<u8>)], record: &RecordId) -> Result<(), NodeError> {
+    async fn change(
+        &mut self,
+        stored: &StoredOp,
+        frames: &[(u32, Vec<u8>)],
+        record: &RecordId,
+    ) -> Result<(), NodeError> {
         let (op, own) = (&stored.op, stored.op.header().lane.author == self.node.identity().id());
         let context = match self.contexts.get(record) {
             Some(context) => context.clone(),
@@ -179,7 +187,8 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            let counts = own || context.state.judge(&op.id(), op.header(), op.entries()) == record::state::Judgement::Counts;
+            let counts =
+                own || context.state.judge(&op.id(), op.header(), op.entries()) == record::state::Judgement::Counts;
             if !counts || (own && content.method == Method::Copy) || content.origin != op.header().lane.author {
                 continue;
             }
@@ -189,7 +198,14 @@ impl Walk<'_> {
     }
 
     /// The version row of a frame, and what it is found by.
-    async fn row(&mut self, op: &Op, at: u32, content: record::frame::Content, context: &Context, own: bool) -> Result<(), NodeError> {
+    async fn row(
+        &mut self,
+        op: &Op,
+        at: u32,
+        content: record::frame::Content,
+        context: &Context,
+        own: bool,
+    ) -> Result<(), NodeError> {
         let me = self.node.identity().id();
         let Some(kind) = ResourceType::parse(&content.resource_type) else { return Ok(()) };
         let id = crate::rewrite::served_id(&me, &content.origin, &content.id);

@@ -204,14 +204,18 @@ impl Batch {
                 return Err(NodeError::ReadOnly(format!("{name} is derived from the record and cannot be written")));
             }
             if !current.own {
-                return Err(NodeError::Forbidden(format!("{name} belongs to another origin; only its origin changes it")));
+                return Err(NodeError::Forbidden(format!(
+                    "{name} belongs to another origin; only its origin changes it"
+                )));
             }
         }
         if let Some(expected) = &step.if_match {
             match &current {
                 Some(current) if current.version == *expected => {}
                 Some(_) => {
-                    return Err(NodeError::Precondition(format!("{name} has changed: it is no longer the version named")));
+                    return Err(NodeError::Precondition(format!(
+                        "{name} has changed: it is no longer the version named"
+                    )));
                 }
                 None => return Err(NodeError::Precondition(format!("{name} does not exist"))),
             }

@@ -66,7 +66,11 @@ impl App {
     ///
     /// # Errors
     /// [`PageError`] if the node does not answer.
-    pub(crate) async fn show(&self, session: &Session, make: impl FnOnce(&Frame) -> Page) -> Result<crate::html::Html, PageError> {
+    pub(crate) async fn show(
+        &self,
+        session: &Session,
+        make: impl FnOnce(&Frame) -> Page,
+    ) -> Result<crate::html::Html, PageError> {
         let frame = self.frame(session).await?;
         let page = make(&frame);
         Ok(frame.page(page))

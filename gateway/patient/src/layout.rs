@@ -52,14 +52,20 @@ impl Frame {
 
     /// The whole page.
     pub(crate) fn page(&self, page: Page) -> Html {
-        let refresh = page.waits.then(|| {
-            el("noscript").with(el("meta").attr("http-equiv", "refresh").attr("content", REFRESH_S))
-        });
+        let refresh = page
+            .waits
+            .then(|| el("noscript").with(el("meta").attr("http-equiv", "refresh").attr("content", REFRESH_S)));
         let live = el("script").src("/static/live.js").flag("defer", true);
         let note = el("p").id("live-note").class("notice").attr("role", "status").flag("hidden", true);
-        let note = note.with(("Something on this page has changed meanwhile. ", el("a").href("#").id("live-reload").with("Show it now")));
+        let note = note.with((
+            "Something on this page has changed meanwhile. ",
+            el("a").href("#").id("live-reload").with("Show it now"),
+        ));
         let out = self.form("/logout").id("logout-form").with(button("Log out", "quiet"));
-        let foot = el("footer").with((el("p").with("All times are in UTC. This page lives on your own device and loads nothing from elsewhere."), out));
+        let foot = el("footer").with((
+            el("p").with("All times are in UTC. This page lives on your own device and loads nothing from elsewhere."),
+            out,
+        ));
         let body = (
             el("a").class("skip").href("#main").with("To the content"),
             el("header").with((brand(), self.menu(page.menu))),

@@ -87,9 +87,15 @@ mod tests {
         check("patient/*.cud", "Add entries of any kind and change or delete what it has added");
         check("patient/*.rs", "See everything in your record");
         check("patient/Condition.u", "Change diagnoses and health problems it has added");
-        check("patient/Condition.cruds", "See diagnoses and health problems, add diagnoses and health problems and change or delete what it has added");
+        check(
+            "patient/Condition.cruds",
+            "See diagnoses and health problems, add diagnoses and health problems and change or delete what it has added",
+        );
         check("patient/NewThing.r", "See NewThing");
-        check("patient/Observation.rs?category=laboratory", "See measurements and test results (only where category=laboratory)");
+        check(
+            "patient/Observation.rs?category=laboratory",
+            "See measurements and test results (only where category=laboratory)",
+        );
         check("nonsense", "as it is");
     }
 

@@ -22,6 +22,13 @@
     return [...document.querySelectorAll("main input:not([type=hidden]), main textarea")].some(isTouched);
   };
 
+  // What a person reads, without the times, which go on by themselves.
+  const words = (root) => {
+    const copy = root.cloneNode(true);
+    for (const node of copy.querySelectorAll("time, [data-copy]")) node.remove();
+    return copy.textContent;
+  };
+
   const same = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
 
   // Makes `old` like `fresh`, keeping every element that is still the same: its focus, and whether it is folded open.
@@ -69,7 +76,7 @@
         const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
         if (!old || !fresh || old.innerHTML === fresh.innerHTML) continue;
         if (id === "main" && isBusy()) {
-          note.hidden = old.textContent === fresh.textContent;
+          note.hidden = words(old) === words(fresh);
           continue;
         }
         become(old, fresh);
@@ -104,8 +111,18 @@
   // A page that answers a form is not asked for again.
   if (!document.getElementById("menu")) return;
   prepare(document);
-  const events = new EventSource("/events");
-  events.addEventListener("change", refresh);
-  events.addEventListener("tick", refresh);
-  window.addEventListener("pagehide", () => events.close());
+  let events = null;
+  const listen = () => {
+    events?.close();
+    events = null;
+    // A browser keeps few connections to one program: windows that nobody sees leave theirs to the others.
+    if (document.hidden) return;
+    events = new EventSource("/events");
+    events.addEventListener("change", refresh);
+    events.addEventListener("tick", refresh);
+  };
+  document.addEventListener("visibilitychange", listen);
+  window.addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+  window.addEventListener("pagehide", () => events?.close());
+  listen();
 })();

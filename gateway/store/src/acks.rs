@@ -24,7 +24,12 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn acknowledge(&mut self, peer: &IdentityId, record: &RecordId, heads: &[Head]) -> Result<(), StoreError> {
+    pub async fn acknowledge(
+        &mut self,
+        peer: &IdentityId,
+        record: &RecordId,
+        heads: &[Head],
+    ) -> Result<(), StoreError> {
         let rows = heads.iter().map(|head| {
             vec![
                 peer.bytes().into(),

@@ -27,12 +27,8 @@ impl Tx {
                    name = CASE WHEN excluded.name = '' THEN log_identities.name ELSE excluded.name END, \
                    addresses = CASE WHEN excluded.addresses = '' THEN log_identities.addresses \
                    ELSE excluded.addresses END";
-        let args = [
-            known.id.bytes().into(),
-            known.card.as_slice().into(),
-            (&known.name).into(),
-            (&known.addresses).into(),
-        ];
+        let args =
+            [known.id.bytes().into(), known.card.as_slice().into(), (&known.name).into(), (&known.addresses).into()];
         self.execute(sql, &args).await.map(drop)
     }
 }

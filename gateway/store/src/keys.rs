@@ -29,9 +29,9 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn add_keys(&mut self, keys: Vec<SealedKey>) -> Result<(), StoreError> {
-        let rows = keys.into_iter().map(|key| {
-            vec![key.record.bytes().into(), key.epoch.bytes().into(), key.level.into(), key.sealed.into()]
-        });
+        let rows = keys
+            .into_iter()
+            .map(|key| vec![key.record.bytes().into(), key.epoch.bytes().into(), key.level.into(), key.sealed.into()]);
         KEYS.insert(self, rows.collect()).await
     }
 

@@ -184,7 +184,12 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn ops_after(&mut self, record: &RecordId, position: i64, most: i64) -> Result<Vec<StoredOp>, StoreError> {
+    pub async fn ops_after(
+        &mut self,
+        record: &RecordId,
+        position: i64,
+        most: i64,
+    ) -> Result<Vec<StoredOp>, StoreError> {
         let sql = format!("{STORED} WHERE record = $1 AND position > $2 ORDER BY position LIMIT $3");
         let mut rows = self.fetch(sql, &[record.bytes().into(), position.into(), most.into()]).await?;
         rows.iter_mut().map(stored).collect()
@@ -194,7 +199,12 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn ops_before(&mut self, record: &RecordId, position: i64, most: i64) -> Result<Vec<StoredOp>, StoreError> {
+    pub async fn ops_before(
+        &mut self,
+        record: &RecordId,
+        position: i64,
+        most: i64,
+    ) -> Result<Vec<StoredOp>, StoreError> {
         let sql = format!("{STORED} WHERE record = $1 AND position < $2 ORDER BY position DESC LIMIT $3");
         let mut rows = self.fetch(sql, &[record.bytes().into(), position.into(), most.into()]).await?;
         rows.iter_mut().map(stored).collect()

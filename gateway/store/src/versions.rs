@@ -351,12 +351,7 @@ impl Tx {
     pub async fn journal(&mut self, rows: &[(OpId, u32, i64, i64)]) -> Result<(), StoreError> {
         const JOURNAL: Table = Table {
             name: "log_journal",
-            columns: &[
-                ("op", Kind::Bytes),
-                ("place", Kind::Int),
-                ("position", Kind::Int),
-                ("last_updated", Kind::Int),
-            ],
+            columns: &[("op", Kind::Bytes), ("place", Kind::Int), ("position", Kind::Int), ("last_updated", Kind::Int)],
             suffix: "ON CONFLICT (op, place) DO NOTHING",
         };
         let rows = rows.iter().map(|(op, place, position, last_updated)| {
@@ -372,15 +367,8 @@ const RETIRE_MAX: usize = 500;
 /// The index tables; each has `position`.
 pub(crate) const INDEX_TABLES: [&str; 5] =
     ["cache_token", "cache_string", "cache_date", "cache_reference", "cache_number"];
-const CACHE_TABLES: [&str; 7] = [
-    "cache_records",
-    "cache_homes",
-    "cache_lanes",
-    "cache_versions",
-    "cache_reach",
-    "cache_copies",
-    "cache_missing",
-];
+const CACHE_TABLES: [&str; 7] =
+    ["cache_records", "cache_homes", "cache_lanes", "cache_versions", "cache_reach", "cache_copies", "cache_missing"];
 
 impl Reader<'_> {
     /// The current version of a resource, deleted ones included, with its frame.
@@ -412,7 +400,13 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn history(&mut self, kind: u16, id: &str, before: i64, most: i64) -> Result<Vec<StoredVersion>, StoreError> {
+    pub async fn history(
+        &mut self,
+        kind: u16,
+        id: &str,
+        before: i64,
+        most: i64,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM cache_versions v {FRAME} WHERE v.type = $1 AND v.id = $2 AND v.position < $3 \
              ORDER BY v.position DESC LIMIT $4"
@@ -435,7 +429,12 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn record_versions(&mut self, record: &RecordId, before: i64, most: i64) -> Result<Vec<StoredVersion>, StoreError> {
+    pub async fn record_versions(
+        &mut self,
+        record: &RecordId,
+        before: i64,
+        most: i64,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM cache_versions v {FRAME} WHERE v.record = $1 AND v.position < $2 \
              ORDER BY v.position DESC LIMIT $3"
@@ -477,9 +476,9 @@ impl Tx {
             columns: &[("record", Kind::Bytes), ("type", Kind::Int), ("id", Kind::Text), ("position", Kind::Int)],
             suffix: "ON CONFLICT (record, type, id) DO UPDATE SET position = excluded.position",
         };
-        let rows = copies.into_iter().map(|(record, kind, id, position)| {
-            vec![record.bytes().into(), kind.into(), id.into(), position.into()]
-        });
+        let rows = copies
+            .into_iter()
+            .map(|(record, kind, id, position)| vec![record.bytes().into(), kind.into(), id.into(), position.into()]);
         COPIES.insert(self, rows.collect()).await
     }
 }
@@ -515,7 +514,8 @@ impl Store {
         for row in &mut self.fetch("SELECT param, low, high FROM cache_date WHERE position = $1", &args).await? {
             found.push((row.int(0) as u16, Index::Date { low: row.int(1), high: row.int(2) }));
         }
-        for row in &mut self.fetch("SELECT param, target, kind FROM cache_reference WHERE position = $1", &args).await? {
+        for row in &mut self.fetch("SELECT param, target, kind FROM cache_reference WHERE position = $1", &args).await?
+        {
             found.push((row.int(0) as u16, Index::Reference { target: row.text(1), kind: row.int(2) as u16 }));
         }
         let sql = "SELECT param, low, high, system, code FROM cache_number WHERE position = $1";

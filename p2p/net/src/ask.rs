@@ -78,8 +78,9 @@ async fn greeted<L: Log>(
         answered.await.map_err(|_| AskError::Stopped)?.map_err(AskError::Unreachable)?;
         let mut control = context.shared.control.clone();
         let opened = timeout(OPEN_MAX, control.open_stream(peer, StreamProtocol::new(wire::ASK))).await;
-        let mut stream =
-            opened.map_err(|_| AskError::Unreachable("opening took too long".into()))?.map_err(|error| unreachable(&error))?;
+        let mut stream = opened
+            .map_err(|_| AskError::Unreachable("opening took too long".into()))?
+            .map_err(|error| unreachable(&error))?;
         let hello = Message::Hello(context.hello());
         pipe::send(&mut stream, &hello).await.map_err(|error| unreachable(&error))?;
         let answer = pipe::read(&mut stream, GREETING_MAX).await.map_err(|error| unreachable(&error))?;

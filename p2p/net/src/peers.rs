@@ -4,9 +4,7 @@
 use crate::{
     PeerKey, PeerStatus,
     backoff::Backoff,
-    limits::{
-        ADDRESSES_MAX, CUT, GOOD_SESSION, KEPT_MAX, OTHERS_TURN, REDIAL_FIRST, REDIAL_MAX, SESSIONS_MAX,
-    },
+    limits::{ADDRESSES_MAX, CUT, GOOD_SESSION, KEPT_MAX, OTHERS_TURN, REDIAL_FIRST, REDIAL_MAX, SESSIONS_MAX},
     session::{End, Link},
 };
 use libp2p::{Multiaddr, PeerId};

@@ -2,16 +2,15 @@
 
 use crate::{
     Config, StartError, key,
-    limits::{
-        CONNECTIONS_IN_MAX, CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, IDLE_MAX,
-    },
+    limits::{CONNECTIONS_IN_MAX, CONNECTIONS_MAX, CONNECTIONS_PENDING_MAX, CONNECTIONS_PER_PEER_MAX, IDLE_MAX},
 };
 use libp2p::{
     Multiaddr, Swarm, SwarmBuilder,
     connection_limits::{self, ConnectionLimits},
     core::transport::ListenerId,
-    identify, identity, noise,
+    identify, identity,
     multiaddr::Protocol,
+    noise,
     swarm::NetworkBehaviour,
     tcp, yamux,
 };
@@ -84,8 +83,7 @@ pub(crate) fn listen(swarm: &mut Swarm<Behaviour>, addresses: &[String]) -> Resu
     let mut begun = Vec::new();
     let mut refused = None;
     for text in addresses {
-        let address: Multiaddr =
-            text.parse().map_err(|_| StartError::Address { address: text.clone() })?;
+        let address: Multiaddr = text.parse().map_err(|_| StartError::Address { address: text.clone() })?;
         if let Some(error) = taken(&address) {
             return Err(StartError::Listen { address: text.clone(), reason: error.to_string() });
         }

@@ -49,7 +49,9 @@ impl Address {
             return Err(AddressError::At);
         }
         let (name, at) = text.split_once("?at=").unwrap_or((text, ""));
-        let Some(("chartwell", body)) = name.split_once(':').map(|(s, b)| (if s.eq_ignore_ascii_case("chartwell") { "chartwell" } else { s }, b)) else {
+        let Some(("chartwell", body)) =
+            name.split_once(':').map(|(s, b)| (if s.eq_ignore_ascii_case("chartwell") { "chartwell" } else { s }, b))
+        else {
             return Err(AddressError::Scheme);
         };
         let bytes = unbase32(body).filter(|bytes| bytes.len() == 68).ok_or(AddressError::Checksum)?;
@@ -60,7 +62,9 @@ impl Address {
         if at.len() > MULTIADDRS_MAX || at.iter().any(|part| !part.starts_with('/') || !part.is_ascii()) {
             return Err(AddressError::At);
         }
-        let (Some(record), Some(patient)) = (RecordId::from_slice(&bytes[..32]), IdentityId::from_slice(&bytes[32..64])) else {
+        let (Some(record), Some(patient)) =
+            (RecordId::from_slice(&bytes[..32]), IdentityId::from_slice(&bytes[32..64]))
+        else {
             return Err(AddressError::Checksum);
         };
         Ok(Self { record, patient, at })

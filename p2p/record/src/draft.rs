@@ -2,8 +2,8 @@
 //! Which heads, keys and grant belong in is the caller's matter. Called by `node`.
 
 use crate::body::Body;
-use crate::entry::{self, Class, Entry, FrameKind, KeyName};
 use crate::entropy::Entropy;
+use crate::entry::{self, Class, Entry, FrameKind, KeyName};
 use crate::frame::{Packer, Place};
 use crate::header::{Authority, Header, Kind};
 use crate::id::{Lane, OpId, RecordId};

@@ -136,9 +136,7 @@ impl Entry {
         };
         let handle = match r.bytes(16)? {
             [] if kind == FrameKind::Body => [0; 16],
-            handle if kind != FrameKind::Body => {
-                handle.try_into().or(refuse("3.1", "a handle of another length"))?
-            }
+            handle if kind != FrameKind::Body => handle.try_into().or(refuse("3.1", "a handle of another length"))?,
             _ => return refuse("3.1", "a body has no handle"),
         };
         let key = match r.bytes(9)? {

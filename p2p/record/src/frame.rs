@@ -164,7 +164,5 @@ impl Content {
 
 /// Whether `frame` is the one its entry promises.
 pub fn matches(entry: &crate::entry::Entry, frame: &[u8]) -> bool {
-    frame.len() <= FRAME_BYTES_MAX
-        && frame.len() as u64 == entry.size
-        && blake3::hash(frame).as_bytes() == &entry.hash
+    frame.len() <= FRAME_BYTES_MAX && frame.len() as u64 == entry.size && blake3::hash(frame).as_bytes() == &entry.hash
 }

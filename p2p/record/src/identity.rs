@@ -130,10 +130,8 @@ impl Identity {
     pub fn from_seeds(seeds: Seeds) -> Self {
         let signing = SigningKey::from_bytes(&seeds.signing);
         let next = SigningKey::from_bytes(&seeds.next).verifying_key();
-        let statement = Statement {
-            key: signing.verifying_key().to_bytes(),
-            next: *blake3::hash(next.as_bytes()).as_bytes(),
-        };
+        let statement =
+            Statement { key: signing.verifying_key().to_bytes(), next: *blake3::hash(next.as_bytes()).as_bytes() };
         let sealing = seal::public_of(&seeds.sealing);
         let signature = signing.sign(&Card::message(&statement, &sealing)).to_bytes();
         Self { signing, card: Card { statement, sealing, signature }, seeds }

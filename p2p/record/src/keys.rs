@@ -155,11 +155,7 @@ impl Keyring {
     /// Every key held.
     pub fn items(&self) -> impl Iterator<Item = KeyItem> + '_ {
         self.secrets.iter().flat_map(|(epoch, levels)| {
-            levels.iter().map(|(level, secret)| KeyItem {
-                epoch: *epoch,
-                level: level.clone(),
-                secret: secret.clone(),
-            })
+            levels.iter().map(|(level, secret)| KeyItem { epoch: *epoch, level: level.clone(), secret: secret.clone() })
         })
     }
 
@@ -308,10 +304,8 @@ mod tests {
 
     #[test]
     fn items_read_back_and_zero_means_the_op_itself() {
-        let mut items = ring(&[(1, Level::Epoch), (0, Level::Type(Class(2), "Condition".into()))]).items_for(&[
-            (Class(2), Some("Condition".into())),
-            (Class::NORMAL, None),
-        ]);
+        let mut items = ring(&[(1, Level::Epoch), (0, Level::Type(Class(2), "Condition".into()))])
+            .items_for(&[(Class(2), Some("Condition".into())), (Class::NORMAL, None)]);
         let own = OpId([9; 32]);
         let read = decode_items(&encode_items(&items), own).expect("what was encoded reads back");
         for item in items.iter_mut().filter(|item| item.epoch.0 == [0; 32]) {

@@ -225,18 +225,27 @@ mod tests {
 
     #[test]
     fn a_scope_reads_back_or_grants_nothing() {
-        for good in [
-            "patient/Observation.rs",
-            "system/*.cruds",
-            "user/Patient.c",
-            "patient/Observation.rs?category=laboratory",
-        ] {
+        for good in
+            ["patient/Observation.rs", "system/*.cruds", "user/Patient.c", "patient/Observation.rs?category=laboratory"]
+        {
             assert_eq!(Scope::parse(good).map(|scope| scope.to_string()), Some(good.to_owned()));
         }
-        for bad in ["", "openid", "patient/", "patient/Observation", "patient/Observation.", "patient/Observation.sr",
-            "patient/Observation.rr", "patient/Observation.x", "group/Observation.r", "patient/Obs3.r",
-            "patient/Observation.rs?", "Patient/Observation.rs", "patient/.rs", "patient/**.r"]
-        {
+        for bad in [
+            "",
+            "openid",
+            "patient/",
+            "patient/Observation",
+            "patient/Observation.",
+            "patient/Observation.sr",
+            "patient/Observation.rr",
+            "patient/Observation.x",
+            "group/Observation.r",
+            "patient/Obs3.r",
+            "patient/Observation.rs?",
+            "Patient/Observation.rs",
+            "patient/.rs",
+            "patient/**.r",
+        ] {
             assert_eq!(Scope::parse(bad), None, "{bad}");
         }
         assert_eq!(Scope::parse("system/Patient.read").map(|s| s.to_string()), Some("system/Patient.rs".to_owned()));

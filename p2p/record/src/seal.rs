@@ -63,9 +63,7 @@ pub fn seal(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], plain: &[u8]) -> Vec<u
 
 /// Opens what [`seal`] made; `None` if the key, the place or a byte is another.
 pub fn open(key: &[u8; 32], nonce: &[u8; 12], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-    Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(*key))
-        .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad })
-        .ok()
+    Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(*key)).decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad }).ok()
 }
 
 /// A nonce for what one identity seals for itself, derived from the name of what is sealed.

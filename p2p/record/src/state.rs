@@ -167,7 +167,8 @@ impl State {
                     given.replaced_by = Some(id);
                 }
             }
-            let given = Given { id, grant: grant.clone(), given_ms: op.header.wall_ms, revoked_by: None, replaced_by: None };
+            let given =
+                Given { id, grant: grant.clone(), given_ms: op.header.wall_ms, revoked_by: None, replaced_by: None };
             self.grants.insert(id, given);
         }
     }
@@ -257,7 +258,8 @@ impl State {
 
     /// For a former member, the control ops up to its end, which it must receive so as to learn of it.
     pub fn last_word_to(&self, who: &IdentityId) -> Option<OpId> {
-        let ends = self.grants.values().filter(|given| given.grant.to.id() == *who).filter_map(|given| given.revoked_by);
+        let ends =
+            self.grants.values().filter(|given| given.grant.to.id() == *who).filter_map(|given| given.revoked_by);
         ends.max_by_key(|op| self.places.get(op).copied())
     }
 

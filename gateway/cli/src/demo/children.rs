@@ -28,9 +28,8 @@ pub(super) fn free_ports<const N: usize>(wanted: [u16; N]) -> anyhow::Result<[u1
     let mut taken = Vec::<u16>::new();
     let mut ports = wanted;
     for port in &mut ports {
-        let free = (*port..port.saturating_add(PORTS_TRIED)).find(|port| {
-            !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok()
-        });
+        let free = (*port..port.saturating_add(PORTS_TRIED))
+            .find(|port| !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok());
         *port = free.with_context(|| format!("no port from {port} to {} is free", port.saturating_add(PORTS_TRIED)))?;
         taken.push(*port);
     }
@@ -138,7 +137,8 @@ impl Child {
 
     /// The line that starts the process by hand.
     pub(super) fn line(&self) -> String {
-        let program = std::env::current_exe().map_or_else(|_| "chartwell".to_owned(), |path| path.display().to_string());
+        let program =
+            std::env::current_exe().map_or_else(|_| "chartwell".to_owned(), |path| path.display().to_string());
         let quoted = self.arguments.iter().map(|argument| match argument.contains(' ') {
             true => format!("'{argument}'"),
             false => argument.clone(),

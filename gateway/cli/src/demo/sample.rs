@@ -42,7 +42,8 @@ pub(super) async fn load(a: &Child, b: &Child, tokens: &[String; 2]) -> anyhow::
         let id = match found {
             Some(id) => id,
             None => {
-                let answer = http.post(a.fhir()).bearer_auth(&tokens[0]).header("content-type", "application/fhir+json");
+                let answer =
+                    http.post(a.fhir()).bearer_auth(&tokens[0]).header("content-type", "application/fhir+json");
                 let answer = answer.body(text).send().await?;
                 let (status, body) = (answer.status(), answer.json::<Value>().await?);
                 ensure!(status.is_success(), "a sample patient could not be loaded: {status} {body}");

@@ -25,9 +25,10 @@ pub(super) fn json(given: &Given, patient: &str, record: &RecordId) -> Value {
         json!({ "system": "https://chartwell.dev/fhir/CodeSystem/confidentiality-class", "code": class.name() })
     });
     let scopes = given.grant.scopes().known.into_iter().map(|scope| {
-        let class = scope.resource_type.iter().map(|kind| {
-            json!({ "system": "http://hl7.org/fhir/resource-types", "code": kind })
-        });
+        let class = scope
+            .resource_type
+            .iter()
+            .map(|kind| json!({ "system": "http://hl7.org/fhir/resource-types", "code": kind }));
         json!({
             "type": "permit",
             "code": [{ "text": scope.to_string() }],

@@ -152,7 +152,11 @@ impl Node {
     }
 
     /// Resolves the conditional references of all entries, each text once.
-    async fn conditions(&self, drafts: &[Draft], names: &mut HashMap<String, String>) -> Result<Vec<Resolved>, NodeError> {
+    async fn conditions(
+        &self,
+        drafts: &[Draft],
+        names: &mut HashMap<String, String>,
+    ) -> Result<Vec<Resolved>, NodeError> {
         let mut resolved = Vec::new();
         for draft in drafts {
             for site in &draft.sites {
@@ -191,7 +195,8 @@ impl Node {
                 (Some(name), _) => edits.push((site.range.clone(), fhir::edit::string(name))),
                 (None, Parts::Urn(_)) => {
                     let path = site.path.split_once('.').map_or("", |(_, path)| path);
-                    let issue = Issue::error(Code::NotFound, "no entry of this transaction has the fullUrl referred to");
+                    let issue =
+                        Issue::error(Code::NotFound, "no entry of this transaction has the fullUrl referred to");
                     faults.issues.push(issue.at(format!("{place}.{path}")));
                 }
                 _ => {}

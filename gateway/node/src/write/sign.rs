@@ -46,7 +46,8 @@ impl Batch {
                 groups.entry(key).or_insert_with(|| Group { place, steps: Vec::new() }).steps.push(at);
             }
         }
-        let mut written = steps.iter().zip(&decisions).map(|(step, decision)| answer(self, step, decision)).collect::<Vec<_>>();
+        let mut written =
+            steps.iter().zip(&decisions).map(|(step, decision)| answer(self, step, decision)).collect::<Vec<_>>();
         // The house first: copies of what it gains in this very write go into the patients' records.
         let house = self.node.house().ok();
         let mut order = groups.into_values().collect::<Vec<_>>();
@@ -152,7 +153,8 @@ impl Batch {
                 before.as_ref().filter(|before| before.current).map(|before| before.position),
             );
             if is_house && fhir::home::is_directory(step.prepared.kind) {
-                fresh.insert((step.prepared.kind.number(), step.prepared.id.clone()), (position, step.prepared.clone()));
+                fresh
+                    .insert((step.prepared.kind.number(), step.prepared.id.clone()), (position, step.prepared.clone()));
             }
             let result = &mut written[*at];
             result.json = served(&step.prepared, &version, self.last_updated);

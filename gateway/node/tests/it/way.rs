@@ -27,13 +27,20 @@ async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_l
         place.connect().await;
     }
     let practitioner = create(&a.node, json!({"resourceType":"Practitioner","name":[{"family":"Arzt"}]})).await;
-    let at_a = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger","given":["Clara"]}]})).await.id;
-    let observation = |subject: &str, words: &str| json!({"resourceType":"Observation","status":"final","code":{"text":words},
-        "subject":{"reference":format!("Patient/{subject}")}});
+    let at_a =
+        create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger","given":["Clara"]}]})).await.id;
+    let observation = |subject: &str, words: &str| {
+        json!({"resourceType":"Observation","status":"final","code":{"text":words},
+        "subject":{"reference":format!("Patient/{subject}")}})
+    };
     let mut first = observation(&at_a, "height");
     first["performer"] = json!([{"reference": format!("Practitioner/{}", practitioner.id)}]);
     create(&a.node, first).await;
-    create(&a.node, json!({"resourceType":"Condition","subject":{"reference":format!("Patient/{at_a}")},"code":{"text":"flu"}})).await;
+    create(
+        &a.node,
+        json!({"resourceType":"Condition","subject":{"reference":format!("Patient/{at_a}")},"code":{"text":"flu"}}),
+    )
+    .await;
     let at_b = create(&b.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]})).await.id;
 
     // Step 2: the invite, the digits, both confirm.
@@ -78,7 +85,8 @@ async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_l
         end_ms: None,
         reason: "follow-up".into(),
     };
-    let asked = b.node.request_access(&caller(), &at_b, ask("patient/Observation.rs patient/Condition.rs")).await.unwrap();
+    let asked =
+        b.node.request_access(&caller(), &at_b, ask("patient/Observation.rs patient/Condition.rs")).await.unwrap();
     until("the request is on the page", || async { !p.node.requests().await.unwrap().is_empty() }).await;
     let request = p.node.requests().await.unwrap().remove(0);
     assert_eq!((request.name.as_str(), request.reason.as_str()), ("Hospital B", "follow-up"));
@@ -111,7 +119,8 @@ async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_l
     p.node.approve(&request.id, Approval { scopes, end_ms: request.end_ms }).await.unwrap();
     until("B may write", || async { count(&b.node, "Consent", "status=active").await == 2 }).await;
     create(&b.node, observation(&at_b, "from B")).await;
-    until("A sees what B wrote", || async { count(&a.node, "Observation", &format!("patient={at_a}")).await == 3 }).await;
+    until("A sees what B wrote", || async { count(&a.node, "Observation", &format!("patient={at_a}")).await == 3 })
+        .await;
     until("so does the patient", || async { count(&p.node, "Observation", "").await == 3 }).await;
 
     // Step 7, in part: a read at B is signed into the record.
@@ -189,7 +198,10 @@ async fn wrong_digits_end_an_invite_on_both_sides_on(database: Database) {
     let wrong = if digits == "000000" { "000001" } else { "000000" };
     assert!(matches!(a.node.confirm(&caller(), &invite.task, wrong).await, Err(NodeError::Unprocessable(_))));
     assert_eq!(text(&a.node, &invite.task).await["status"], "failed");
-    until("the patient is told", || async { p.node.pairing(&pairing).await.unwrap().unwrap().state == PairingState::Ended }).await;
+    until("the patient is told", || async {
+        p.node.pairing(&pairing).await.unwrap().unwrap().state == PairingState::Ended
+    })
+    .await;
     assert!(p.node.records().await.unwrap().is_empty());
     assert!(p.node.accept_invite("hello").await.is_err());
 }

@@ -15,7 +15,8 @@ async fn a_resource_is_written_read_updated_and_deleted() {
 
 async fn a_resource_is_written_read_updated_and_deleted_on(database: Database) {
     let a = Place::new(Role::Gateway, "A", database).await;
-    let made = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Grün"}],"birthDate":"1970-01-01"})).await;
+    let made =
+        create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Grün"}],"birthDate":"1970-01-01"})).await;
     assert!(made.created && made.changed);
     let read = a.node.read(&caller(), kind("Patient"), &made.id).await.unwrap();
     assert_eq!(read.version, made.version);
@@ -85,7 +86,10 @@ async fn a_synthea_transaction_loads_whole_and_reindexes_to_the_same() {
 
 async fn a_synthea_transaction_loads_whole_and_reindexes_to_the_same_on(database: Database) {
     let a = Place::new(Role::Gateway, "A", database).await;
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/synthea/Clemente_Kreiger_1484a42d-0eaf-4654-9cbf-6b050a5cd73b.json");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/data/synthea/Clemente_Kreiger_1484a42d-0eaf-4654-9cbf-6b050a5cd73b.json"
+    );
     let bundle = fhir::bundle::read(std::fs::read(path).unwrap()).unwrap();
     let entries = bundle.entries.len();
     let results = a.node.transaction(&caller(), bundle).await.unwrap();
@@ -102,7 +106,12 @@ async fn a_synthea_transaction_loads_whole_and_reindexes_to_the_same_on(database
     assert_eq!(a.node.verify().await.unwrap(), report);
     let after = search(&a.node, "Observation", &query).await;
     let names = |found: &node::search::Found| {
-        found.matches.iter().chain(&found.includes).map(|s| (s.id.clone(), s.version.clone(), s.last_updated, s.json.clone())).collect::<Vec<_>>()
+        found
+            .matches
+            .iter()
+            .chain(&found.includes)
+            .map(|s| (s.id.clone(), s.version.clone(), s.last_updated, s.json.clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(&before), names(&after));
     // Writing goes on after it.

@@ -35,10 +35,14 @@ pub(crate) fn page(frame: &Frame, grants: &[GrantView]) -> Page {
     let open = open.into_iter().map(|grant| self::open(frame, grant)).collect::<Vec<_>>();
     let open = if open.is_empty() { vec![empty("Nobody but you.").id("no-access")] } else { open };
     let past = past.into_iter().take(PAST_MAX).map(|grant| self::past(frame, grant)).collect::<Vec<_>>();
-    let past = (!past.is_empty()).then(|| el("section").class("card").with((el("h2").with("Over"), el("ul").class("plain").with(past))));
+    let past = (!past.is_empty())
+        .then(|| el("section").class("card").with((el("h2").with("Over"), el("ul").class("plain").with(past))));
     let lead = el("p").class("lead").with("Everybody who may see or add something in your record. What each of them did stands under Timeline and Who looked.");
-    let body = el("div").with((el("h1").with("Who has access"), lead, open, past));
-    Page { menu: "/access", title: "Who has access", waits, body: body.html() }
+    // Not asked for by itself: that would fold away what somebody is just reading.
+    let again = waits
+        .then(|| el("noscript").with(el("p").with(el("a").href("/access").with("Look again whether it was received"))));
+    let body = el("div").with((el("h1").with("Who has access"), lead, open, past, again));
+    Page { menu: "/access", title: "Who has access", waits: false, body: body.html() }
 }
 
 fn id_of(grant: &GrantView) -> String {
@@ -55,7 +59,9 @@ fn state(grant: &GrantView) -> (&'static str, El) {
         GrantState::Revoked if grant.delivered => {
             ("received", layout::state("off", &format!("Taken back: {name} has received it")))
         }
-        GrantState::Revoked => ("revoked", layout::state("wait", &format!("Taken back: {name} has not yet received it"))),
+        GrantState::Revoked => {
+            ("revoked", layout::state("wait", &format!("Taken back: {name} has not yet received it")))
+        }
     }
 }
 
@@ -77,11 +83,25 @@ fn open(frame: &Frame, grant: &GrantView) -> El {
         ("Allowed", clock::stamp(grant.given_ms, &clock::ago(grant.given_ms, frame.now_ms))),
         ("Told", el("span").with(heard)),
     ]);
-    let begins = (grant.start_ms > frame.now_ms).then(|| el("p").class("hint").with(format!("This begins on {}.", clock::moment(grant.start_ms))));
-    let sensitive = words::sees(&grant.lines).then(|| el("p").class("hint").with(words::classes::words(&grant.classes)));
-    el("article").class("card").id(id_of(grant)).attr("data-state", key).attr("data-name", &grant.name)
+    let begins = (grant.start_ms > frame.now_ms)
+        .then(|| el("p").class("hint").with(format!("This begins on {}.", clock::moment(grant.start_ms))));
+    let sensitive =
+        words::sees(&grant.lines).then(|| el("p").class("hint").with(words::classes::words(&grant.classes)));
+    el("article")
+        .class("card")
+        .id(id_of(grant))
+        .attr("data-state", key)
+        .attr("data-name", &grant.name)
         .attr("data-delivered", if grant.delivered { "yes" } else { "no" })
-        .with((look, el("h2").class("who").with(name), scopes(grant), sensitive, begins, known, take_back(frame, grant)))
+        .with((
+            look,
+            el("h2").class("who").with(name),
+            scopes(grant),
+            sensitive,
+            begins,
+            known,
+            take_back(frame, grant),
+        ))
 }
 
 fn take_back(frame: &Frame, grant: &GrantView) -> El {
@@ -90,9 +110,13 @@ fn take_back(frame: &Frame, grant: &GrantView) -> El {
         el("li").with(format!("What is written from now on, {name} cannot read: your record changes its locks.")),
         el("li").with(format!("What {name} writes from now on no longer goes into your record.")),
         el("li").with("What it has written until now stays in your record."),
-        el("li").with(format!("What {name} has already seen or copied, nobody can take out of its memory or its own files.")),
+        el("li").with(format!(
+            "What {name} has already seen or copied, nobody can take out of its memory or its own files."
+        )),
     ));
-    let later = el("p").with(format!("If {name} cannot be reached now, it learns of this the next time it can. This page says when it has."));
+    let later = el("p").with(format!(
+        "If {name} cannot be reached now, it learns of this the next time it can. This page says when it has."
+    ));
     let hidden = el("input").attr("type", "hidden").attr("name", "grant").attr("value", &grant.id);
     let form = frame.form("/access/revoke").class("grant-revoke").with((hidden, button("Yes, take it back", "danger")));
     let id = format!("take-back-{}", grant.id);

@@ -22,11 +22,19 @@ pub(crate) async fn get(
 /// The page.
 pub(crate) fn page(_: &Frame, kind: &str, json: &str) -> Page {
     let words = types::one(kind);
-    let title = words.chars().next().map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), &words[first.len_utf8()..]));
+    let title = words
+        .chars()
+        .next()
+        .map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), &words[first.len_utf8()..]));
     let lead = "This is the entry exactly as it stands in your record, in the form in which hospitals exchange it.";
     let text = el("pre").id("entry").attr("tabindex", "0").with(json);
     let back = el("p").with(el("a").href("/timeline").with("To the timeline"));
-    let body = el("div").with((el("h1").with(title), el("p").class("lead").with(lead), el("section").class("card").with(text), back));
+    let body = el("div").with((
+        el("h1").with(title),
+        el("p").class("lead").with(lead),
+        el("section").class("card").with(text),
+        back,
+    ));
     Page { menu: "/timeline", title: "One entry", waits: false, body: body.html() }
 }
 

@@ -38,7 +38,8 @@ pub(crate) async fn accept(State(app): State<App>, form: Form) -> Result<Redirec
 /// The page.
 pub(crate) fn page(frame: &Frame, pairings: &[PairingView]) -> Page {
     let words = "A hospital that keeps a record about you can hand it over to you. It gives you an invite: a QR code and a text that begins with chartwell-invite. Paste the text here. Nothing is handed over before you and the hospital have compared six digits.";
-    let begin = el("section").class("card").with((el("h2").with("Begin with an invite"), el("p").with(words), form(frame)));
+    let begin =
+        el("section").class("card").with((el("h2").with("Begin with an invite"), el("p").with(words), form(frame)));
     let past = match pairings.is_empty() {
         true => empty("None so far."),
         false => el("ul").class("plain").with(pairings.iter().map(line).collect::<Vec<_>>()),
@@ -51,14 +52,24 @@ pub(crate) fn page(frame: &Frame, pairings: &[PairingView]) -> Page {
 /// The form that takes a code.
 pub(crate) fn form(frame: &Frame) -> El {
     let label = el("label").attr("for", "code").with("The text of the invite");
-    let input = el("input").id("code").attr("name", "code").attr("type", "text").flag("required", true).attr("spellcheck", "false");
-    let input = input.attr("autocapitalize", "off").attr("placeholder", "chartwell-invite:…").attr("maxlength", CODE_BYTES_MAX.to_string());
+    let input = el("input")
+        .id("code")
+        .attr("name", "code")
+        .attr("type", "text")
+        .flag("required", true)
+        .attr("spellcheck", "false");
+    let input = input
+        .attr("autocapitalize", "off")
+        .attr("placeholder", "chartwell-invite:…")
+        .attr("maxlength", CODE_BYTES_MAX.to_string());
     frame.form("/invite").id("invite-form").with((label, input, button("Begin", "main")))
 }
 
 fn line(view: &PairingView) -> El {
     let (key, look) = pairing::state(view.state);
-    let hospital = el("a").href(format!("/invite/{}", segment(&view.id))).with(words::name(&view.hospital, "A hospital that was not reached"));
+    let hospital = el("a")
+        .href(format!("/invite/{}", segment(&view.id)))
+        .with(words::name(&view.hospital, "A hospital that was not reached"));
     let when = clock::stamp(view.started_ms, &clock::moment(view.started_ms));
     el("li").class("line").attr("data-state", key).with((el("span").with((hospital, ", ", when)), look))
 }
@@ -70,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_page_takes_a_code_and_lists_what_came_of_others() {
-        let html = samples::shown("invite", |frame| page(frame, &[samples::pairing(node::pairing::PairingState::Ended)]));
+        let html =
+            samples::shown("invite", |frame| page(frame, &[samples::pairing(node::pairing::PairingState::Ended)]));
         assert!(html.contains("id=\"invite-form\"") && html.contains("name=\"code\""));
         assert!(html.contains("data-state=\"ended\"") && html.contains("/invite/pair1"));
     }

@@ -23,7 +23,10 @@ impl Asked {
     /// Reads `?record=…&before=…`; what does not read is left out.
     pub(crate) fn parse(pairs: &[(String, String)]) -> Self {
         let value = |name: &str| pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        Self { record: value("record").and_then(|text| text.parse().ok()), before: value("before").and_then(|text| text.parse().ok()) }
+        Self {
+            record: value("record").and_then(|text| text.parse().ok()),
+            before: value("before").and_then(|text| text.parse().ok()),
+        }
     }
 
     /// The record that was asked for, or the first; none if there is none.
@@ -33,7 +36,9 @@ impl Asked {
     pub(crate) fn record<'r>(&self, records: &'r [RecordView]) -> Result<Option<&'r RecordView>, PageError> {
         match self.record {
             None => Ok(records.first()),
-            Some(record) => records.iter().find(|known| known.record == record).map(Some).ok_or_else(PageError::no_page),
+            Some(record) => {
+                records.iter().find(|known| known.record == record).map(Some).ok_or_else(PageError::no_page)
+            }
         }
     }
 }
@@ -78,8 +83,10 @@ fn choose(view: &View, path: &str) -> Option<El> {
 fn pages(view: &View, path: &str) -> Option<El> {
     let record = view.record.map(|record| segment(&record.to_string()))?;
     let newest = view.later.then(|| el("a").href(format!("{path}?record={record}")).with("Back to the newest"));
-    let older = view.next.map(|next| el("a").id("older").href(format!("{path}?record={record}&before={next}")).with("Older"));
-    (newest.is_some() || older.is_some()).then(|| el("nav").class("pages").attr("aria-label", "Older and newer").with((newest, older)))
+    let older =
+        view.next.map(|next| el("a").id("older").href(format!("{path}?record={record}&before={next}")).with("Older"));
+    (newest.is_some() || older.is_some())
+        .then(|| el("nav").class("pages").attr("aria-label", "Older and newer").with((newest, older)))
 }
 
 /// One moment.
@@ -103,9 +110,13 @@ pub(crate) fn item(frame: &Frame, moment: &Moment) -> El {
     });
     let many = moment.resource.is_none() && moment.kind != MomentKind::Read && !moment.counts.is_empty();
     let counts = many.then(|| el("ul").class("scopes").with(counts.collect::<Vec<_>>()));
-    let why = (!moment.why.is_empty()).then(|| el("p").class("why").with(format!("Why: {}", words::purposes::words(&moment.why))));
+    let why = (!moment.why.is_empty())
+        .then(|| el("p").class("why").with(format!("Why: {}", words::purposes::words(&moment.why))));
     let line = el("p").with((who, " ", text));
-    el("li").class("moment").attr("data-kind", key(moment.kind)).attr("data-position", moment.position.to_string())
+    el("li")
+        .class("moment")
+        .attr("data-kind", key(moment.kind))
+        .attr("data-position", moment.position.to_string())
         .with((el("p").class("when").with(when), el("div").with((line, counts, why))))
 }
 

@@ -43,23 +43,28 @@ pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Se
 
 /// The page.
 pub(crate) fn page(frame: &Frame, view: &View) -> Page {
-    let running = view.pairings.iter().filter(|pairing| {
-        !matches!(pairing.state, PairingState::Done | PairingState::Ended)
-    });
+    let running =
+        view.pairings.iter().filter(|pairing| !matches!(pairing.state, PairingState::Done | PairingState::Ended));
     let running = running.collect::<Vec<_>>();
-    let waits = !running.is_empty() || view.records.is_empty();
+    let waits = !running.is_empty();
     let open = view.requests.iter().filter(|request| request.state == RequestState::Open);
-    let attention = running.iter().map(|pairing| pairing_line(pairing)).chain(open.map(request_line)).collect::<Vec<_>>();
+    let attention =
+        running.iter().map(|pairing| pairing_line(pairing)).chain(open.map(request_line)).collect::<Vec<_>>();
     let attention = (!attention.is_empty()).then(|| {
         let heading = el("h2").id("attention-title").with("Waiting for you");
-        el("section").class("card attention").id("attention").attr("aria-labelledby", "attention-title").with((heading, el("ul").class("plain").with(attention)))
+        el("section")
+            .class("card attention")
+            .id("attention")
+            .attr("aria-labelledby", "attention-title")
+            .with((heading, el("ul").class("plain").with(attention)))
     });
     let welcome = (view.records.is_empty()).then(|| {
         let heading = el("h2").with("You have no record here yet");
         let words = el("p").with("When a hospital offers you your record, it gives you an invite: a QR code and a text. Paste the text here to begin.");
         el("section").class("card").id("no-record").with((heading, words, running.is_empty().then(|| invite::form(frame))))
     });
-    let records = view.records.iter().map(|(record, latest)| self::record(frame, record, latest, &view.grants));
+    let records = view.records.iter().enumerate();
+    let records = records.map(|(at, (record, latest))| self::record(frame, at, record, latest, &view.grants));
     let body = el("div").with((el("h1").with("Your health record"), attention, welcome, records.collect::<Vec<_>>()));
     Page { menu: "/", title: "Overview", waits, body: body.html() }
 }
@@ -67,7 +72,9 @@ pub(crate) fn page(frame: &Frame, view: &View) -> Page {
 fn pairing_line(pairing: &PairingView) -> El {
     let hospital = words::name(&pairing.hospital, "a hospital");
     let words = match pairing.state {
-        PairingState::Digits => format!("Compare six digits with {hospital}, then confirm that your record becomes yours."),
+        PairingState::Digits => {
+            format!("Compare six digits with {hospital}, then confirm that your record becomes yours.")
+        }
         PairingState::WaitingForHospital => format!("{hospital} still has to confirm that your record becomes yours."),
         _ => "A hospital you have an invite from is being reached.".to_owned(),
     };
@@ -76,16 +83,25 @@ fn pairing_line(pairing: &PairingView) -> El {
 }
 
 fn request_line(request: &RequestView) -> El {
-    let asks = el("span").with((el("strong").with(words::name(&request.name, "Somebody")), " asks for access to your record, for ", words::purposes::words(&request.purpose), "."));
-    let link = el("a").class("button").href(format!("/requests#request-{}", segment(&request.id))).with("Look and decide");
+    let asks = el("span").with((
+        el("strong").with(words::name(&request.name, "Somebody")),
+        " asks for access to your record, for ",
+        words::purposes::words(&request.purpose),
+        ".",
+    ));
+    let link =
+        el("a").class("button").href(format!("/requests#request-{}", segment(&request.id))).with("Look and decide");
     el("li").class("line").attr("data-kind", "request").with((asks, link))
 }
 
-fn record(frame: &Frame, record: &RecordView, latest: &[Moment], grants: &[GrantView]) -> El {
+fn record(frame: &Frame, at: usize, record: &RecordView, latest: &[Moment], grants: &[GrantView]) -> El {
     let name = record.record.to_string();
     let kept = el("p").class("lead").with(match words::name(&record.custodian, "") {
         "" => words::count(record.resources, "entry", "entries"),
-        custodian => format!("{}. The record was begun by {custodian} and is now yours.", words::count(record.resources, "entry", "entries")),
+        custodian => format!(
+            "{}. The record was begun by {custodian} and is now yours.",
+            words::count(record.resources, "entry", "entries")
+        ),
     });
     let heading = el("h2").with(words::name(&record.title, "Your record"));
     let top = el("section").class("card").with((heading, kept));
@@ -95,14 +111,21 @@ fn record(frame: &Frame, record: &RecordView, latest: &[Moment], grants: &[Grant
         true => empty("Nobody but you. Give a hospital the address of your record, and it can ask you."),
         false => el("ul").class("plain").with(mine),
     };
-    let access = el("section").class("card").with((el("h3").with("Who has access"), access, el("p").with(el("a").href("/access").with("Everything about access, and how to take it back"))));
+    let access = el("section").class("card").with((
+        el("h3").with("Who has access"),
+        access,
+        el("p").with(el("a").href("/access").with("Everything about access, and how to take it back")),
+    ));
     let happened = match latest.is_empty() {
         true => empty("Nothing yet."),
-        false => el("ol").class("moments").with(latest.iter().map(|moment| moments::item(frame, moment)).collect::<Vec<_>>()),
+        false => {
+            el("ol").class("moments").with(latest.iter().map(|moment| moments::item(frame, moment)).collect::<Vec<_>>())
+        }
     };
     let more = el("a").href(format!("/timeline?record={}", segment(&name))).with("The whole timeline");
-    let happened = el("section").class("card").with((el("h3").with("What happened last"), happened, el("p").with(more)));
-    let columns = el("div").class("columns").with((el("div").with((access, happened)), address(record)));
+    let happened =
+        el("section").class("card").with((el("h3").with("What happened last"), happened, el("p").with(more)));
+    let columns = el("div").class("columns").with((el("div").with((access, happened)), address(at, record)));
     el("article").class("record").attr("data-record", &name).with((top, columns))
 }
 
@@ -113,18 +136,27 @@ fn grant_line(grant: &GrantView) -> El {
         end => el("span").class("until").with(("until ", clock::stamp(end, &clock::day(end)))),
     };
     let what = grant.lines.iter().map(|line| el("li").with(words::scope(line))).collect::<Vec<_>>();
-    el("li").attr("data-state", "open").with((el("div").class("line").with((who, until)), el("ul").class("scopes").with(what)))
+    el("li")
+        .attr("data-state", "open")
+        .with((el("div").class("line").with((who, until)), el("ul").class("scopes").with(what)))
 }
 
-fn address(record: &RecordView) -> El {
+fn address(at: usize, record: &RecordView) -> El {
+    let id = if at == 0 { "address".to_owned() } else { format!("address-{}", at + 1) };
     let words = "Give this to a hospital that wants to ask you for access: read it out, send it, or let it scan the picture. It is no secret. Nobody can see anything with it; they can only ask, and you decide.";
-    let copy = el("button").attr("type", "button").class("quiet").attr("data-copy", "address").flag("hidden", true).with("Copy the address");
-    let code = qr::svg(&record.address, "The address of your record as a QR code").map(|code| el("div").class("qr-frame").with(code));
+    let copy = el("button")
+        .attr("type", "button")
+        .class("quiet")
+        .attr("data-copy", &id)
+        .flag("hidden", true)
+        .with("Copy the address");
+    let code = qr::svg(&record.address, "The address of your record as a QR code")
+        .map(|code| el("div").class("qr-frame").with(code));
     el("section").class("card").with((
         el("h3").with("The address of your record"),
         el("p").with(words),
         code,
-        el("code").class("address").id("address").with(&record.address),
+        el("code").class("address").id(&id).with(&record.address),
         el("p").with(copy),
     ))
 }

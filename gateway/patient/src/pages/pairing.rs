@@ -15,7 +15,11 @@ use node::grants::scope_lines;
 use node::pairing::{GrantLine, PairingState, PairingView};
 
 /// `GET /invite/{id}`.
-pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Session>, Path(id): Path<String>) -> Result<Html, PageError> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    Extension(session): Extension<Session>,
+    Path(id): Path<String>,
+) -> Result<Html, PageError> {
     let view = app.node.pairing(&id).await?.ok_or_else(PageError::no_page)?;
     app.show(&session, |frame| page(frame, &view)).await
 }
@@ -54,15 +58,22 @@ pub(crate) fn page(frame: &Frame, view: &PairingView) -> Page {
     let (key, look) = state(view.state);
     let hospital = words::name(&view.hospital, "the hospital");
     let body = match view.state {
-        PairingState::Connecting => el("div").with((el("p").class("lead").with("The hospital is being reached. This takes a few seconds."), stop_form(frame, view))),
+        PairingState::Connecting => el("div").with((
+            el("p").class("lead").with("The hospital is being reached. This takes a few seconds."),
+            stop_form(frame, view),
+        )),
         PairingState::Digits => compare(frame, view),
         PairingState::WaitingForHospital => el("div").with((
-            el("p").class("lead").with(format!("You have confirmed. Now {hospital} types the six digits in on its side.")),
+            el("p")
+                .class("lead")
+                .with(format!("You have confirmed. Now {hospital} types the six digits in on its side.")),
             digits(view),
             stop_form(frame, view),
         )),
         PairingState::Done => el("div").with((
-            el("p").class("lead").with(format!("The record is yours. {hospital} goes on as you have said, and you can change that at any time.")),
+            el("p").class("lead").with(format!(
+                "The record is yours. {hospital} goes on as you have said, and you can change that at any time."
+            )),
             el("p").with(el("a").class("button").href("/").with("To your record")),
         )),
         PairingState::Ended => el("div").with((
@@ -71,7 +82,11 @@ pub(crate) fn page(frame: &Frame, view: &PairingView) -> Page {
             el("p").with(el("a").class("button").href("/invite").with("Begin with another invite")),
         )),
     };
-    let heading = el("h1").with(if view.hospital.is_empty() { "An invite".to_owned() } else { format!("An invite from {hospital}") });
+    let heading = el("h1").with(if view.hospital.is_empty() {
+        "An invite".to_owned()
+    } else {
+        format!("An invite from {hospital}")
+    });
     let card = el("section").class("card").id("pairing").attr("data-state", key).with((el("p").with(look), body));
     let waits = matches!(view.state, PairingState::Connecting | PairingState::WaitingForHospital);
     Page { menu: "/invite", title: "An invite", waits, body: el("div").with((heading, card)).html() }
@@ -88,7 +103,9 @@ fn compare(frame: &Frame, view: &PairingView) -> El {
         ("The hospital calls itself", words::name(&view.hospital, "(it gives no name)")),
         ("It knows you as", words::name(&view.patient_name, "(it gives no name)")),
     ]);
-    let ask = format!("Ask {hospital} to read you the six digits it sees now, by telephone or face to face. They must be these:");
+    let ask = format!(
+        "Ask {hospital} to read you the six digits it sees now, by telephone or face to face. They must be these:"
+    );
     let continues = match view.grants.is_empty() {
         true => el("p").with(format!("{hospital} has not asked to keep any access.")),
         false => {
@@ -100,14 +117,21 @@ fn compare(frame: &Frame, view: &PairingView) -> El {
     };
     let shown = el("input").attr("type", "hidden").attr("name", "digits").attr("value", &view.digits);
     let yes = button("The digits are the same: confirm", "main");
-    let confirm = frame.form(format!("/invite/{}/confirm", segment(&view.id))).id("confirm-form").with((shown, continues, yes));
-    let warning = el("p").class("hint").with("If the digits differ, somebody may be in between. Stop, and tell the hospital.");
+    let confirm =
+        frame.form(format!("/invite/{}/confirm", segment(&view.id))).id("confirm-form").with((shown, continues, yes));
+    let warning =
+        el("p").class("hint").with("If the digits differ, somebody may be in between. Stop, and tell the hospital.");
     el("div").with((known, el("p").with(ask), digits(view), confirm, warning, stop_form(frame, view)))
 }
 
 fn tick(at: usize, line: &GrantLine) -> El {
     let id = format!("keep-{at}");
-    let input = el("input").id(&id).attr("type", "checkbox").attr("name", "keep").attr("value", at.to_string()).flag("checked", true);
+    let input = el("input")
+        .id(&id)
+        .attr("type", "checkbox")
+        .attr("name", "keep")
+        .attr("value", at.to_string())
+        .flag("checked", true);
     let lines = scope_lines(&line.scope);
     let scopes = lines.iter().map(words::scope).collect::<Vec<_>>();
     let sensitive = words::sees(&lines).then(|| format!(" {}", words::classes::words(&line.classes)));

@@ -30,7 +30,9 @@ pub(crate) async fn approve(State(app): State<App>, form: Form) -> Result<Redire
     let asked = requests.iter().find(|request| request.id == id).ok_or_else(PageError::no_page)?;
     let scopes = form.all("scope").map(str::to_owned).collect::<Vec<_>>();
     if scopes.is_empty() {
-        return Err(PageError::typed("Nothing was ticked, so nothing was allowed. Tick at least one thing, or refuse the request."));
+        return Err(PageError::typed(
+            "Nothing was ticked, so nothing was allowed. Tick at least one thing, or refuse the request.",
+        ));
     }
     let end_ms = end_of(form.one("until"), asked.end_ms, node::clock::now_ms())?;
     app.node.approve(id, Approval { scopes, end_ms }).await?;
@@ -49,10 +51,14 @@ fn end_of(field: &str, asked_ms: u64, now_ms: u64) -> Result<u64, PageError> {
         return Ok(asked_ms);
     }
     let Some(end) = clock::end_of_day(field) else {
-        return Err(PageError::typed("The date was not understood. It is written as year, month and day, such as 2026-12-31."));
+        return Err(PageError::typed(
+            "The date was not understood. It is written as year, month and day, such as 2026-12-31.",
+        ));
     };
     if end <= now_ms {
-        return Err(PageError::typed("The date lies in the past, so nothing was allowed. Choose today or a later day."));
+        return Err(PageError::typed(
+            "The date lies in the past, so nothing was allowed. Choose today or a later day.",
+        ));
     }
     Ok(if asked_ms == 0 { end } else { end.min(asked_ms) })
 }
@@ -65,7 +71,8 @@ pub(crate) fn page(frame: &Frame, requests: &[RequestView]) -> Page {
     let open = if open.is_empty() { vec![empty("Nobody is waiting for an answer.").id("no-requests")] } else { open };
     let decided = requests.iter().filter(|request| request.state != RequestState::Open).take(DECIDED_MAX);
     let decided = decided.map(|request| decided_row(frame, request)).collect::<Vec<_>>();
-    let decided = (!decided.is_empty()).then(|| el("section").class("card").with((el("h2").with("Decided"), el("ul").class("plain").with(decided))));
+    let decided = (!decided.is_empty())
+        .then(|| el("section").class("card").with((el("h2").with("Decided"), el("ul").class("plain").with(decided))));
     let lead = el("p").class("lead").with("Nobody sees anything before you allow it. You can allow less than was asked for, and take it back at any time.");
     let body = el("div").with((el("h1").with("Requests"), lead, open, decided));
     Page { menu: "/requests", title: "Requests", waits: false, body: body.html() }
@@ -91,7 +98,8 @@ fn ask(frame: &Frame, request: &RequestView) -> El {
         ("Until", el("span").with(until)),
         ("Asked", clock::stamp(request.asked_ms, &clock::ago(request.asked_ms, frame.now_ms))),
     ]);
-    let later = (request.start_ms > frame.now_ms + clock::DAY_MS).then(|| el("p").class("hint").with(format!("Access would begin on {}.", clock::day(request.start_ms))));
+    let later = (request.start_ms > frame.now_ms + clock::DAY_MS)
+        .then(|| el("p").class("hint").with(format!("Access would begin on {}.", clock::day(request.start_ms))));
     let check = el("p").class("hint").with((
         "Anybody can call itself by any name. If you did not expect this request, ask the hospital whether it made it. The fingerprint of its identity is ",
         el("code").with(&request.origin),
@@ -99,8 +107,15 @@ fn ask(frame: &Frame, request: &RequestView) -> El {
     ));
     let look = layout::state("act", "Waiting for you");
     let heading = el("h2").with((el("span").class("who").with(who), " asks for access"));
-    el("article").class("card").id(id_of(request)).attr("data-state", "open").attr("data-name", &request.name)
-        .with((look, heading, known, later, approve_form(frame, request), refuse_form(frame, request), check))
+    el("article").class("card").id(id_of(request)).attr("data-state", "open").attr("data-name", &request.name).with((
+        look,
+        heading,
+        known,
+        later,
+        approve_form(frame, request),
+        refuse_form(frame, request),
+        check,
+    ))
 }
 
 fn approve_form(frame: &Frame, request: &RequestView) -> El {
@@ -109,12 +124,17 @@ fn approve_form(frame: &Frame, request: &RequestView) -> El {
     let hint = el("p").class("hint").with("Untick whatever you do not want to allow. Especially protected entries, such as mental health, HIV or genetics, stay closed in any case.");
     let what = el("fieldset").with((legend, hint, boxes));
     let id = format!("until-{}", request.id);
-    let input = el("input").id(&id).attr("type", "date").attr("name", "until").attr("min", clock::date_field(frame.now_ms));
+    let input =
+        el("input").id(&id).attr("type", "date").attr("name", "until").attr("min", clock::date_field(frame.now_ms));
     let input = match request.end_ms {
         0 => input,
         end => input.attr("value", clock::date_field(end)).attr("max", clock::date_field(end)),
     };
-    let words = if request.end_ms == 0 { "Until the end of which day? Leave it empty for no end." } else { "Until the end of which day? You can choose an earlier one." };
+    let words = if request.end_ms == 0 {
+        "Until the end of which day? Leave it empty for no end."
+    } else {
+        "Until the end of which day? You can choose an earlier one."
+    };
     let until = el("div").class("field").with((el("label").attr("for", &id).with(words), input));
     let form = frame.form("/requests/approve").class("request-approve").with(hidden(request));
     form.with((what, until, button("Allow what is ticked", "main")))
@@ -122,7 +142,12 @@ fn approve_form(frame: &Frame, request: &RequestView) -> El {
 
 fn tick(request: &RequestView, at: usize, line: &ScopeLine) -> El {
     let id = format!("scope-{}-{at}", request.id);
-    let input = el("input").id(&id).attr("type", "checkbox").attr("name", "scope").attr("value", &line.scope).flag("checked", true);
+    let input = el("input")
+        .id(&id)
+        .attr("type", "checkbox")
+        .attr("name", "scope")
+        .attr("value", &line.scope)
+        .flag("checked", true);
     el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(words::scope(line))))
 }
 
@@ -143,7 +168,11 @@ fn decided_row(frame: &Frame, request: &RequestView) -> El {
     let when = clock::stamp(request.asked_ms, &clock::ago(request.asked_ms, frame.now_ms));
     let what = request.lines.iter().map(|line| el("li").with(words::scope(line))).collect::<Vec<_>>();
     let top = el("div").class("line").with((el("span").with((who, " asked ", when)), look));
-    el("li").id(id_of(request)).attr("data-state", key).attr("data-name", &request.name).with((top, el("ul").class("scopes").with(what)))
+    el("li")
+        .id(id_of(request))
+        .attr("data-state", key)
+        .attr("data-name", &request.name)
+        .with((top, el("ul").class("scopes").with(what)))
 }
 
 #[cfg(test)]
@@ -161,7 +190,9 @@ mod tests {
         assert!(html.contains("See diagnoses and health problems"));
         assert!(html.contains("name=\"until\" min=\"2026-11-21\" value=\"2026-12-21\" max=\"2026-12-21\""));
         assert!(html.contains("treating you"));
-        ["open", "approved", "refused"].iter().for_each(|state| assert!(html.contains(&format!("data-state=\"{state}\"")), "{state}"));
+        ["open", "approved", "refused"]
+            .iter()
+            .for_each(|state| assert!(html.contains(&format!("data-state=\"{state}\"")), "{state}"));
     }
 
     #[test]
@@ -170,7 +201,11 @@ mod tests {
         let asked = now + 30 * clock::DAY_MS;
         let check = |field: &str, asked: u64, expected: Option<&str>| {
             let end = end_of(field, asked, now).ok();
-            assert_eq!(end.map(|end| if end == 0 { "none".to_owned() } else { clock::exact(end) }).as_deref(), expected, "{field}");
+            assert_eq!(
+                end.map(|end| if end == 0 { "none".to_owned() } else { clock::exact(end) }).as_deref(),
+                expected,
+                "{field}"
+            );
         };
         check("", asked, Some("2026-12-21T00:33:28Z"));
         check("", 0, Some("none"));

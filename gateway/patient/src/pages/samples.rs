@@ -33,7 +33,13 @@ pub(crate) fn shown(name: &str, make: impl FnOnce(&Frame) -> Page) -> String {
 pub(crate) fn record() -> RecordView {
     let at = "/ip4/192.168.1.20/tcp/4101/p2p/12D3KooWGRUfbWtTrEBkNGNfoUKyMmYGXMKAzaWYkJrDfcyGuZcH,/ip4/192.168.1.20/udp/4101/quic-v1/p2p/12D3KooWGRUfbWtTrEBkNGNfoUKyMmYGXMKAzaWYkJrDfcyGuZcH";
     let address = format!("chartwell:{}?at={at}", record::id::base32(&[7; 68]));
-    RecordView { record: RecordId([7; 32]), title: text("Aurora Quigley"), custodian: text("Hospital A"), address, resources: 1362 }
+    RecordView {
+        record: RecordId([7; 32]),
+        title: text("Aurora Quigley"),
+        custodian: text("Hospital A"),
+        address,
+        resources: 1362,
+    }
 }
 
 pub(crate) fn pairing(state: PairingState) -> PairingView {
@@ -126,7 +132,8 @@ pub(crate) fn moments() -> moments::View {
     one.resource = Some((text("Observation"), text("o.1")));
     let mut many = moment(600, "Hospital A (lab-system)", "wrote 124 entries", "TREAT", MomentKind::Written);
     many.counts = vec![(text("Condition"), 3), (text("Encounter"), 1), (text("Observation"), 120)];
-    let mut gone = moment(700, "Hospital A (Dr. Grün)", "deleted AllergyIntolerance: Peanut", "TREAT", MomentKind::Deleted);
+    let mut gone =
+        moment(700, "Hospital A (Dr. Grün)", "deleted AllergyIntolerance: Peanut", "TREAT", MomentKind::Deleted);
     gone.resource = Some((text("AllergyIntolerance"), text("a1")));
     moments::View {
         records: vec![record()],
@@ -134,9 +141,21 @@ pub(crate) fn moments() -> moments::View {
         moments: vec![
             one,
             moment(10, "You", "let Hospital B in: patient/Observation.rs", "TREAT", MomentKind::Grant),
-            moment(20, "Hospital B", "asked for access: patient/Observation.rs patient/Condition.rs", "TREAT", MomentKind::Request),
+            moment(
+                20,
+                "Hospital B",
+                "asked for access: patient/Observation.rs patient/Condition.rs",
+                "TREAT",
+                MomentKind::Request,
+            ),
             moment(30, "You", "took back what Hospital B was allowed", "", MomentKind::Revoke),
-            moment(30, "You", "changed the locks, so that only those let in can read what is written from here on", "", MomentKind::Keys),
+            moment(
+                30,
+                "You",
+                "changed the locks, so that only those let in can read what is written from here on",
+                "",
+                MomentKind::Keys,
+            ),
             many,
             gone,
             moment(3000, "Hospital A", "handed this record over to You", "", MomentKind::Claim),
@@ -149,7 +168,13 @@ pub(crate) fn moments() -> moments::View {
 
 pub(crate) fn looks() -> moments::View {
     let looks = vec![
-        moment(3, "Hospital B (Dr. Weiss)", "searched and was shown 12 Observation; read 1 Practitioner", "TREAT", MomentKind::Read),
+        moment(
+            3,
+            "Hospital B (Dr. Weiss)",
+            "searched and was shown 12 Observation; read 1 Practitioner",
+            "TREAT",
+            MomentKind::Read,
+        ),
         moment(90, "Hospital A (lab-system)", "read 1 Patient", "HPAYMT", MomentKind::Read),
     ];
     moments::View { moments: looks, next: None, ..moments() }
@@ -196,10 +221,23 @@ fn hostile_pages() -> Vec<String> {
         grant.classes = vec![bad()];
         spoil_lines(&mut grant.lines);
     }
-    let states = [PairingState::Connecting, PairingState::Digits, PairingState::WaitingForHospital, PairingState::Done, PairingState::Ended];
+    let states = [
+        PairingState::Connecting,
+        PairingState::Digits,
+        PairingState::WaitingForHospital,
+        PairingState::Done,
+        PairingState::Ended,
+    ];
     let pairings = states.map(|state| {
         let line = || GrantLine { name: bad(), scope: bad(), classes: vec![bad()], purpose: bad(), words: bad() };
-        let view = PairingView { id: bad(), hospital: bad(), patient_name: bad(), digits: bad(), message: bad(), ..pairing(state) };
+        let view = PairingView {
+            id: bad(),
+            hospital: bad(),
+            patient_name: bad(),
+            digits: bad(),
+            message: bad(),
+            ..pairing(state)
+        };
         PairingView { grants: vec![line()], ..view }
     });
     let record = || RecordView { title: bad(), custodian: bad(), address: bad(), ..record() };

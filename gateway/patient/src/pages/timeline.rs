@@ -27,7 +27,8 @@ pub(crate) async fn get(
 
 /// The page.
 pub(crate) fn page(frame: &Frame, view: &View) -> Page {
-    let lead = "Everything that was written in your record or decided about it, by whom and why. The newest comes first.";
+    let lead =
+        "Everything that was written in your record or decided about it, by whom and why. The newest comes first.";
     let list = moments::list(frame, view, "/timeline", "Nothing has happened yet.");
     let body = el("div").with((el("h1").with("Timeline"), el("p").class("lead").with(lead), list));
     Page { menu: "/timeline", title: "Timeline", waits: false, body: body.html() }

@@ -103,9 +103,9 @@ pub(crate) fn one(name: &str) -> String {
 pub(crate) fn translate(text: &str, name: &str) -> String {
     let Some((_, _, one)) = find(name) else { return text.to_owned() };
     let edge = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-    let place = text.match_indices(name).find(|(at, _)| {
-        edge(text[..*at].chars().next_back()) && edge(text[at + name.len()..].chars().next())
-    });
+    let place = text
+        .match_indices(name)
+        .find(|(at, _)| edge(text[..*at].chars().next_back()) && edge(text[at + name.len()..].chars().next()));
     let Some((at, _)) = place else { return text.to_owned() };
     let before = &text[..at];
     let before = ["a ", "an "].iter().find_map(|article| before.strip_suffix(article)).unwrap_or(before);

@@ -185,7 +185,10 @@ mod tests {
             inbox.put(message).unwrap();
         }
         let said = inbox.to_give().said.remove(&record).unwrap();
-        assert_eq!(said, Said { heads: Some(vec![]), answer: true, forgot: true, acked: None, later: true, sent: None });
+        assert_eq!(
+            said,
+            Said { heads: Some(vec![]), answer: true, forgot: true, acked: None, later: true, sent: None }
+        );
         assert!(inbox.to_give().said.is_empty());
     }
 

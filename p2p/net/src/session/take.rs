@@ -60,9 +60,8 @@ impl<L: Log> Taker<L> {
         let work = self.link.inbox.to_take(|take| {
             let ops = take.ops.pop_front().map(|(record, ops)| Work::Ops(record, ops));
             let frames = |(record, frames)| Work::Frames(record, frames);
-            ops.or_else(|| take.frames.take().map(frames)).or_else(|| {
-                if free { take.look.pop_first().map(Work::Look) } else { None }
-            })
+            ops.or_else(|| take.frames.take().map(frames))
+                .or_else(|| if free { take.look.pop_first().map(Work::Look) } else { None })
         });
         match work {
             Some(Work::Ops(record, ops)) => self.apply(record, ops).await?,

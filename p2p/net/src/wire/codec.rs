@@ -168,8 +168,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Message, DecodeError> {
         8 => {
             let record = input.record()?;
             let count = input.count("frames", FRAMES_MAX, FRAME_ID_BYTES + 4)?;
-            let frames =
-                (0..count).map(|_| Ok((input.frame_id()?, input.bytes("frame", MESSAGE_BYTES_MAX)?.to_vec())));
+            let frames = (0..count).map(|_| Ok((input.frame_id()?, input.bytes("frame", MESSAGE_BYTES_MAX)?.to_vec())));
             Message::Frames { record, frames: frames.collect::<Result<_, _>>()? }
         }
         9 => Message::Hint { record: input.record()? },

@@ -2,8 +2,8 @@
 //! Called by `body`; built by `node`.
 
 use crate::cbor::{CodecError, Reader, Writer, refuse};
-use crate::identity::{CARD_BYTES_MAX, Card};
 use crate::id::IdentityId;
+use crate::identity::{CARD_BYTES_MAX, Card};
 
 /// What a record is for (rule 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,9 @@ impl Genesis {
         let author = Card::decode(r.bytes(CARD_BYTES_MAX)?)?;
         let successor = match r.bytes(32)? {
             [] => None,
-            id => Some(IdentityId::from_slice(id).ok_or(CodecError { rule: "4.2", what: "a successor that is no id" })?),
+            id => {
+                Some(IdentityId::from_slice(id).ok_or(CodecError { rule: "4.2", what: "a successor that is no id" })?)
+            }
         };
         let body = Self { random, format_version, purpose, author, successor, commitment: r.exact()? };
         r.end(&body.encode())?;

@@ -118,20 +118,7 @@ impl Grant {
             _ => return refuse("4.3", "a bound Patient without an id"),
         };
         let request = r.text(TEXT_BYTES_MAX)?.to_owned();
-        Ok(Self {
-            to,
-            name,
-            scope,
-            classes,
-            purpose,
-            start_ms,
-            end_ms,
-            delegate,
-            shared,
-            replaces,
-            bound,
-            request,
-        })
+        Ok(Self { to, name, scope, classes, purpose, start_ms, end_ms, delegate, shared, replaces, bound, request })
     }
 }
 
