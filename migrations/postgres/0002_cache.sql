@@ -39,6 +39,8 @@ CREATE TABLE cache_versions (
     current BIGINT NOT NULL,
     lamport BIGINT NOT NULL,
     last_updated BIGINT NOT NULL,
+    -- Lane instance, sequence number and key tag, so that a read opens the frame without its op.
+    seal BYTEA NOT NULL,
     json BYTEA NOT NULL
 );
 CREATE INDEX cache_versions_id ON cache_versions (type, id, position DESC);

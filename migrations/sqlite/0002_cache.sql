@@ -39,6 +39,8 @@ CREATE TABLE cache_versions (
     current INTEGER NOT NULL,
     lamport INTEGER NOT NULL,
     last_updated INTEGER NOT NULL,
+    -- Lane instance, sequence number and key tag, so that a read opens the frame without its op.
+    seal BLOB NOT NULL,
     json BLOB NOT NULL
 );
 CREATE INDEX cache_versions_id ON cache_versions (type, id, position DESC);

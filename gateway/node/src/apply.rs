@@ -3,7 +3,7 @@
 //! `sync`, and by `reindex` for the second half.
 
 use crate::batch::Batch;
-use crate::context::{Context, open_resource};
+use crate::context::{Context, open_resource, seal_of};
 use crate::error::NodeError;
 use crate::index;
 use crate::node::{Node, Role};
@@ -429,6 +429,7 @@ impl Batch {
                 current,
                 lamport,
                 last_updated,
+                seal: seal_of(op, &op.entries()[place as usize]),
                 json: Vec::new(),
                 index: if current { index } else { Vec::new() },
             },
@@ -481,7 +482,7 @@ impl Node {
         frames: Vec<(net::FrameId, Vec<u8>)>,
     ) -> Result<usize, ApplyFault> {
         let frames = Arc::new(frames);
-        let outcome = self
+        self
             .commit(move |batch| {
                 let frames = frames.clone();
                 Box::pin(async move {
@@ -492,8 +493,7 @@ impl Node {
                     }
                 })
             })
-            .await?;
-        outcome
+            .await?
     }
 }
 

@@ -18,6 +18,9 @@ use store::versions::{StoredVersion, Version};
 /// Positions one batch owns; only their order matters, and 2^63 of them last for ever.
 const POSITIONS_PER_BATCH: u64 = 1 << 24;
 
+/// An op, the frames of it that are here by place, and its first position.
+type Appended = (Verified, Vec<(u32, Vec<u8>)>, i64);
+
 /// A store transaction in progress.
 pub(crate) struct Batch {
     pub(crate) node: Node,
@@ -26,7 +29,7 @@ pub(crate) struct Batch {
     next: i64,
     /// `lastUpdated` of everything in the batch, microseconds since 1970.
     pub(crate) last_updated: i64,
-    ops: Vec<(Verified, Vec<(u32, Vec<u8>)>, i64)>,
+    ops: Vec<Appended>,
     versions: Vec<Version>,
     retired: Vec<i64>,
     copies: Vec<(RecordId, u16, String, i64)>,

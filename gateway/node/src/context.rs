@@ -4,15 +4,16 @@
 use crate::error::NodeError;
 use crate::node::Node;
 use record::body::Body;
-use record::entry::FrameKind;
+use record::entry::{FrameKind, KeyName};
 use record::frame::{Content, Place, unpack};
 use record::keys::{KeyItem, Keyring, Level};
 use record::state::Control;
-use record::{CodecError, Entry, Identity, Op, OpId, RecordId, State};
+use record::{CodecError, Entry, Identity, Lane, LaneKind, Op, OpId, RecordId, State};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::db::Reader;
 use store::keys::SealedKey;
+use store::versions::StoredVersion;
 
 /// Most records remembered; a hospital's busy ones, at some kilobytes each.
 const CONTEXTS_MAX: usize = 20_000;
@@ -102,7 +103,7 @@ pub(crate) fn open_body(op: &Op, frame: Option<&[u8]>, keys: &Keyring) -> Option
     let entry = op.entries().first().filter(|entry| entry.kind == FrameKind::Body)?;
     let frame = frame?;
     let content = match entry.key {
-        record::entry::KeyName::Plain => unpack(frame).ok()?,
+        KeyName::Plain => unpack(frame).ok()?,
         name => place_of(op, 0).open(&*keys.body_key(&name, op.id())?, frame).ok()?,
     };
     Body::decode(op.header().kind, &content).ok()
@@ -117,6 +118,29 @@ pub(crate) fn open_sealed_body(identity: &Identity, op: &Op, frame: &[u8]) -> Op
 /// Where a frame of an op stands.
 pub(crate) fn place_of(op: &Op, frame: u32) -> Place {
     Place { record: op.header().record, lane: op.header().lane, seq: op.header().seq, frame }
+}
+
+/// What a version row keeps of a frame's place and key: lane instance, sequence number and key tag, 8 bytes each.
+pub(crate) fn seal_of(op: &Op, entry: &Entry) -> Vec<u8> {
+    match entry.key {
+        KeyName::Epochs(tag) => {
+            let header = op.header();
+            [header.lane.instance.to_le_bytes(), header.seq.to_le_bytes(), tag].concat()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Opens the frame of a version without its op; `None` if its key is not in `keys`.
+pub(crate) fn open_version(version: &StoredVersion, keys: &Keyring) -> Option<Result<Content, CodecError>> {
+    let kind = fhir::ResourceType::from_number(version.kind)?;
+    let part = |at: usize| version.seal.get(at..at + 8)?.try_into().ok();
+    let (instance, seq, tag) = (part(0)?, part(8)?, part(16)?);
+    let key = keys.resource_key(&KeyName::Epochs(tag), version.class, kind.name())?;
+    // Only an origin's own ops are indexed: the author of the op is the origin of the resource.
+    let lane = Lane { author: version.origin, kind: LaneKind::Change, instance: u64::from_le_bytes(instance) };
+    let place = Place { record: version.record, lane, seq: u64::from_le_bytes(seq), frame: version.place };
+    Some(place.open(&key, &version.frame).and_then(|bytes| Content::decode(&bytes)))
 }
 
 /// Opens a resource frame and checks it against its entry.

@@ -95,6 +95,7 @@ impl Batch {
                 current: true,
                 lamport: 0,
                 last_updated,
+                seal: Vec::new(),
                 json,
                 index,
             },

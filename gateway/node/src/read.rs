@@ -3,14 +3,13 @@
 
 use crate::batch::Batch;
 use crate::caller::Caller;
-use crate::context::{Context, open_resource, place_of};
+use crate::context::{Context, open_version};
 use crate::error::NodeError;
 use crate::node::Node;
 use fhir::{ResourceType, datetime};
 use record::RecordId;
 use record::frame::Content;
 use record::scope::Interactions;
-use std::sync::Arc;
 use store::db::Reader;
 use store::versions::StoredVersion;
 
@@ -165,31 +164,20 @@ impl Node {
         if version.op.0 == [0; 32] {
             return Ok(Some(version.json.clone()));
         }
-        let mut reader = Reader::from(&self.store);
         // Keys are only ever added while a version is visible: what is remembered opens it, or is loaded anew.
-        if let Some(context) = self.contexts.get(&version.record)
-            && let Some(content) = self.open_content(&context, version, &mut reader).await?
-        {
-            return Ok(Some(self.shown(&context, version, content)));
-        }
-        let Some(context) = self.context(&mut reader, &version.record).await? else { return Ok(None) };
-        let content = self.open_content(&context, version, &mut reader).await?;
-        Ok(content.map(|content| self.shown(&context, version, content)))
-    }
-
-    async fn open_content(
-        &self,
-        context: &Arc<Context>,
-        version: &StoredVersion,
-        reader: &mut Reader<'_>,
-    ) -> Result<Option<Content>, NodeError> {
-        if version.frame.is_empty() {
-            return Ok(None);
-        }
-        let Some(stored) = reader.op(&version.op).await? else { return Ok(None) };
-        let Some(entry) = stored.op.entries().get(version.place as usize) else { return Ok(None) };
-        match open_resource(&stored.op, version.place, entry, &version.frame, context) {
-            Ok(content) => Ok(content),
+        let remembered = self.contexts.get(&version.record);
+        let opened = remembered.as_ref().and_then(|context| open_version(version, &context.keys));
+        let (context, opened) = match (remembered, opened) {
+            (Some(context), Some(opened)) => (context, opened),
+            _ => {
+                let mut reader = Reader::from(&self.store);
+                let Some(context) = self.context(&mut reader, &version.record).await? else { return Ok(None) };
+                let Some(opened) = open_version(version, &context.keys) else { return Ok(None) };
+                (context, opened)
+            }
+        };
+        match opened {
+            Ok(content) => Ok(Some(self.shown(&context, version, content))),
             Err(error) => {
                 tracing::error!(op = %version.op, place = version.place, %error, "a stored frame is unreadable");
                 Ok(None)
@@ -215,13 +203,8 @@ impl Batch {
             return Ok(version.json.clone());
         }
         let context = self.known(&version.record).await?;
-        let stored = self.reader().await?.op(&version.op).await?;
-        let Some(stored) = stored else { return Err(NodeError::Internal("a version without its op")) };
-        let place = place_of(&stored.op, version.place);
-        let entry = stored.op.entries().get(version.place as usize);
-        let key = entry.and_then(|entry| context.keys.resource_key(&entry.key, entry.class, &entry.resource_type));
-        let key = key.ok_or(NodeError::Internal("a frame of one's own without its key"))?;
-        let content = place.open(&key, &version.frame).and_then(|bytes| Content::decode(&bytes));
-        content.map(|content| content.json).or(Err(NodeError::Internal("a frame of one's own that does not open")))
+        let opened = open_version(version, &context.keys);
+        let opened = opened.ok_or(NodeError::Internal("a frame of one's own without its key"))?;
+        opened.map(|content| content.json).or(Err(NodeError::Internal("a frame of one's own that does not open")))
     }
 }

@@ -5,6 +5,7 @@ use crate::batch::Batch;
 use crate::error::NodeError;
 use crate::node::Node;
 use record::{Kind, LaneKind, RecordId, Verified};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use store::homes::Home;
 
@@ -37,7 +38,7 @@ impl Batch {
         self.tx().await?.drop_caches().await?;
         let mut done = Reindexed::default();
         let (mut position, mut records) = (0, HashSet::<RecordId>::new());
-        let mut journals = HashMap::new();
+        let mut journals = HashMap::<RecordId, HashMap<_, _>>::new();
         loop {
             let rows = self.reader().await?.all_ops_after(position, ROWS).await?;
             let Some(last) = rows.last() else { break };
@@ -54,14 +55,16 @@ impl Batch {
                         self.replay_control(&op, stored.position).await?;
                     }
                     LaneKind::Change => {
-                        if !journals.contains_key(&record) {
-                            let rows = self.reader().await?.journal_of(&record).await?;
-                            let rows = rows.into_iter().map(|(op, place, at, time)| ((op, place), (at, time)));
-                            journals.insert(record, rows.collect::<HashMap<_, _>>());
-                        }
+                        let journal = match journals.entry(record) {
+                            Entry::Occupied(entry) => entry.get().clone(),
+                            Entry::Vacant(entry) => {
+                                let rows = self.reader().await?.journal_of(&record).await?;
+                                let rows = rows.into_iter().map(|(op, place, at, time)| ((op, place), (at, time)));
+                                entry.insert(rows.collect()).clone()
+                            }
+                        };
                         let context = self.known(&record).await?;
                         self.replay_home(&op, &frames, &record).await?;
-                        let journal = journals.get(&record).cloned().unwrap_or_default();
                         self.index_op(&context, &op, &frames, stored.position, stored.last_updated, &journal).await?;
                     }
                     LaneKind::Audit => {}

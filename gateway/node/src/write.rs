@@ -83,7 +83,7 @@ pub(crate) struct Resolved {
 /// What a step did, once its checks passed.
 pub(crate) enum Decision {
     /// Write it; the version before, if any.
-    Write(Option<StoredVersion>),
+    Write(Option<Box<StoredVersion>>),
     /// A conditional create found its match.
     Found(Box<StoredVersion>),
     /// Nothing to delete.
@@ -223,7 +223,7 @@ impl Batch {
         match (resource.method, current) {
             (Method::Delete, None) => Ok(Decision::Nothing),
             (Method::Delete, Some(current)) if current.is_deleted() => Ok(Decision::Nothing),
-            (_, current) => Ok(Decision::Write(current)),
+            (_, current) => Ok(Decision::Write(current.map(Box::new))),
         }
     }
 }

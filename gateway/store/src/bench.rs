@@ -128,6 +128,7 @@ const TABLES: [(&str, &[(&str, Kind)]); 8] = [
             ("current", Kind::Int),
             ("lamport", Kind::Int),
             ("last_updated", Kind::Int),
+            ("seal", Kind::Bytes),
             ("json", Kind::Bytes),
         ],
     ),

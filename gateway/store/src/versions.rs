@@ -22,6 +22,7 @@ const VERSIONS: Table = Table {
         ("current", Kind::Int),
         ("lamport", Kind::Int),
         ("last_updated", Kind::Int),
+        ("seal", Kind::Bytes),
         ("json", Kind::Bytes),
     ],
     suffix: "",
@@ -159,6 +160,8 @@ pub struct Version {
     pub lamport: u64,
     /// Microseconds since 1970.
     pub last_updated: i64,
+    /// Where the frame was sealed and under which key, as `node` writes it; empty for what is derived.
+    pub seal: Vec<u8>,
     /// The served JSON where it is not that of a frame: what is derived.
     pub json: Vec<u8>,
     /// What it is found by, with the parameter's number; only for the current one.
@@ -196,6 +199,8 @@ pub struct StoredVersion {
     pub lamport: u64,
     /// Microseconds since 1970.
     pub last_updated: i64,
+    /// Where the frame was sealed and under which key.
+    pub seal: Vec<u8>,
     /// JSON of what is derived.
     pub json: Vec<u8>,
     /// The sealed frame, where it was asked for and is here.
@@ -211,7 +216,7 @@ impl StoredVersion {
 
 /// Columns of a version, with its frame; every read of versions selects these.
 pub(crate) const COLUMNS: &str = "v.position, v.type, v.id, v.version, v.op, v.place, v.record, v.origin, v.own, \
-    v.class, v.method, v.current, v.lamport, v.last_updated, v.json, f.bytes";
+    v.class, v.method, v.current, v.lamport, v.last_updated, v.seal, v.json, f.bytes";
 /// The join that brings the frame.
 pub(crate) const FRAME: &str = "LEFT JOIN log_frames f ON f.op = v.op AND f.place = v.place";
 
@@ -231,8 +236,9 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
         current: row.int(11) != 0,
         lamport: row.int(12) as u64,
         last_updated: row.int(13),
-        json: row.bytes(14),
-        frame: row.bytes(15),
+        seal: row.bytes(14),
+        json: row.bytes(15),
+        frame: row.bytes(16),
     })
 }
 
@@ -289,6 +295,7 @@ impl Tx {
                 version.current.into(),
                 version.lamport.into(),
                 version.last_updated.into(),
+                version.seal.into(),
                 version.json.into(),
             ]);
         }

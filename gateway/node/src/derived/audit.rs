@@ -45,10 +45,10 @@ pub(crate) fn event(row: &AuditRow) -> Option<Served> {
         }],
         "source": { "observer": { "display": "Chartwell" } },
     });
-    if row.client.is_empty() {
-        if let Some(agent) = event["agent"][0].as_object_mut() {
-            agent.remove("name");
-        }
+    if row.client.is_empty()
+        && let Some(agent) = event["agent"][0].as_object_mut()
+    {
+        agent.remove("name");
     }
     if !row.purpose.is_empty() {
         event["purposeOfEvent"] = json!([{ "coding": [{

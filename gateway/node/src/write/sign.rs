@@ -4,7 +4,7 @@
 use super::{Decision, Step, Written};
 use crate::author::current_key;
 use crate::batch::Batch;
-use crate::context::Context;
+use crate::context::{Context, seal_of};
 use crate::error::NodeError;
 use crate::home::{Place, Together};
 use crate::prepare::{Prepared, class_of, content};
@@ -41,7 +41,7 @@ impl Batch {
         let mut patients = HashMap::<RecordId, String>::new();
         for (at, (step, decision)) in steps.iter().zip(&decisions).enumerate() {
             if let Decision::Write(before) = decision {
-                let place = self.place(&step.prepared, before.as_ref(), &together).await?;
+                let place = self.place(&step.prepared, before.as_deref(), &together).await?;
                 let key = (place.context.record, place.authority);
                 groups.entry(key).or_insert_with(|| Group { place, steps: Vec::new() }).steps.push(at);
             }
@@ -147,6 +147,7 @@ impl Batch {
                     current: true,
                     lamport: authored.op.header().lamport,
                     last_updated: self.last_updated,
+                    seal: seal_of(&authored.op, &authored.op.entries()[place as usize]),
                     json: Vec::new(),
                     index: step.prepared.index.clone(),
                 },
@@ -252,7 +253,7 @@ fn answer(batch: &Batch, step: &Step, decision: &Decision) -> Written {
         version: String::new(),
         last_updated: batch.last_updated,
         created: match decision {
-            Decision::Write(before) => before.as_ref().is_none_or(StoredVersion::is_deleted),
+            Decision::Write(before) => before.as_ref().is_none_or(|before| before.is_deleted()),
             _ => false,
         },
         changed,

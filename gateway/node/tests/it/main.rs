@@ -1,5 +1,7 @@
 //! Nodes among each other, without HTTP: writing, pairing, granting, revoking, catching up. One binary.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure, with its place")]
+
 mod common;
 mod way;
 mod writes;
