@@ -2,6 +2,7 @@
 //! `tests/system`.
 
 pub mod database;
+pub mod house;
 pub mod http;
 pub mod page;
 pub mod process;

@@ -87,6 +87,32 @@ impl Process {
         Ok(())
     }
 
+    /// Starts the process again where `before`, an earlier `ready.json`, says it was: the same ports, so that those who
+    /// know it find it.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn again_on(&mut self, before: &Value) -> anyhow::Result<()> {
+        let web = before["page"].as_str().or(before["fhir"].as_str()).context("it said where it listens")?;
+        let web = web.trim_start_matches("http://").split('/').next().unwrap_or_default().to_owned();
+        let p2p = before["p2p"].as_array().context("it said where peers connect")?;
+        let p2p = p2p.iter().filter_map(|at| at.as_str()?.split("/p2p/").next().map(str::to_owned));
+        let (mut p2p, mut arguments) = (p2p.collect::<Vec<_>>(), self.arguments[..3].to_vec());
+        p2p.sort();
+        p2p.dedup();
+        let mut rest = self.arguments[3..].iter();
+        while let Some(argument) = rest.next() {
+            let value = rest.next();
+            if argument != "--listen" && argument != "--p2p-listen" {
+                arguments.extend([argument.clone()].into_iter().chain(value.cloned()));
+            }
+        }
+        arguments.extend(["--listen".to_owned(), web]);
+        arguments.extend(p2p.into_iter().flat_map(|at| ["--p2p-listen".to_owned(), at]));
+        self.arguments = arguments;
+        self.restart().await
+    }
+
     /// Reads again what the process says of itself.
     pub fn refresh(&mut self) {
         if let Ok(text) = std::fs::read_to_string(self.data.join("ready.json"))

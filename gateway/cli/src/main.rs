@@ -1,6 +1,7 @@
 //! `chartwell`, the one binary: reads the command line and runs one command. Each command is a file; what they share is
 //! in `common`, `ready`, `logs` and `stop`.
 
+mod bench;
 mod client;
 mod common;
 mod demo;
@@ -43,6 +44,8 @@ enum Command {
     Verify(verify::Args),
     /// Rebuild the search index and all other caches from the ops.
     Reindex(reindex::Args),
+    /// Measure this machine: loads, reads, searches, replication, each beside its limit.
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
             Command::Token(args) => token::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Reindex(args) => reindex::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
         }
     });
     // A question to the operating system that hangs must not keep an ended process alive.

@@ -54,7 +54,8 @@ pub(crate) async fn get(
 }
 
 async fn next(mut stream: Listener) -> Option<(Result<Event, Infallible>, Listener)> {
-    let said = |word: &str, stream| Some((Ok(Event::default().event(word).data("")), stream));
+    // An event without data is one that browsers do not tell their pages of.
+    let said = |word: &str, stream| Some((Ok(Event::default().event(word).data("now")), stream));
     if !stream.told {
         // What happened between the page and this stream is not lost: the page asks once more.
         stream.told = true;

@@ -45,6 +45,12 @@ pub(crate) fn sees(lines: &[ScopeLine]) -> bool {
     lines.iter().any(|line| Scope::parse(&line.scope).is_none_or(|scope| scope.interactions.any(read)))
 }
 
+/// Whether any of the things a hospital may do is to write something.
+pub(crate) fn writes(lines: &[ScopeLine]) -> bool {
+    let write = Interactions::CREATE.and(Interactions::UPDATE).and(Interactions::DELETE);
+    lines.iter().any(|line| Scope::parse(&line.scope).is_none_or(|scope| scope.interactions.any(write)))
+}
+
 /// Several things in one line: "a, b and c".
 pub(crate) fn list(items: &[String]) -> String {
     match items {

@@ -253,7 +253,7 @@ async fn open_windows_do_not_keep_a_page_from_ending() -> anyhow::Result<()> {
     let request = format!("GET /events HTTP/1.1\r\nhost: {address}\r\ncookie: {cookie}\r\n\r\n");
     window.write_all(request.as_bytes()).await?;
     let mut text = String::new();
-    while !text.contains("event: change") {
+    while !text.contains("event: change\ndata: now\n\n") {
         let mut part = [0; 1024];
         let length = window.read(&mut part).await?;
         anyhow::ensure!(length > 0, "the stream ended early: {text}");

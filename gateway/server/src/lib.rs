@@ -4,6 +4,7 @@
 
 mod answer;
 mod app;
+pub mod bench;
 mod auth;
 mod body;
 mod bundle;

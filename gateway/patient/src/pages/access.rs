@@ -32,7 +32,7 @@ pub(crate) async fn revoke(State(app): State<App>, form: Form) -> Result<Redirec
 pub(crate) fn page(frame: &Frame, grants: &[GrantView]) -> Page {
     let (open, past) = grants.iter().partition::<Vec<_>, _>(|grant| grant.state == GrantState::Open);
     let waits = grants.iter().any(|grant| grant.state == GrantState::Revoked && !grant.delivered);
-    let open = open.into_iter().map(|grant| self::open(frame, grant)).collect::<Vec<_>>();
+    let open = open.into_iter().map(|grant| self::open(frame, grant, grants)).collect::<Vec<_>>();
     let open = if open.is_empty() { vec![empty("Nobody but you.").id("no-access")] } else { open };
     let past = past.into_iter().take(PAST_MAX).map(|grant| self::past(frame, grant)).collect::<Vec<_>>();
     let past = (!past.is_empty())
@@ -69,19 +69,19 @@ fn scopes(grant: &GrantView) -> El {
     el("ul").class("scopes").with(grant.lines.iter().map(|line| el("li").with(words::scope(line))).collect::<Vec<_>>())
 }
 
-fn open(frame: &Frame, grant: &GrantView) -> El {
+fn open(frame: &Frame, grant: &GrantView, all: &[GrantView]) -> El {
     let (key, look) = state(grant);
     let name = words::name(&grant.name, "Somebody without a name");
     let until = match grant.end_ms {
         0 => el("span").with("no end"),
         end => clock::stamp(end, &clock::moment(end)),
     };
-    let heard = if grant.delivered { "It knows" } else { "It has not yet received this" };
+    let heard = if grant.delivered { "yes, it has received it" } else { "it has not yet received it" };
     let known = facts([
         ("To use it for", el("span").with(words::purposes::words(&grant.purpose))),
         ("Until", until),
         ("Allowed", clock::stamp(grant.given_ms, &clock::ago(grant.given_ms, frame.now_ms))),
-        ("Told", el("span").with(heard)),
+        ("Knows of this", el("span").with(heard)),
     ]);
     let begins = (grant.start_ms > frame.now_ms)
         .then(|| el("p").class("hint").with(format!("This begins on {}.", clock::moment(grant.start_ms))));
@@ -100,19 +100,35 @@ fn open(frame: &Frame, grant: &GrantView) -> El {
             sensitive,
             begins,
             known,
-            take_back(frame, grant),
+            take_back(frame, grant, all),
         ))
 }
 
-fn take_back(frame: &Frame, grant: &GrantView) -> El {
+/// What taking a grant back does and does not do, and the form that does it.
+fn take_back(frame: &Frame, grant: &GrantView, all: &[GrantView]) -> El {
     let name = words::name(&grant.name, "the other side");
+    let keeps = all.iter().any(|other| {
+        other.id != grant.id
+            && other.origin == grant.origin
+            && other.record == grant.record
+            && other.state == GrantState::Open
+    });
+    let item = |words: String| el("li").with(words);
+    let sees = words::sees(&grant.lines)
+        .then(|| item(format!("What is written from now on is locked for {name}: your record changes its keys.")));
+    let writes = words::writes(&grant.lines)
+        .then(|| item(format!("What {name} writes from now on no longer goes into your record.")));
+    let keeps = keeps.then(|| {
+        item(format!(
+            "{name} has other access as well, which stands on this page too and stays until you take it back."
+        ))
+    });
     let does = el("ul").with((
-        el("li").with(format!("What is written from now on, {name} cannot read: your record changes its locks.")),
-        el("li").with(format!("What {name} writes from now on no longer goes into your record.")),
-        el("li").with("What it has written until now stays in your record."),
-        el("li").with(format!(
-            "What {name} has already seen or copied, nobody can take out of its memory or its own files."
-        )),
+        sees,
+        writes,
+        keeps,
+        item(format!("What {name} has written until now stays in your record.")),
+        item(format!("What {name} has already seen or copied, nobody can take out of its memory or its own files.")),
     ));
     let later = el("p").with(format!(
         "If {name} cannot be reached now, it learns of this the next time it can. This page says when it has."
@@ -141,6 +157,24 @@ mod tests {
         let html = samples::shown("access", |frame| page(frame, &samples::grants()));
         assert_eq!(html.matches("class=\"grant-revoke\"").count(), 2);
         assert!(html.contains("Hospital B has not yet received it") && html.contains("Hospital B has received it"));
+    }
+
+    #[test]
+    fn what_taking_back_does_is_said_of_this_very_grant() {
+        let check = |scope: &str, others: usize, locks: bool, writes: bool, keeps: bool| {
+            let mut grants = vec![samples::grants().remove(0); 1 + others];
+            for (at, grant) in grants.iter_mut().enumerate() {
+                (grant.id, grant.lines) = (format!("g{at}"), node::grants::scope_lines(scope));
+            }
+            let page = samples::shown("access-back", |frame| page(frame, &grants));
+            let said =
+                [page.contains("is locked for"), page.contains("no longer goes into"), page.contains("other access")];
+            assert_eq!(said, [locks, writes, keeps], "{scope} {others}");
+        };
+        check("patient/Observation.rs", 0, true, false, false);
+        check("patient/Observation.cu", 0, false, true, false);
+        check("patient/Observation.cruds", 0, true, true, false);
+        check("patient/Observation.rs", 1, true, false, true);
     }
 
     #[test]

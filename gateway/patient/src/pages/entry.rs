@@ -26,7 +26,7 @@ pub(crate) fn page(_: &Frame, kind: &str, json: &str) -> Page {
         .chars()
         .next()
         .map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), &words[first.len_utf8()..]));
-    let lead = "This is the entry exactly as it stands in your record, in the form in which hospitals exchange it.";
+    let lead = "This is the whole entry, in the form in which hospitals exchange it.";
     let text = el("pre").id("entry").attr("tabindex", "0").with(json);
     let back = el("p").with(el("a").href("/timeline").with("To the timeline"));
     let body = el("div").with((

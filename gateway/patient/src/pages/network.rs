@@ -17,16 +17,16 @@ pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Se
 }
 
 /// The page.
-pub(crate) fn page(frame: &Frame, peers: &[PeerView]) -> Page {
+pub(crate) fn page(_: &Frame, peers: &[PeerView]) -> Page {
     let lead = el("p").class("lead").with("Your record is kept in step directly between your device and those you share it with. Whoever is not connected catches up by itself the next time.");
-    let peers = peers.iter().map(|peer| self::peer(frame, peer)).collect::<Vec<_>>();
+    let peers = peers.iter().map(peer).collect::<Vec<_>>();
     let peers =
         if peers.is_empty() { vec![empty("You share your record with nobody yet.").id("no-peers")] } else { peers };
     let body = el("div").with((el("h1").with("Connections"), lead, peers));
     Page { menu: "/network", title: "Connections", waits: false, body: body.html() }
 }
 
-fn peer(frame: &Frame, peer: &PeerView) -> El {
+fn peer(peer: &PeerView) -> El {
     let (key, look) = match peer.connected {
         true => ("connected", layout::state("good", "Connected")),
         false => ("away", layout::state("off", "Not connected")),
@@ -35,9 +35,8 @@ fn peer(frame: &Frame, peer: &PeerView) -> El {
         0 => "It has everything that is meant for it.".to_owned(),
         behind => format!("It still lacks {} of what you share with it.", words::count(behind, "change", "changes")),
     };
-    let since = peer
-        .seen_ms
-        .map(|seen| el("p").class("hint").with(("Since ", clock::stamp(seen, &clock::ago(seen, frame.now_ms)))));
+    let since =
+        peer.seen_ms.map(|seen| el("p").class("hint").with(("Since ", clock::stamp(seen, &clock::moment(seen)))));
     let addresses = match peer.addresses.is_empty() {
         true => el("span").with("not known"),
         false => el("span").with(peer.addresses.iter().map(|at| el("code").class("wide").with(at)).collect::<Vec<_>>()),

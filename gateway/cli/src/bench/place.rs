@@ -1,0 +1,103 @@
+//! A gateway for a bench: a fresh database, the whole HTTP stack on a free port, a client with a token. Called by
+//! `bench`.
+
+use super::rate;
+use anyhow::Context;
+use node::{Config, Node, Role};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use store::Store;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A running gateway.
+pub(crate) struct Place {
+    pub(crate) node: Node,
+    pub(crate) base: String,
+    pub(crate) token: String,
+    pub(crate) http: reqwest::Client,
+    url: String,
+    folder: TempDir,
+    server: Option<String>,
+}
+
+/// A fresh database beside the one at `server`, or a file in `folder`.
+pub(crate) async fn fresh_database(server: Option<&str>, folder: &TempDir) -> anyhow::Result<String> {
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    Ok(match server {
+        Some(url) => store::bench::fresh_database(url, &format!("chartwell_bench_{}_{number}", std::process::id())).await?,
+        None => format!("sqlite://{}", folder.path().join(format!("bench-{number}.db")).display()),
+    })
+}
+
+impl Place {
+    /// Opens a gateway on a fresh database.
+    pub(crate) async fn open(server: Option<&str>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let url = fresh_database(server, &folder).await?;
+        let config = Config {
+            data: folder.path().to_owned(),
+            database_url: url.clone(),
+            identity: folder.path().join("identity.json"),
+            name: "Bench".into(),
+            role: Role::Gateway,
+        };
+        let node = Node::open(config).await?;
+        let client = node.add_client("bench", "system/*.cruds", None).await?;
+        let hour = Duration::from_secs(3600);
+        let token = server::token::issue(&node.token_key(), &client.id, &client.name, &client.scope, hour);
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let base = format!("http://{}", listener.local_addr()?);
+        let router = server::app(server::Settings::new(&base), node.clone());
+        tokio::spawn(server::serve(listener, router, std::future::pending()));
+        let base = format!("{base}/fhir");
+        Ok(Self { node, base, token, http: reqwest::Client::new(), url, folder, server: server.map(str::to_owned) })
+    }
+
+    /// A store of its own on this database, for bare statements.
+    pub(crate) async fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.url).await?)
+    }
+
+    /// Resources per second that the rows of this database come to by bare multi-row inserts.
+    pub(crate) async fn bare_insert(&self, resources: usize) -> anyhow::Result<f64> {
+        let from = self.store().await?;
+        let into = Store::open(&fresh_database(self.server.as_deref(), &self.folder).await?).await?;
+        let start = Instant::now();
+        from.bare_insert(&into, 5_000).await?;
+        let took = start.elapsed();
+        from.close().await;
+        into.close().await;
+        Ok(rate(resources, took))
+    }
+
+    /// Bytes of the database.
+    pub(crate) async fn bytes_on_disk(&self) -> anyhow::Result<i64> {
+        let store = self.store().await?;
+        let bytes = store.bytes_on_disk().await?;
+        store.close().await;
+        Ok(bytes)
+    }
+
+    /// Sends a Bundle or a resource; `path` follows the base.
+    pub(crate) async fn post(&self, path: &str, body: String) -> anyhow::Result<reqwest::Response> {
+        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        let answer = request.header("content-type", "application/fhir+json").body(body).send().await?;
+        anyhow::ensure!(answer.status().is_success(), "POST {path}: {}", answer.status());
+        Ok(answer)
+    }
+
+    /// Reads a path to its end.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<usize> {
+        let answer = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().await?;
+        anyhow::ensure!(answer.status().is_success(), "GET {path}: {}", answer.status());
+        Ok(answer.bytes().await.context("an answer that was cut")?.len())
+    }
+
+    /// Ends the gateway.
+    pub(crate) async fn close(self) {
+        self.node.close().await;
+    }
+}
