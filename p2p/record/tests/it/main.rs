@@ -1,0 +1,8 @@
+//! The record as others see it: bytes that outlive us, histories in any order, bytes from outside. One binary.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the failure, with its place")]
+
+mod bytes;
+mod histories;
+mod vectors;
+mod world;
