@@ -119,7 +119,10 @@ pub async fn invite(fhir: &Fhir, patient: &str) -> anyhow::Result<(String, Strin
     let code = named("code")?["valueString"].as_str().context("a code is a string")?.to_owned();
     let task = named("task")?["valueReference"]["reference"].as_str().context("a task is a reference")?.to_owned();
     ensure!(named("qr")?["valueAttachment"]["contentType"] == "image/png", "the QR code is a picture");
-    ensure!(named("qrText")?["valueString"].as_str().is_some_and(|text| text.lines().count() > 10), "a QR code in text");
+    ensure!(
+        named("qrText")?["valueString"].as_str().is_some_and(|text| text.lines().count() > 10),
+        "a QR code in text"
+    );
     Ok((code, task.trim_start_matches("Task/").to_owned()))
 }
 

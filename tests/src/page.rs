@@ -128,7 +128,10 @@ impl Page {
     /// The page does not answer.
     pub async fn pairing(&mut self, state: &str) -> anyhow::Result<Html> {
         let pick = format!("[data-state=\"{state}\"]");
-        self.wait(&format!("the invite is {state}"), |html| html.all("#pairing").iter().find_map(|part| part.one(&pick))).await
+        self.wait(&format!("the invite is {state}"), |html| {
+            html.all("#pairing").iter().find_map(|part| part.one(&pick))
+        })
+        .await
     }
 
     /// Waits for the six digits.

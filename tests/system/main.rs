@@ -1,6 +1,16 @@
 //! Whole-system tests, one binary: the rules between the rooms, and the product as its users run it.
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod boundary;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
 mod eight_steps;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod restore;

@@ -441,9 +441,9 @@ impl Batch {
 
 /// When an own op was written, as far as its log or its header tells, in microseconds.
 fn newest(op: &Op, last_updated: i64) -> i64 {
-    let wall = op.header().wall_ms as i64 * 1000;
+    let wall = i64::try_from(op.header().wall_ms).unwrap_or(i64::MAX).saturating_mul(1000);
     // A log entry is a little later than its op; one that is much later came back from a peer.
-    if last_updated - wall > 3_600_000_000 { wall } else { last_updated }
+    if last_updated.saturating_sub(wall) > 3_600_000_000 { wall } else { last_updated }
 }
 
 /// What the grants of a record let `me` see.
@@ -482,18 +482,17 @@ impl Node {
         frames: Vec<(net::FrameId, Vec<u8>)>,
     ) -> Result<usize, ApplyFault> {
         let frames = Arc::new(frames);
-        self
-            .commit(move |batch| {
-                let frames = frames.clone();
-                Box::pin(async move {
-                    match batch.fill(&record, &frames).await {
-                        Ok(count) => Ok(Ok(count)),
-                        Err(ApplyFault::Node(error)) => Err(error),
-                        Err(fault) => Ok(Err(fault)),
-                    }
-                })
+        self.commit(move |batch| {
+            let frames = frames.clone();
+            Box::pin(async move {
+                match batch.fill(&record, &frames).await {
+                    Ok(count) => Ok(Ok(count)),
+                    Err(ApplyFault::Node(error)) => Err(error),
+                    Err(fault) => Ok(Err(fault)),
+                }
             })
-            .await?
+        })
+        .await?
     }
 }
 

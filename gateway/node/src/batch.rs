@@ -44,6 +44,7 @@ pub(crate) struct Batch {
     homes_seen: HashMap<String, Vec<Home>>,
     lanes: HashMap<RecordId, Vec<LaneHead>>,
     moved: HashSet<RecordId>,
+    gathered: u64,
 }
 
 impl Batch {
@@ -71,18 +72,26 @@ impl Batch {
             homes_seen: HashMap::new(),
             lanes: HashMap::new(),
             moved: HashSet::new(),
+            gathered: 0,
         })
     }
 
-    /// The transaction, after everything gathered has been written to it.
+    /// The transaction, to write to, after everything gathered has been written to it.
     pub(crate) async fn tx(&mut self) -> Result<&mut Tx, NodeError> {
+        self.gathered += 1;
         self.flush().await?;
         Ok(&mut self.tx)
     }
 
     /// Reads that see everything gathered.
     pub(crate) async fn reader(&mut self) -> Result<Reader<'_>, NodeError> {
-        Ok(Reader::from(self.tx().await?))
+        self.flush().await?;
+        Ok(Reader::from(&mut self.tx))
+    }
+
+    /// Grows with everything that is added: a job that fails and left this as it was has left nothing behind.
+    pub(crate) fn gathered(&self) -> u64 {
+        self.gathered
     }
 
     /// The first position of this transaction: everything before it is committed.
@@ -137,6 +146,7 @@ impl Batch {
 
     /// Makes a record known that this batch opens.
     pub(crate) fn introduce(&mut self, context: Arc<Context>) {
+        self.gathered += 1;
         self.lanes.entry(context.record).or_default();
         self.fresh.insert(context.record, context);
     }
@@ -175,6 +185,7 @@ impl Batch {
 
     /// Adds an op with the frames that are here; returns its first position.
     pub(crate) async fn append(&mut self, op: Verified, frames: Vec<(u32, Vec<u8>)>) -> Result<i64, NodeError> {
+        self.gathered += 1;
         let position = self.positions(op.entries().len());
         let record = op.record();
         self.lanes(&record).await?;
@@ -192,6 +203,7 @@ impl Batch {
 
     /// Adds a version; the one it takes the place of is retired.
     pub(crate) fn add_version(&mut self, version: Version, retires: Option<i64>) {
+        self.gathered += 1;
         self.touched.insert((version.kind, version.id.clone()));
         self.retired.extend(retires);
         self.versions.push(version);
@@ -199,11 +211,13 @@ impl Batch {
 
     /// Adds a record, or what changed of it.
     pub(crate) fn set_record(&mut self, known: KnownRecord) {
+        self.gathered += 1;
         self.records.push(known);
     }
 
     /// Says which local Patient a record is about.
     pub(crate) fn set_home(&mut self, home: Home) {
+        self.gathered += 1;
         if let Some(homes) = self.homes_seen.get_mut(&home.patient) {
             homes.push(home.clone());
         }
@@ -212,16 +226,19 @@ impl Batch {
 
     /// Adds keys.
     pub(crate) fn add_keys(&mut self, keys: Vec<SealedKey>) {
+        self.gathered += 1;
         self.keys.extend(keys);
     }
 
     /// Remembers which version a directory copy was made of.
     pub(crate) fn set_copy(&mut self, record: RecordId, kind: u16, id: String, position: i64) {
+        self.gathered += 1;
         self.copies.push((record, kind, id, position));
     }
 
     /// Remembers frames that are not here.
     pub(crate) fn add_missing(&mut self, missing: Missing) {
+        self.gathered += 1;
         self.missing.push(missing);
     }
 
@@ -303,6 +320,7 @@ impl Batch {
 impl Batch {
     /// Tells the network after the commit that a record has something new.
     pub(crate) fn moved_now(&mut self, record: RecordId) {
+        self.gathered += 1;
         self.moved.insert(record);
     }
 }

@@ -109,8 +109,11 @@ async fn together(node: &Node, group: &[Job]) -> Result<Vec<Result<(), NodeError
     let mut batch = Batch::open(node).await?;
     let mut results = Vec::with_capacity(group.len());
     for job in group {
+        let before = batch.gathered();
         match (job.work)(&mut batch).await {
             Err(NodeError::Store(error)) => return Err(NodeError::Store(error)),
+            // Half of a request must not be committed with its neighbours: each runs again alone.
+            Err(error) if batch.gathered() != before && group.len() > 1 => return Err(error),
             result => results.push(result),
         }
     }

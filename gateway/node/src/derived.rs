@@ -104,3 +104,9 @@ impl Batch {
         Ok(())
     }
 }
+
+/// Milliseconds since 1970 as an instant; what others wrote may be any number, and FHIR's years end at 9999.
+fn instant(ms: u64) -> String {
+    const LAST_MS: u64 = 253_402_300_799_999;
+    fhir::datetime::format_instant(ms.min(LAST_MS) as i64 * 1000)
+}

@@ -256,10 +256,11 @@ impl Node {
 
     /// Asks the hospital now and then how a pairing stands, until it is over.
     pub(crate) fn follow_pairing(&self, id: String) {
-        let node = self.clone();
+        let weak = std::sync::Arc::downgrade(&self.0);
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(POLL).await;
+                let Some(node) = weak.upgrade().map(Node) else { return };
                 match node.check_pairing(&id).await {
                     Ok(true) => return,
                     Ok(false) => {}
@@ -267,6 +268,23 @@ impl Node {
                 }
             }
         });
+    }
+
+    /// Goes on with pairings after a start: those that were still connecting have ended with the process.
+    pub(crate) async fn resume_pairings(&self) -> Result<(), NodeError> {
+        for task in Reader::from(&self.store).tasks("pairing").await? {
+            match task.status.as_str() {
+                "digits" | "waiting" => self.follow_pairing(task.id),
+                "connecting" => {
+                    let Some((_, mut body)) = self.load_pairing(&task.id).await? else { continue };
+                    body.message = "it was interrupted; paste the code again".to_owned();
+                    body.secret.clear();
+                    self.put_pairing(&task.id, "ended", &body).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Looks whether a pairing is over.

@@ -57,13 +57,7 @@ impl Node {
         drop(self.net.set(handle));
         match self.role {
             Role::Gateway => self.follow_requests(),
-            Role::Patient => {
-                for task in reader.tasks("pairing").await? {
-                    if matches!(task.status.as_str(), "digits" | "waiting") {
-                        self.follow_pairing(task.id);
-                    }
-                }
-            }
+            Role::Patient => self.resume_pairings().await?,
         }
         Ok(listening)
     }

@@ -53,6 +53,8 @@ pub struct Moment {
     pub at_ms: u64,
     /// Which identity, and whom it names as acting.
     pub who: String,
+    /// Whether that identity is this node's own. A name proves nothing: anybody may take it.
+    pub mine: bool,
     /// What, in words; FHIR types are named as FHIR does.
     pub what: String,
     /// Purpose of use; empty for none.
@@ -140,6 +142,7 @@ impl Node {
         let plain = |kind, what: String| Moment {
             at_ms: op.header().wall_ms,
             who: author.clone(),
+            mine: op.header().lane.author == self.identity().id(),
             what,
             why: String::new(),
             kind,
@@ -153,7 +156,10 @@ impl Node {
             }
             (Kind::Genesis, _) => plain(MomentKind::Opened, "opened this record".to_owned()),
             (Kind::Claim, Some(Body::Claim(claim))) => {
-                let patient = self.name_of(&claim.patient.id()).await?;
+                let patient = match claim.patient.id() == self.identity().id() {
+                    true => "you".to_owned(),
+                    false => self.name_of(&claim.patient.id()).await?,
+                };
                 plain(MomentKind::Claim, format!("handed this record over to {patient}"))
             }
             (Kind::Grant, Some(Body::Grant(grants))) => {
@@ -172,7 +178,7 @@ impl Node {
             }
             (Kind::Request, Some(Body::Request(Request::Asked(asked)))) => {
                 let mut moment = plain(MomentKind::Request, format!("asked for access: {}", asked.scope));
-                (moment.who, moment.why) = (asked.name, asked.purpose);
+                (moment.who, moment.why, moment.mine) = (asked.name, asked.purpose, false);
                 moment
             }
             (Kind::Request, Some(Body::Request(Request::Refused(_)))) => {
@@ -298,6 +304,7 @@ fn looked(stored: &StoredOp, author: String, access: Access) -> Moment {
     Moment {
         at_ms: access.to_ms,
         who: if access.agent.who.is_empty() { author } else { format!("{author} ({})", access.agent.who) },
+        mine: false,
         what: what.collect::<Vec<_>>().join("; "),
         why: access.agent.purpose,
         kind: MomentKind::Read,

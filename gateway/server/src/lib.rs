@@ -4,8 +4,8 @@
 
 mod answer;
 mod app;
-pub mod bench;
 mod auth;
+pub mod bench;
 mod body;
 mod bundle;
 mod condition;

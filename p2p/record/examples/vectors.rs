@@ -1,6 +1,7 @@
 //! Writes the golden vectors of `p2p/record/vectors` anew. Run by hand when a version of the format is made, never by a
 //! test: `cargo run -p record --example vectors`.
 
+use record::body::Body;
 use record::body::access::{Access, Agent, Line};
 use record::body::claim::{Claim, accept};
 use record::body::genesis::{Genesis, Purpose};
@@ -8,7 +9,6 @@ use record::body::grant::{Grant, Grants};
 use record::body::keys::Keys;
 use record::body::request::{Asked, Request};
 use record::body::revoke::Revoke;
-use record::body::Body;
 use record::draft::{Draft, DraftFrame};
 use record::entry::{FrameKind, KeyName, handle};
 use record::frame::{Content, Method, Packer};
@@ -120,7 +120,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ => {
                 let grants = vec![grant.clone()];
                 let acceptance = accept(&patient, &record, &[5; 32], &grants);
-                let claim = Claim { patient: patient.card().clone(), transcript: [5; 32], acceptance, grants, retains: vec![at] };
+                let claim = Claim {
+                    patient: patient.card().clone(),
+                    transcript: [5; 32],
+                    acceptance,
+                    grants,
+                    retains: vec![at],
+                };
                 (Kind::Claim, vec![sealed(Body::Claim(claim))])
             }
         };

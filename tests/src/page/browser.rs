@@ -82,9 +82,16 @@ impl Browser {
         if let Ok(binary) = std::env::var(CHROMIUM) {
             options["binary"] = binary.into();
         }
-        let mut browser =
-            Self { base: format!("http://127.0.0.1:{port}"), port, session: String::new(), client: Client::new(), driver, _profile: profile };
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+        let mut browser = Self {
+            base: format!("http://127.0.0.1:{port}"),
+            port,
+            session: String::new(),
+            client: Client::new(),
+            driver,
+            _profile: profile,
+        };
+        let wanted =
+            json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let made = browser.call(Method::POST, "/session", Some(wanted)).await?;
         browser.session = made["sessionId"].as_str().context("a session has an id")?.to_owned();
         Ok(browser)

@@ -1,7 +1,7 @@
 //! The page without JavaScript: links followed, the cookie kept and forms posted by hand. Called by `page`.
 
-use super::scan::Html;
 use super::Edit;
+use super::scan::Html;
 use anyhow::{Context, ensure};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Method, Response};

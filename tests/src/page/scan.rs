@@ -101,7 +101,8 @@ impl Html {
 
     /// The words, as a person reads them.
     pub fn words(&self) -> String {
-        let words = self.0.iter().filter_map(|token| if let Token::Words(words) = token { Some(words.trim()) } else { None });
+        let words =
+            self.0.iter().filter_map(|token| if let Token::Words(words) = token { Some(words.trim()) } else { None });
         words.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
     }
 

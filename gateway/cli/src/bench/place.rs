@@ -27,7 +27,9 @@ pub(crate) struct Place {
 pub(crate) async fn fresh_database(server: Option<&str>, folder: &TempDir) -> anyhow::Result<String> {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     Ok(match server {
-        Some(url) => store::bench::fresh_database(url, &format!("chartwell_bench_{}_{number}", std::process::id())).await?,
+        Some(url) => {
+            store::bench::fresh_database(url, &format!("chartwell_bench_{}_{number}", std::process::id())).await?
+        }
         None => format!("sqlite://{}", folder.path().join(format!("bench-{number}.db")).display()),
     })
 }

@@ -69,8 +69,14 @@ pub(super) async fn load(place: &Place, bundles: &[(String, usize)], clients: us
 pub(super) async fn reads(place: &Place, count: usize) -> anyhow::Result<Vec<Figure>> {
     let store = place.store().await?;
     let positions = Arc::new(store.positions(count as i64).await?);
-    let first: Value = place.http.get(format!("{}/Observation?_count=1000", place.base)).bearer_auth(&place.token)
-        .send().await?.json().await?;
+    let first: Value = place
+        .http
+        .get(format!("{}/Observation?_count=1000", place.base))
+        .bearer_auth(&place.token)
+        .send()
+        .await?
+        .json()
+        .await?;
     let ids = first["entry"].as_array().context("there are no Observations")?;
     let ids = ids.iter().filter_map(|entry| entry["resource"]["id"].as_str()).map(str::to_owned).collect::<Vec<_>>();
     let find: server::bench::Find = {
@@ -119,8 +125,14 @@ pub(super) async fn search(place: &Place, count: usize) -> anyhow::Result<Figure
 
 /// Single creates, alone and side by side.
 pub(super) async fn creates(place: &Place, count: usize) -> anyhow::Result<Vec<Figure>> {
-    let found: Value = place.http.get(format!("{}/Patient?_count=50", place.base)).bearer_auth(&place.token)
-        .send().await?.json().await?;
+    let found: Value = place
+        .http
+        .get(format!("{}/Patient?_count=50", place.base))
+        .bearer_auth(&place.token)
+        .send()
+        .await?
+        .json()
+        .await?;
     let patients = found["entry"].as_array().context("there are no Patients")?;
     let patients = patients.iter().filter_map(|entry| entry["resource"]["id"].as_str()).collect::<Vec<_>>();
     let patients = &patients;

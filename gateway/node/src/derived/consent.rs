@@ -3,7 +3,6 @@
 //!
 //! Spec: <https://hl7.org/fhir/R4/consent.html>
 
-use fhir::datetime::format_instant;
 use record::state::Given;
 use record::{GrantId, RecordId};
 use serde_json::{Value, json};
@@ -16,7 +15,7 @@ pub(super) fn id(grant: &GrantId) -> String {
 /// The Consent of a grant, for the local Patient it is bound to.
 pub(super) fn json(given: &Given, patient: &str, record: &RecordId) -> Value {
     let ended = given.revoked_by.is_some() || given.replaced_by.is_some();
-    let instant = |ms: u64| format_instant(ms as i64 * 1000);
+    use super::instant;
     let mut period = json!({ "start": instant(given.grant.start_ms) });
     if given.grant.end_ms != 0 {
         period["end"] = instant(given.grant.end_ms).into();

@@ -36,7 +36,7 @@ fn invite(task: &mut Value, body: &InviteBody) {
     task["code"] = json!({ "text": "Hand the record to its patient" });
     task["description"] = "An invite to the patient to take over the record this hospital keeps".into();
     task["for"] = json!({ "reference": format!("Patient/{}", body.patient) });
-    task["authoredOn"] = format_instant(body.made_ms as i64 * 1000).into();
+    task["authoredOn"] = super::instant(body.made_ms).into();
     if !body.message.is_empty() {
         task["statusReason"] = json!({ "text": body.message });
     }
@@ -49,7 +49,7 @@ fn invite(task: &mut Value, body: &InviteBody) {
 fn request(task: &mut Value, body: &RequestBody) {
     task["code"] = json!({ "text": "Ask the patient for access" });
     task["for"] = json!({ "reference": format!("Patient/{}", body.patient) });
-    task["authoredOn"] = format_instant(body.made_ms as i64 * 1000).into();
+    task["authoredOn"] = super::instant(body.made_ms).into();
     task["description"] = body.scope.clone().into();
     if !body.reason.is_empty() {
         task["reasonCode"] = json!({ "text": body.reason });
@@ -61,9 +61,9 @@ fn request(task: &mut Value, body: &RequestBody) {
         json!({ "type": { "text": "scope" }, "valueString": body.scope }),
         json!({ "type": { "text": "purpose" }, "valueCode": body.purpose }),
     ];
-    let mut period = json!({ "start": format_instant(body.start_ms as i64 * 1000) });
+    let mut period = json!({ "start": super::instant(body.start_ms) });
     if body.end_ms != 0 {
-        period["end"] = format_instant(body.end_ms as i64 * 1000).into();
+        period["end"] = super::instant(body.end_ms).into();
     }
     input.push(json!({ "type": { "text": "period" }, "valuePeriod": period }));
     task["input"] = input.into();

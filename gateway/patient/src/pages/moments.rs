@@ -97,7 +97,9 @@ pub(crate) fn item(frame: &Frame, moment: &Moment) -> El {
         false => clock::moment(moment.at_ms),
     };
     let when = clock::stamp(moment.at_ms, &when);
-    let who = el("strong").class("who").with(words::name(&moment.who, "Somebody"));
+    // By key, not by name: a hospital may call itself anything.
+    let who = if moment.mine { "You" } else { words::name(&moment.who, "Somebody") };
+    let who = el("strong").class("who").with(who);
     let text = el("span").class("what").with(what(moment));
     let text = match &moment.resource {
         Some((kind, id)) if moment.kind != MomentKind::Deleted => {

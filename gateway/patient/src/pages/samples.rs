@@ -118,6 +118,7 @@ fn moment(minutes: u64, who: &str, what: &str, why: &str, kind: MomentKind) -> M
     Moment {
         at_ms: NOW - minutes * MINUTE,
         who: text(who),
+        mine: false,
         what: text(what),
         why: text(why),
         kind,

@@ -53,7 +53,9 @@ fn every_kind_reads_as_it_did() {
     assert!(matches!(read("genesis", Kind::Genesis), Body::Genesis(body) if body.random == [2; 32]));
     assert!(matches!(read("change", Kind::Change), Body::Agent(body) if body.who == "Dr. A"));
     assert!(matches!(read("request", Kind::Request), Body::Request(_)));
-    assert!(matches!(read("grant", Kind::Grant), Body::Grant(body) if body.grants[0].scope == "patient/Observation.rs"));
+    assert!(
+        matches!(read("grant", Kind::Grant), Body::Grant(body) if body.grants[0].scope == "patient/Observation.rs")
+    );
     assert!(matches!(read("revoke", Kind::Revoke), Body::Revoke(body) if body.retains.len() == 1));
     assert!(matches!(read("access", Kind::Access), Body::Access(body) if body.lines[0].count == 3));
     assert!(matches!(read("keys", Kind::Keys), Body::Keys(body) if body.previous.len() == 1));

@@ -79,7 +79,8 @@ impl World {
     }
 
     pub fn controls(&self, which: &[usize]) -> Vec<Control> {
-        let control = which.iter().map(|at| &self.ops[*at]).filter(|said| said.op.header().lane.kind == LaneKind::Control);
+        let control =
+            which.iter().map(|at| &self.ops[*at]).filter(|said| said.op.header().lane.kind == LaneKind::Control);
         control
             .map(|said| Control { id: said.op.id(), header: said.op.header().clone(), body: said.body.clone() })
             .collect()
@@ -94,7 +95,14 @@ impl World {
         }
     }
 
-    fn write(&mut self, actor: usize, kind: Kind, authority: Authority, frames: Vec<DraftFrame>, body: Option<Body>) -> OpId {
+    fn write(
+        &mut self,
+        actor: usize,
+        kind: Kind,
+        authority: Authority,
+        frames: Vec<DraftFrame>,
+        body: Option<Body>,
+    ) -> OpId {
         let seen = self.actors[actor].seen.iter().map(|at| self.ops[*at].op.clone()).collect::<Vec<_>>();
         let lane = Lane { author: self.actors[actor].identity.id(), kind: kind.lane(), instance: 0 };
         let own = seen.iter().filter(|op| op.header().lane == lane).max_by_key(|op| op.header().seq);
@@ -110,10 +118,8 @@ impl World {
             }
         }
         let control_heads = if kind == Kind::Genesis { Vec::new() } else { state.control_heads() };
-        let greatest = data.iter().map(|op| op.header().lamport).chain([
-            own.map_or(0, |op| op.header().lamport),
-            state.lamport(),
-        ]);
+        let greatest =
+            data.iter().map(|op| op.header().lamport).chain([own.map_or(0, |op| op.header().lamport), state.lamport()]);
         let draft = Draft {
             record: self.record,
             lane,
@@ -137,8 +143,7 @@ impl World {
     fn control(&mut self, actor: usize, kind: Kind, body: Body) -> OpId {
         let epochs = self.state(actor).epochs();
         let key = self.keys.key(&epochs, &Level::Control).unwrap();
-        let frame =
-            DraftFrame::Body { body: body.clone(), key_name: KeyName::Epochs(tag(&epochs)), key: Some(key) };
+        let frame = DraftFrame::Body { body: body.clone(), key_name: KeyName::Epochs(tag(&epochs)), key: Some(key) };
         self.write(actor, kind, Authority::Genesis, vec![frame], Some(body))
     }
 
