@@ -2,7 +2,6 @@
 //! in, B reads and writes, the patient takes it back. Once without JavaScript on SQLite, once in a browser on Postgres.
 
 use anyhow::ensure;
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tests::database::{Database, POSTGRES};
@@ -58,7 +57,7 @@ async fn walk(database: Database, mut page: Page) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The displays of all resources of a searchset.
+/// The words of all resources of a searchset.
 fn texts(bundle: &Value) -> Vec<String> {
     let entries = bundle["entry"].as_array().into_iter().flatten();
     entries.filter_map(|entry| entry["resource"]["code"]["text"].as_str().map(str::to_owned)).collect()
@@ -103,6 +102,11 @@ impl Walk {
     async fn a_knows_its_patients(&mut self) -> anyhow::Result<()> {
         self.at_a = house::load(&self.house.at_a, SYNTHEA[0]).await?;
         house::load(&self.house.at_a, SYNTHEA[1]).await?;
+        let doctor = json!({ "resourceType": "Practitioner", "name": [{ "family": "Weiss" }] });
+        let doctor = house::create(&self.house.at_a, doctor).await?;
+        let mut seen = observation(&self.at_a, "Seen by Dr. Weiss");
+        seen["performer"] = json!([{ "reference": format!("Practitioner/{doctor}") }]);
+        house::create(&self.house.at_a, seen).await?;
         let bundle: Value = serde_json::from_str(SYNTHEA[0])?;
         let name = &bundle["entry"][0]["resource"]["name"];
         let own = json!({ "resourceType": "Patient", "name": name, "birthDate": "1970-01-01" });
@@ -159,8 +163,6 @@ impl Walk {
         let (status, outcome) = house::confirm(fhir, &task, &digits).await?;
         ensure!(status >= 400 && outcome.to_string().contains("used already"), "at A: {status} {outcome}");
         // All that A wrote arrives.
-        let (total, id) = (fhir.total(&format!("Observation?patient={}", self.at_a)).await?, self.at_a.clone());
-        ensure!(total > 0, "{id} has observations");
         self.told("/", &["begun by Hospital A", "measurements and test results"]).await;
         self.page.go("/").await?;
         self.picture("3-overview").await
@@ -202,11 +204,7 @@ impl Walk {
         for kind in types(&bundle) {
             ensure!(matches!(kind, "Observation" | "Practitioner" | "Organization"), "{kind} was not asked for");
         }
-        let performers = bundle["entry"].as_array().into_iter().flatten();
-        let performers = performers.filter(|entry| entry["resource"]["performer"].is_array()).count();
-        if performers > 0 {
-            ensure!(types(&bundle).contains(&"Practitioner"), "A's Practitioner comes along");
-        }
+        ensure!(types(&bundle).contains(&"Practitioner"), "A's Practitioner comes along: {:?}", types(&bundle));
         ensure!(a.total(&format!("Condition?patient={}", self.at_a)).await? > 0, "A has conditions");
         ensure!(b.total(&format!("Condition?patient={}", self.at_b)).await? == 0, "B sees none");
         let consents = found(b, &format!("Consent?patient={}", self.at_b)).await?;
@@ -217,7 +215,7 @@ impl Walk {
     /// Step 5.
     async fn b_writes(&mut self) -> anyhow::Result<()> {
         let (a, b) = (&self.house.at_a, &self.house.at_b);
-        let own = house::create(b, observation(&self.at_b, "Only at B")).await?;
+        house::create(b, observation(&self.at_b, "Only at B")).await?;
         appears(b, &self.at_b, "Only at B").await;
         let address = self.page.address().await?;
         let task = house::request(b, &self.at_b, &address, "patient/Observation.cu").await?;
@@ -227,14 +225,8 @@ impl Walk {
         appears(a, &self.at_a, "Into the record").await;
         let bundle = found(a, &format!("Observation?patient={}&_count=500", self.at_a)).await?;
         ensure!(!texts(&bundle).contains(&"Only at B".to_owned()), "what B keeps does not come to A");
-        self.told("/timeline", &["Hospital B", "Hospital A"]).await;
-        let html = self.page.html().await?;
-        let written = html.all(".moment");
-        let by_b = written.iter().filter(|moment| {
-            moment.element().is_some_and(|item| item.get("data-kind") == Some("written"))
-                && moment.words().contains("Hospital B")
-        });
-        ensure!(by_b.count() == 1, "one entry of B is in the record, and {own} is not");
+        self.told("/timeline", &["Hospital B (test)", "Into the record"]).await;
+        ensure!(!self.page.words("/timeline").await?.contains("Only at B"), "what B keeps is not on the page");
         self.picture("6-timeline").await
     }
 
@@ -275,10 +267,10 @@ impl Walk {
             let bundle = found(fhir, &format!("AuditEvent?patient={patient}&_count=200")).await?;
             let events = bundle["entry"].as_array().cloned().unwrap_or_default();
             let has = |action: &str| events.iter().any(|event| event["resource"]["action"] == action);
-            ensure!(has("C") || fhir.base == self.house.at_a.base, "creates are AuditEvents at {}", fhir.base);
-            ensure!(has("E"), "searches are AuditEvents at {}", fhir.base);
+            ensure!(has("C") && has("E"), "creates and searches are AuditEvents at {}", fhir.base);
             let who = |event: &Value| event["resource"]["agent"][0]["who"].is_object();
-            ensure!(events.iter().all(who), "each says who");
+            let why = |event: &Value| event["resource"]["purposeOfEvent"][0]["coding"][0]["code"] == "TREAT";
+            ensure!(events.iter().all(|event| who(event) && why(event)), "each says who and why: {bundle}");
         }
         self.told("/audit", &["Hospital B", "Why: treating you"]).await;
         self.picture("8-audit").await?;
@@ -296,24 +288,12 @@ impl Walk {
         house::create(&self.house.at_a, observation(&self.at_a, "While the patient is away")).await?;
         self.house.patient.again_on(&old).await?;
         self.page.open(&self.house.patient.text("login")).await?;
-        let page = tokio::sync::Mutex::new(&mut self.page);
-        until("the patient's node has caught up", || async {
-            let mut page = page.lock().await;
-            page.go("/timeline").await.ok()?;
-            let moments = page.html().await.ok()?.all(".moment");
-            let newest = moments
-                .iter()
-                .find(|moment| moment.element().is_some_and(|item| item.get("data-kind") == Some("written")))?;
-            newest.words().contains("Hospital A").then_some(())
-        })
-        .await;
+        self.told("/timeline", &["While the patient is away"]).await;
         self.house.b.stop().await?;
         self.house.patient.stop().await?;
         let fhir = &self.house.at_a;
         house::create(fhir, observation(&self.at_a, "While everybody is away")).await?;
         appears(fhir, &self.at_a, "While everybody is away").await;
-        let (status, _) = fhir.ask(Method::GET, &format!("Patient/{}", self.at_a), None).await?;
-        ensure!(status == 200, "A answers as ever");
-        Ok(())
+        found(fhir, &format!("Patient/{}", self.at_a)).await.map(drop)
     }
 }

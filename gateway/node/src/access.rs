@@ -173,14 +173,14 @@ struct Gathered {
 /// Writes events until the node is gone.
 pub(crate) async fn run(node: Weak<Inner>, mut events: mpsc::Receiver<Told>) {
     let mut reads = HashMap::<(RecordId, Agent), Gathered>::new();
-    let mut told = Vec::new();
+    let (mut told, mut rows) = (Vec::new(), Vec::new());
     loop {
         let wait = tokio::time::timeout(GATHER, events.recv_many(&mut told, ROWS_MAX)).await;
         let Some(node) = node.upgrade().map(Node) else { return };
         if wait == Ok(0) {
             return;
         }
-        let (mut rows, mut flushes) = (Vec::new(), Vec::new());
+        let mut flushes = Vec::new();
         for one in told.drain(..) {
             match one {
                 Told::Event(row, agent, touched) => {
@@ -191,7 +191,7 @@ pub(crate) async fn run(node: Weak<Inner>, mut events: mpsc::Receiver<Told>) {
             }
         }
         if !rows.is_empty() {
-            write_rows(&node, rows).await;
+            write_rows(&node, &mut rows).await;
         }
         sign_due(&node, &mut reads, !flushes.is_empty()).await;
         for done in flushes {
@@ -229,10 +229,12 @@ fn gather(
     }
 }
 
-async fn write_rows(node: &Node, rows: Vec<AuditRow>) {
+/// Writes rows; those that cannot be written now stay for the next round, up to what may wait.
+async fn write_rows(node: &Node, rows: &mut Vec<AuditRow>) {
+    let now = rows.clone();
     let result = node
         .commit(move |batch| {
-            let mut rows = rows.clone();
+            let mut rows = now.clone();
             Box::pin(async move {
                 for row in &mut rows {
                     row.position = batch.positions(1);
@@ -242,8 +244,13 @@ async fn write_rows(node: &Node, rows: Vec<AuditRow>) {
             })
         })
         .await;
-    if let Err(error) = result {
-        tracing::error!(%error, "audit rows could not be written");
+    match result {
+        Ok(()) => rows.clear(),
+        Err(error) => {
+            let over = rows.len().saturating_sub(EVENTS_WAITING_MAX);
+            rows.drain(..over);
+            tracing::error!(%error, waiting = rows.len(), lost = over, "audit rows could not be written yet");
+        }
     }
 }
 
@@ -253,13 +260,23 @@ async fn sign_due(node: &Node, reads: &mut HashMap<(RecordId, Agent), Gathered>,
     let due = due.map(|(key, _)| key.clone()).collect::<Vec<_>>();
     for key in due {
         let Some(gathered) = reads.get_mut(&key) else { continue };
-        let lines = std::mem::take(&mut gathered.lines).into_iter().take(LINES_MAX);
-        let lines = lines.map(|((interaction, resource_type), count)| Line { interaction, resource_type, count });
+        let lines = gathered.lines.iter().take(LINES_MAX);
+        let lines = lines.map(|((interaction, resource_type), count)| Line {
+            interaction: interaction.clone(),
+            resource_type: resource_type.clone(),
+            count: *count,
+        });
         let access =
             Access { agent: key.1.clone(), from_ms: gathered.from_ms, to_ms: gathered.to_ms, lines: lines.collect() };
-        (gathered.due, gathered.signed) = (None, Some(now));
-        if let Err(error) = node.sign_access(key.0, access).await {
-            tracing::warn!(record = %key.0, %error, "reads could not be signed into the record");
+        match node.sign_access(key.0, access).await {
+            Ok(()) => {
+                gathered.lines.clear();
+                (gathered.due, gathered.signed) = (None, Some(now));
+            }
+            Err(error) => {
+                gathered.due = Some(now + FIRST);
+                tracing::warn!(record = %key.0, %error, "reads could not be signed into the record yet");
+            }
         }
     }
     reads.retain(|_, gathered| gathered.due.is_some() || gathered.signed.is_some_and(|at| at.elapsed() < COALESCE));

@@ -172,8 +172,17 @@ impl Batch {
         {
             return Ok(Some(card));
         }
-        let known = self.reader().await?.identity(who).await?;
-        Ok(known.and_then(|known| Card::decode(&known.card).ok()))
+        // A record that was asked for: its patient was named by the address, before any control body opens here.
+        let mut reader = self.reader().await?;
+        for task in reader.tasks("request").await? {
+            let Ok(body) = serde_json::from_str::<crate::requests::RequestBody>(&task.body) else { continue };
+            let address = record::address::Address::parse(&body.address).ok();
+            if address.is_some_and(|address| address.record == *record && address.patient == *who) {
+                let known = reader.identity(who).await?;
+                return Ok(known.and_then(|known| Card::decode(&known.card).ok()));
+            }
+        }
+        Ok(None)
     }
 
     /// Takes the keys of a control op that are meant for this identity, folds the record anew, and does what follows.
@@ -253,7 +262,7 @@ impl Batch {
     /// Writes down whose Patient a record is about, and what its grants let one see.
     pub(crate) async fn replay_reach(&mut self, now: &Context) -> Result<(), NodeError> {
         let me = self.node.identity.id();
-        if let Some(patient) = now.bound_to(&me) {
+        if let Some(patient) = now.local.clone() {
             let bound = now.state.custodian().is_none_or(|card| card.id() != me);
             self.set_home(Home { patient, record: now.record, bound });
         }
@@ -381,6 +390,10 @@ impl Batch {
         let own = author == me;
         if own && content.method == Method::Copy {
             self.set_copy(context.record, kind.number(), content.id, content.house_seq as i64);
+            return Ok(());
+        }
+        if !fhir::primitive::is_id(&content.id) {
+            tracing::warn!(op = %op.id(), place, "a resource whose id is none was not applied");
             return Ok(());
         }
         if content.origin != author {

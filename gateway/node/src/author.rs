@@ -37,6 +37,9 @@ impl Batch {
         let lane = Lane { author: node.identity.id(), kind: kind.lane(), instance };
         let own = lanes.iter().find(|head| head.head.lane == lane);
         let control_heads = context.state.control_heads();
+        if control_heads.len() > record::header::CONTROL_HEADS_MAX {
+            return Err(NodeError::Internal("more control heads than an op may cite"));
+        }
         let since = own.map_or(0, |head| head.lamport);
         let mut seen = Vec::new();
         if kind == Kind::Change {
@@ -135,7 +138,7 @@ impl Batch {
         let handle_key = state.genesis().map_or([0; 32], |genesis| genesis.handle_key());
         self.lanes_of_new(record);
         let control = self.append(op, (0..).zip(frames).collect()).await?;
-        let context = Arc::new(Context { record, control, state, keys, handle_key });
+        let context = Arc::new(Context { record, control, state, keys, handle_key, local: None });
         self.introduce(context.clone());
         self.set_known(&context);
         Ok(context)

@@ -18,6 +18,9 @@ use store::versions::{StoredVersion, Version};
 /// Positions one batch owns; only their order matters, and 2^63 of them last for ever.
 const POSITIONS_PER_BATCH: u64 = 1 << 24;
 
+/// Positions a control op has at least; as many derived resources may follow from it.
+const CONTROL_PLACES: usize = 1024;
+
 /// An op, the frames of it that are here by place, and its first position.
 type Appended = (Verified, Vec<(u32, Vec<u8>)>, i64);
 
@@ -186,7 +189,12 @@ impl Batch {
     /// Adds an op with the frames that are here; returns its first position.
     pub(crate) async fn append(&mut self, op: Verified, frames: Vec<(u32, Vec<u8>)>) -> Result<i64, NodeError> {
         self.gathered += 1;
-        let position = self.positions(op.entries().len());
+        // What follows from a control op stands at its places too: one Consent per grant it names.
+        let places = match op.header().lane.kind {
+            record::LaneKind::Control => op.entries().len().max(CONTROL_PLACES),
+            _ => op.entries().len(),
+        };
+        let position = self.positions(places);
         let record = op.record();
         self.lanes(&record).await?;
         let head = LaneHead { head: op.head(), lamport: op.header().lamport };

@@ -88,6 +88,13 @@ async fn serve(node: &Node, group: Vec<Job>) {
                 drop(job.done.send(Err(error)));
             }
         }
+        Err(NodeError::Unconfirmed(error)) => {
+            tracing::error!(%error, "a commit was not confirmed by the database");
+            for job in group {
+                let lost = store::StoreError::Damaged("confirmation of a commit");
+                drop(job.done.send(Err(NodeError::Unconfirmed(lost))));
+            }
+        }
         // Somebody's statement failed, or the database went away in between: each alone shows whose.
         Err(_) => {
             for job in group {
@@ -120,7 +127,12 @@ async fn together(node: &Node, group: &[Job]) -> Result<Vec<Result<(), NodeError
     if results.iter().all(Result::is_err) {
         return Ok(results);
     }
-    let moved = batch.commit().await?;
+    let moved = match batch.commit().await {
+        Ok(moved) => moved,
+        // Whether the database has it is not known: told to everyone, and run again by nobody here.
+        Err(NodeError::Store(error)) => return Err(NodeError::Unconfirmed(error)),
+        Err(error) => return Err(error),
+    };
     node.after_commit(moved);
     Ok(results)
 }

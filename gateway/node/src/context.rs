@@ -26,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) state: State,
     pub(crate) keys: Keyring,
     pub(crate) handle_key: [u8; 32],
+    /// The local Patient that is this record's subject: one that this node itself named.
+    pub(crate) local: Option<String>,
 }
 
 /// Records remembered.
@@ -83,19 +85,41 @@ impl Context {
             .collect::<Vec<_>>();
         let state = State::fold(&controls);
         let handle_key = state.genesis().map_or([0; 32], |genesis| genesis.handle_key());
-        Ok(Self { record: *record, control, state, keys, handle_key })
-    }
-
-    /// The local Patient that is this record's subject for `identity`: what its grant is bound to.
-    pub(crate) fn bound_to(&self, identity: &record::IdentityId) -> Option<String> {
-        let bound = self.bound().find(|(origin, _)| origin == identity);
-        bound.map(|(_, id)| id)
+        let local = own_binding(node, reader, record, &state).await?;
+        Ok(Self { record: *record, control, state, keys, handle_key, local })
     }
 
     /// Every (origin, Patient id) that is this record's subject.
     pub(crate) fn bound(&self) -> impl Iterator<Item = (record::IdentityId, String)> + '_ {
         self.state.grants().filter_map(|given| given.grant.bound.clone())
     }
+}
+
+/// The Patient of this node's own that a grant is bound to. Grants are others' words: only a Patient that this node
+/// wrote into the record, or named in its own request for it, is believed.
+async fn own_binding(
+    node: &Node,
+    reader: &mut Reader<'_>,
+    record: &RecordId,
+    state: &State,
+) -> Result<Option<String>, NodeError> {
+    let me = node.identity.id();
+    let bound = state.grants().filter_map(|given| given.grant.bound.as_ref());
+    let named = bound.filter(|(origin, _)| *origin == me).map(|(_, id)| id.clone()).collect::<Vec<_>>();
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let homes = reader.homes_of(record).await?;
+    if let Some(home) = homes.into_iter().find(|home| named.contains(&home.patient)) {
+        return Ok(Some(home.patient));
+    }
+    for task in reader.tasks("request").await? {
+        let Ok(body) = serde_json::from_str::<crate::requests::RequestBody>(&task.body) else { continue };
+        if body.record == record.to_string() && named.contains(&body.patient) {
+            return Ok(Some(body.patient));
+        }
+    }
+    Ok(None)
 }
 
 /// Opens the body of an op, if a key here does.

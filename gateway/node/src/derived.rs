@@ -26,11 +26,14 @@ impl Batch {
         let me = self.node.identity.id();
         let given = context.state.grants().filter(|given| given.grant.to.id() == me).cloned().collect::<Vec<_>>();
         let last_updated = self.last_updated;
-        for (at, given) in (0..).zip(&given) {
-            let patient = context.bound_to(&me).unwrap_or_default();
+        // A Consent that an op changes stands at the op's own places, so that a reindex puts it there again.
+        let mut used = 0;
+        for given in &given {
+            let patient = context.local.clone().unwrap_or_default();
             let json = consent::json(given, &patient, &context.record);
             let id = consent::id(&given.id);
-            self.put_derived("Consent", &id, json, context.control + at, last_updated).await?;
+            let changed = self.put_derived("Consent", &id, json, context.control + used, last_updated).await?;
+            used += i64::from(changed);
             if !given.grant.request.is_empty() {
                 self.answered(&given.grant.request, context).await?;
             }
@@ -61,7 +64,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Adds a version of a derived resource, unless it says what the current one says.
+    /// Adds a version of a derived resource; `false` where it says what the current one says.
     pub(crate) async fn put_derived(
         &mut self,
         kind: &str,
@@ -69,12 +72,12 @@ impl Batch {
         json: Value,
         position: i64,
         last_updated: i64,
-    ) -> Result<(), NodeError> {
+    ) -> Result<bool, NodeError> {
         let kind = ResourceType::parse(kind).ok_or(NodeError::Internal("a derived type without a name"))?;
         let json = serde_json::to_vec(&json).or(Err(NodeError::Internal("a derived resource that is no JSON")))?;
         let before = self.current(kind.number(), id).await?;
         if before.as_ref().is_some_and(|before| before.json == json) {
-            return Ok(());
+            return Ok(false);
         }
         let doc = fhir::json::Doc::parse(json.clone());
         let index = doc.map(|doc| index::rows(&doc, kind)).unwrap_or_default();
@@ -101,7 +104,7 @@ impl Batch {
             },
             before.filter(|before| before.current).map(|before| before.position),
         );
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -36,6 +36,9 @@ pub enum NodeError {
     /// The database is away or full: nothing was changed; try again later.
     #[error("the store is not available; nothing was changed")]
     Store(#[from] store::StoreError),
+    /// The database did not confirm a commit: it may or may not be there. Read before writing again.
+    #[error("the store did not confirm the write; read before writing again")]
+    Unconfirmed(store::StoreError),
     /// Another node is away.
     #[error("{0}")]
     Unreachable(String),

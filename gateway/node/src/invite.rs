@@ -249,6 +249,12 @@ impl Batch {
             grants,
             retains: kept.map(|lane| lane.head).collect(),
         };
+        let offered = default_grants(&self.node, &body.patient);
+        if !claim.grants.iter().all(|grant| offered.contains(grant)) {
+            self.end_invite(stored, body, "the patient accepted other grants than were offered; make a new invite")
+                .await?;
+            return Ok(());
+        }
         if !claim.is_accepted(&record) {
             self.end_invite(stored, body, "the patient's acceptance does not verify; make a new invite").await?;
             return Ok(());
@@ -306,7 +312,8 @@ impl Batch {
     ) -> Result<Vec<u8>, NodeError> {
         let hello: Hello = open(secret, "hello", &ask.sealed)
             .ok_or_else(|| NodeError::Forbidden("the code is not the one".to_owned()))?;
-        if !body.card.is_empty() && body.card != hello.card {
+        // A second commitment would let whoever has the code try numbers until the digits agree.
+        if !body.card.is_empty() && (body.card != hello.card || body.commit != hello.commit) {
             let message = self.end_invite(stored, body, "the code was used by two; make a new invite").await?;
             return answer(&StateAnswer { state: "ended".to_owned(), message });
         }

@@ -2,13 +2,18 @@
 //! content. Rows are computed here because a large Bundle takes milliseconds to walk, and the log's clock stays locked
 //! for as long as a transaction is open. Called by `write`.
 
+use crate::error::NodeError;
 use crate::index;
 use fhir::home::Main;
 use fhir::reference::Parts;
 use fhir::{Parsed, ResourceType};
-use record::frame::{Content, Method, Packer};
+use record::entry::FRAME_BYTES_MAX;
+use record::frame::{CONTENT_BYTES_MAX, Content, Method, Packer};
 use record::{Class, IdentityId};
 use store::versions::Index;
+
+/// What sealing adds to a frame.
+const SEAL_BYTES: usize = 16;
 
 /// A resource ready for its transaction.
 #[derive(Clone, Debug)]
@@ -28,7 +33,16 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Prepares a put of `resource` under `id`.
-    pub(crate) fn put(origin: IdentityId, resource: &Parsed, id: &str, method: Method, packer: &mut Packer) -> Self {
+    ///
+    /// # Errors
+    /// [`NodeError::TooLarge`] for what no frame holds.
+    pub(crate) fn put(
+        origin: IdentityId,
+        resource: &Parsed,
+        id: &str,
+        method: Method,
+        packer: &mut Packer,
+    ) -> Result<Self, NodeError> {
         let (kind, doc) = (resource.kind(), resource.doc());
         let references =
             fhir::reference::sites(doc).into_iter().filter_map(|site| match fhir::reference::parse(&site.text) {
@@ -36,17 +50,24 @@ impl Prepared {
                 _ => None,
             });
         let json = resource.bytes().to_vec();
-        Self {
+        let content = content(origin, kind, id, method, 0, json.clone()).encode();
+        let packed = packer.pack(&content);
+        if content.len() > CONTENT_BYTES_MAX || packed.len() + SEAL_BYTES > FRAME_BYTES_MAX {
+            let text =
+                format!("a {} has more than the {CONTENT_BYTES_MAX} bytes that one resource may have", kind.name());
+            return Err(NodeError::TooLarge(text));
+        }
+        Ok(Self {
             kind,
             id: id.to_owned(),
             method,
-            packed: packer.pack(&content(origin, kind, id, method, 0, json.clone()).encode()),
+            packed,
             json,
             class: class_of(doc, kind),
             main: fhir::home::main(doc, kind),
             references: references.collect(),
             index: index::rows(doc, kind),
-        }
+        })
     }
 
     /// Prepares a deletion.

@@ -4,6 +4,9 @@
 use crate::batch::Batch;
 use crate::error::NodeError;
 use crate::node::Node;
+use fhir::home::Main;
+use fhir::reference::Parts;
+use record::frame::Method;
 use record::{Kind, LaneKind, RecordId, Verified};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -95,11 +98,10 @@ impl Batch {
         }
         let context = self.known(record).await?;
         for (at, frame) in frames {
-            let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.resource_type == "Patient") else {
-                continue;
-            };
-            if let Ok(Some(content)) = crate::context::open_resource(op, *at, entry, frame, &context) {
-                self.set_home(Home { patient: content.id, record: *record, bound: false });
+            let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.is_resource()) else { continue };
+            let Ok(Some(content)) = crate::context::open_resource(op, *at, entry, frame, &context) else { continue };
+            if let Some(patient) = patient_of(&content) {
+                self.set_home(Home { patient, record: *record, bound: false });
                 return Ok(());
             }
         }
@@ -126,5 +128,23 @@ impl Batch {
             self.put_derived("Task", &task.id, json, task.position, task.last_updated).await?;
         }
         Ok(())
+    }
+}
+
+/// The local Patient that a resource of one's own is about.
+fn patient_of(content: &record::frame::Content) -> Option<String> {
+    if content.method == Method::Copy {
+        return None;
+    }
+    let kind = fhir::ResourceType::parse(&content.resource_type)?;
+    if kind.name() == "Patient" {
+        return Some(content.id.clone());
+    }
+    let doc = fhir::json::Doc::parse(content.json.clone()).ok()?;
+    let Main::Patients(texts) = fhir::home::main(&doc, kind) else { return None };
+    let [only] = &texts[..] else { return None };
+    match fhir::reference::parse(only) {
+        Parts::Relative { kind, id, .. } if kind.name() == "Patient" => Some(id.to_owned()),
+        _ => None,
     }
 }

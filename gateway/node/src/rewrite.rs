@@ -34,7 +34,7 @@ fn foreign_id(origin: &str, id: &str) -> String {
 
 /// The JSON of another's resource as `viewer` sees it: its references lead to what `viewer` is served.
 pub(crate) fn for_viewer(viewer: &IdentityId, author: &IdentityId, context: &Context, doc: &Doc) -> Vec<u8> {
-    let local = context.bound_to(viewer);
+    let local = context.local.clone();
     let mut edits = Vec::new();
     for site in fhir::reference::sites(doc) {
         if site.contained {

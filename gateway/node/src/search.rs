@@ -121,7 +121,10 @@ impl Node {
     }
 
     /// The statement of a conditional interaction: only what this hospital wrote, and nothing unknown is passed over.
-    pub(crate) fn condition(&self, kind: ResourceType, text: &str) -> Result<Search, NodeError> {
+    ///
+    /// A condition answers as a search does, so the token must permit one.
+    pub(crate) fn condition(&self, caller: &Caller, kind: ResourceType, text: &str) -> Result<Search, NodeError> {
+        caller.permit(kind, Interactions::SEARCH)?;
         let pairs = pairs(text);
         let query = fhir::query::parse(kind, &pairs)?;
         if let Some(issue) = query.unknown.into_iter().next() {

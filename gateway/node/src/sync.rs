@@ -133,31 +133,54 @@ impl Port {
             Standing::Stranger => return Ok(suffix),
         };
         let have = have.iter().map(|head| (head.lane, head.seq)).collect::<HashMap<_, _>>();
-        let mut position = self.first_lacked(&record, &have).await?;
+        // Control ops first: who may do what, and whose cards are whose, is known before any data.
         let mut bytes = 0;
+        for stored in Reader::from(&self.0.store).control_ops(&record).await? {
+            let lacked = have.get(&stored.op.header().lane).is_none_or(|seq| stored.op.header().seq > *seq);
+            let told = last.is_none_or(|last| context.state.reaches(&last, &stored.op.id()));
+            if lacked && told && !self.add(&context, &who, &stored, &mut suffix, &mut bytes, bytes_max).await? {
+                return Ok(suffix);
+            }
+        }
+        if last.is_some() {
+            return Ok(suffix);
+        }
+        let mut position = self.first_lacked(&record, &have).await?;
         loop {
             let rows = Reader::from(&self.0.store).ops_after(&record, position, SUFFIX_ROWS).await?;
             let Some(end) = rows.last().map(|stored| stored.position) else { return Ok(suffix) };
             for stored in rows {
                 let header = stored.op.header();
-                if have.get(&header.lane).is_some_and(|seq| header.seq <= *seq) {
-                    continue;
-                }
-                if let Some(last) = &last
-                    && (header.lane.kind != LaneKind::Control || !context.state.reaches(last, &stored.op.id()))
+                if header.lane.kind == LaneKind::Control || have.get(&header.lane).is_some_and(|seq| header.seq <= *seq)
                 {
                     continue;
                 }
-                let parcel = self.parcel(&context, &who, &stored).await?;
-                if !suffix.ops.is_empty() && bytes + parcel.len() > bytes_max {
-                    suffix.more = true;
+                if !self.add(&context, &who, &stored, &mut suffix, &mut bytes, bytes_max).await? {
                     return Ok(suffix);
                 }
-                bytes += parcel.len();
-                suffix.ops.push(parcel);
             }
             position = end;
         }
+    }
+
+    /// Adds an op to a suffix; `false` where it no longer fits.
+    async fn add(
+        &self,
+        context: &Context,
+        who: &IdentityId,
+        stored: &StoredOp,
+        suffix: &mut Suffix,
+        bytes: &mut usize,
+        bytes_max: usize,
+    ) -> Result<bool, store::StoreError> {
+        let parcel = self.parcel(context, who, stored).await?;
+        if !suffix.ops.is_empty() && *bytes + parcel.len() > bytes_max {
+            suffix.more = true;
+            return Ok(false);
+        }
+        *bytes += parcel.len();
+        suffix.ops.push(parcel);
+        Ok(true)
     }
 
     /// Just before the first op that somebody with `have` lacks.
@@ -260,7 +283,15 @@ impl Log for Port {
         }
     }
 
-    async fn apply(&self, _who: IdentityId, record: RecordId, ops: Vec<Vec<u8>>) -> Result<Applied, ApplyError> {
+    async fn apply(&self, who: IdentityId, record: RecordId, ops: Vec<Vec<u8>>) -> Result<Applied, ApplyError> {
+        let member = match self.context(&record).await {
+            Some(context) => match standing(&context, &who) {
+                Standing::In => true,
+                Standing::Out(_) => false,
+                Standing::Stranger => return Err(ApplyError::Retry("only members write into a record".to_owned())),
+            },
+            None => true,
+        };
         let mut parcels = Vec::with_capacity(ops.len());
         for bytes in &ops {
             parcels.push(Parcel::decode(bytes).map_err(|error| ApplyError::Fault(error.to_string()))?);
@@ -271,7 +302,9 @@ impl Log for Port {
         }
         let count = parcels.len();
         match self.0.apply_parcels(record, parcels).await {
-            Ok(held) => {
+            Ok(mut held) => {
+                // Whoever is not in any more learns of what it sent, and of no other lane.
+                held.retain(|head| member || sent.contains_key(&head.lane));
                 tracing::debug!(%record, count, "applied {count} ops of record {record}");
                 Ok(Applied { held, sent: sent.into_values().collect() })
             }

@@ -71,6 +71,8 @@ pub(crate) struct Step {
     pub(crate) if_match: Option<String>,
     /// Must still find what it found: for a create nothing or the one match.
     pub(crate) if_none_exist: Option<Search>,
+    /// What a conditional create of a transaction found while references were resolved: it must still hold.
+    pub(crate) planned: Option<Option<String>>,
 }
 
 /// Conditions that were resolved before the transaction and must still hold in it.
@@ -106,21 +108,22 @@ impl Node {
         match intent {
             Intent::Create { resource, if_none_exist } => {
                 caller.permit(resource.kind(), Interactions::CREATE)?;
-                let condition = if_none_exist.map(|query| self.condition(resource.kind(), &query)).transpose()?;
+                let condition =
+                    if_none_exist.map(|query| self.condition(caller, resource.kind(), &query)).transpose()?;
                 let id = crate::clock::fresh_id();
-                Ok(self.put(&resource.into_parsed(), &id, Method::Create, condition, None, packer))
+                self.put(&resource.into_parsed(), &id, Method::Create, condition, None, packer)
             }
             Intent::Update { resource, if_match } => {
                 caller.permit(resource.kind(), Interactions::UPDATE)?;
                 let id = resource.id().unwrap_or_default().to_owned();
                 self.check_local_id(resource.kind(), &id)?;
-                Ok(self.put(&resource.into_parsed(), &id, Method::Update, None, if_match, packer))
+                self.put(&resource.into_parsed(), &id, Method::Update, None, if_match, packer)
             }
             Intent::Delete { kind, id, if_match } => {
                 caller.permit(kind, Interactions::DELETE)?;
                 self.check_local_id(kind, &id)?;
                 let prepared = Prepared::delete(self.identity.id(), kind, &id, packer);
-                Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist: None })
+                Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist: None, planned: None })
             }
         }
     }
@@ -133,9 +136,9 @@ impl Node {
         if_none_exist: Option<Search>,
         if_match: Option<String>,
         packer: &mut Packer,
-    ) -> Step {
-        let prepared = Prepared::put(self.identity.id(), resource, id, method, packer);
-        Step { prepared: Arc::new(prepared), if_match, if_none_exist }
+    ) -> Result<Step, NodeError> {
+        let prepared = Prepared::put(self.identity.id(), resource, id, method, packer)?;
+        Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist, planned: None })
     }
 
     /// Refuses ids under which others' resources are served.
@@ -187,6 +190,10 @@ impl Batch {
         let name = format!("{}/{}", resource.kind.name(), resource.id);
         if let Some(search) = &step.if_none_exist {
             let mut found = self.reader().await?.search(search, 2).await?;
+            let found_id = found.first().map(|found| found.id.clone());
+            if step.planned.as_ref().is_some_and(|planned| *planned != found_id) {
+                return Err(NodeError::Conflict("a conditional create changed its meaning meanwhile".to_owned()));
+            }
             return match (found.pop(), found.is_empty()) {
                 (None, _) => Ok(Decision::Write(None)),
                 (Some(only), true) => Ok(Decision::Found(Box::new(only))),

@@ -107,6 +107,11 @@ impl From<NodeError> for PageError {
                 tracing::error!(%error, "the patient's page cannot reach its database");
                 Self::inside(StatusCode::SERVICE_UNAVAILABLE, "Your record cannot be opened just now", unchanged)
             }
+            NodeError::Unconfirmed(error) => {
+                tracing::error!(%error, "the database did not confirm what the patient's page wrote");
+                let text = "It is not sure whether this was written. Look at the page again before you repeat it.";
+                Self::inside(StatusCode::SERVICE_UNAVAILABLE, "Your record did not answer in time", text)
+            }
             NodeError::Internal(rule) => {
                 tracing::error!(rule, "an internal rule failed under the patient's page");
                 Self::inside(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong in this program", unchanged)

@@ -117,7 +117,7 @@ impl From<NodeError> for ApiError {
             NodeError::TooLarge(_) => Self::too_large(text),
             NodeError::Unreachable(_) => Self::new(S::BAD_GATEWAY, Code::Transient, text),
             NodeError::Stopping => Self::busy(Code::Transient, text, 5),
-            NodeError::Store(cause) => {
+            NodeError::Store(cause) | NodeError::Unconfirmed(cause) => {
                 tracing::error!(error = %chain(&cause), "the store failed a request");
                 Self::busy(Code::NoStore, text, 5)
             }

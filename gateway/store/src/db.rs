@@ -127,7 +127,7 @@ macro_rules! bind {
             query = match value {
                 Value::Int(value) => query.bind(*value),
                 Value::Real(value) => query.bind(*value),
-                Value::Text(value) => query.bind(value.clone()),
+                Value::Text(value) => query.bind(crate::table::without_nul(value.clone())),
                 Value::Bytes(value) => query.bind(value.clone()),
                 Value::Null => query.bind(Option::<String>::None),
             };

@@ -114,6 +114,11 @@ impl Table {
     }
 }
 
+/// Postgres has no NUL in a TEXT: both databases hold the replacement character instead.
+pub(crate) fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{FFFD}") } else { text }
+}
+
 fn int(value: Value) -> i64 {
     if let Value::Int(value) = value { value } else { 0 }
 }
@@ -123,7 +128,7 @@ fn real(value: Value) -> f64 {
 }
 
 fn text(value: Value) -> String {
-    if let Value::Text(value) = value { value } else { String::new() }
+    if let Value::Text(value) = value { without_nul(value) } else { String::new() }
 }
 
 fn bytes(value: Value) -> Vec<u8> {

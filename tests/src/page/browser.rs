@@ -143,7 +143,8 @@ impl Browser {
             }
         }
         // What is folded away is opened first.
-        let folded = format!("details:not([open]):has({pick}) > summary");
+        let (around, form) = pick.rsplit_once(' ').unwrap_or(("main", pick));
+        let folded = format!("{around} details:not([open]):has({form}) > summary");
         if self.find(&folded).await.is_ok() {
             self.click(&folded).await?;
         }

@@ -46,7 +46,7 @@ impl Node {
                 names.insert(url.clone(), format!("{}/{}", draft.kind.name(), draft.id));
             }
         }
-        let resolved = self.conditions(&drafts, &mut names).await?;
+        let resolved = self.conditions(caller, &drafts, &mut names).await?;
         let node = self.clone();
         // Validation and compression of a large Bundle take long enough to hold up other requests of this thread.
         let work = tokio::task::spawn_blocking(move || {
@@ -115,7 +115,7 @@ impl Node {
                 same_kind(kind, resource.kind(), place)?;
                 let fresh = crate::clock::fresh_id();
                 let condition = match &request.if_none_exist {
-                    Some(text) => Some(self.existing(kind, text).await?),
+                    Some(text) => Some(self.existing(caller, kind, text).await?),
                     None => None,
                 };
                 let id = condition.as_ref().and_then(|(_, found)| found.clone()).unwrap_or(fresh);
@@ -141,8 +141,13 @@ impl Node {
     }
 
     /// The one match of a conditional create, if there is one by now.
-    async fn existing(&self, kind: ResourceType, text: &str) -> Result<(Search, Option<String>), NodeError> {
-        let search = self.condition(kind, text)?;
+    async fn existing(
+        &self,
+        caller: &Caller,
+        kind: ResourceType,
+        text: &str,
+    ) -> Result<(Search, Option<String>), NodeError> {
+        let search = self.condition(caller, kind, text)?;
         let found = Reader::from(&self.store).search(&search, 2).await?;
         match &found[..] {
             [] => Ok((search, None)),
@@ -154,6 +159,7 @@ impl Node {
     /// Resolves the conditional references of all entries, each text once.
     async fn conditions(
         &self,
+        caller: &Caller,
         drafts: &[Draft],
         names: &mut HashMap<String, String>,
     ) -> Result<Vec<Resolved>, NodeError> {
@@ -165,7 +171,7 @@ impl Node {
                     continue;
                 }
                 let place = format!("Bundle.entry[{}].resource", draft.at);
-                let search = self.condition(kind, query).map_err(|error| located(error, &place))?;
+                let search = self.condition(caller, kind, query).map_err(|error| located(error, &place))?;
                 let found = Reader::from(&self.store).search(&search, 2).await?;
                 let [only] = &found[..] else {
                     let text = format!(
@@ -186,7 +192,12 @@ impl Node {
     fn step(&self, draft: &mut Draft, names: &HashMap<String, String>, packer: &mut Packer) -> Result<Step, NodeError> {
         let Some(resource) = draft.resource.take() else {
             let prepared = Prepared::delete(self.identity.id(), draft.kind, &draft.id, packer);
-            return Ok(Step { prepared: Arc::new(prepared), if_match: draft.if_match.take(), if_none_exist: None });
+            return Ok(Step {
+                prepared: Arc::new(prepared),
+                if_match: draft.if_match.take(),
+                if_none_exist: None,
+                planned: None,
+            });
         };
         let place = format!("Bundle.entry[{}].resource", draft.at);
         let (mut edits, mut faults) = (Vec::new(), Outcome::default());
@@ -214,7 +225,9 @@ impl Node {
         };
         let valid = fhir::validate::check(resource).map_err(|outcome| outcome.within(&place))?;
         let condition = draft.condition.as_ref().map(|(search, _)| search.clone());
-        Ok(self.put(&valid.into_parsed(), &draft.id, draft.method, condition, draft.if_match.take(), packer))
+        let planned = draft.condition.as_ref().map(|(_, found)| found.clone());
+        let step = self.put(&valid.into_parsed(), &draft.id, draft.method, condition, draft.if_match.take(), packer)?;
+        Ok(Step { planned, ..step })
     }
 }
 

@@ -108,7 +108,8 @@ impl Batch {
         let (key_name, key) = current_key(&context, &Level::Control).ok_or(NO_KEY)?;
         let mut frames = vec![DraftFrame::Body { body: Body::Agent(agent.clone()), key_name, key: Some(key) }];
         for at in &group.steps {
-            frames.push(self.frame(&context, &steps[*at].prepared)?);
+            let class = class_in(&steps[*at], &decisions[*at]);
+            frames.push(self.frame(&context, &steps[*at].prepared, class)?);
         }
         let first_copy = frames.len();
         let mut copies = Vec::new();
@@ -142,7 +143,7 @@ impl Batch {
                     record: context.record,
                     origin: self.node.identity.id(),
                     own: true,
-                    class: step.prepared.class,
+                    class: class_in(step, &decisions[*at]),
                     method: step.prepared.method as u8,
                     current: true,
                     lamport: authored.op.header().lamport,
@@ -165,14 +166,14 @@ impl Batch {
         Ok(())
     }
 
-    fn frame(&self, context: &Context, resource: &Prepared) -> Result<DraftFrame, NodeError> {
-        let level = Level::Type(resource.class, resource.kind.name().to_owned());
+    fn frame(&self, context: &Context, resource: &Prepared, class: Class) -> Result<DraftFrame, NodeError> {
+        let level = Level::Type(class, resource.kind.name().to_owned());
         let (key_name, key) = current_key(context, &level).ok_or(NO_KEY)?;
         Ok(DraftFrame::Resource {
             kind: if resource.method == Method::Delete { FrameKind::Delete } else { FrameKind::Put },
             resolves: false,
             resource_type: resource.kind.name().to_owned(),
-            class: resource.class,
+            class,
             handle: handle(&context.handle_key, &self.node.identity.id(), resource.kind.name(), &resource.id),
             key_name,
             key,
@@ -244,6 +245,14 @@ impl Batch {
 
 /// A member who may write but lost its key is told, instead of writing what nobody can open.
 const NO_KEY: NodeError = NodeError::Internal("the key of the current epoch is not here");
+
+/// A deletion is told to those who could read what is deleted, and to nobody else.
+fn class_in(step: &Step, decision: &Decision) -> Class {
+    match decision {
+        Decision::Write(Some(before)) if step.prepared.method == Method::Delete => before.class,
+        _ => step.prepared.class,
+    }
+}
 
 fn answer(batch: &Batch, step: &Step, decision: &Decision) -> Written {
     let changed = matches!(decision, Decision::Write(_));
