@@ -194,11 +194,13 @@ fn instant(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
 }
 
-/// `chartwell verify` of a process's folder, then `reindex`, which must leave the counts as they were.
+/// Ends a process, since a running one still writes down who read; then `chartwell verify` of its folder, and `reindex`,
+/// which must leave the counts as they were.
 ///
 /// # Errors
 /// There is a fault, or the counts differ.
-pub async fn verify_and_reindex(process: &Process) -> anyhow::Result<()> {
+pub async fn verify_and_reindex(process: &mut Process) -> anyhow::Result<()> {
+    process.stop().await?;
     let before = process.verify().await?;
     run(&["reindex", "--data", &process.data.display().to_string()]).await?;
     let after = process.verify().await?;

@@ -119,8 +119,7 @@ async fn the_fixtures_read_back_as_they_were_sent() -> anyhow::Result<()> {
         for path in files(&fixtures().join("examples"))? {
             put(&fhir, &path).await?;
         }
-        process.stop().await?;
-        house::verify_and_reindex(&process).await?;
+        house::verify_and_reindex(&mut process).await?;
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ async fn walk(database: Database, mut page: Page) -> anyhow::Result<()> {
     walk.the_patient_takes_it_back().await?;
     walk.everything_is_told().await?;
     walk.who_was_away_catches_up().await?;
-    for process in [&walk.house.a, &walk.house.b, &walk.house.patient] {
+    for process in [&mut walk.house.a, &mut walk.house.b, &mut walk.house.patient] {
         house::verify_and_reindex(process).await?;
     }
     Ok(())

@@ -74,8 +74,7 @@ async fn rounds(database: Database, mut seed: u64) -> anyhow::Result<()> {
         check(&Fhir::new(&process.text("fhir"), &first.token), &patient, &told).await?;
         process.verify().await?;
     }
-    process.stop().await?;
-    house::verify_and_reindex(&process).await
+    house::verify_and_reindex(&mut process).await
 }
 
 /// Writes until the gateway is gone: a single Observation, then a transaction, and so on.

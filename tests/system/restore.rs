@@ -77,7 +77,7 @@ async fn a_restored_database_does_not_fork() -> anyhow::Result<()> {
     // It goes on where it was: no second op takes a number that the patient's node knows already.
     house::create(fhir, observation(&patient, "After the restore")).await?;
     written(&mut page, before + 6).await;
-    for process in [&house.a, &house.patient] {
+    for process in [&mut house.a, &mut house.patient] {
         house::verify_and_reindex(process).await?;
     }
     let log = std::fs::read_to_string(house.patient.data.join("log.txt"))?;

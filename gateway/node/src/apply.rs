@@ -3,7 +3,7 @@
 //! `sync`, and by `reindex` for the second half.
 
 use crate::batch::Batch;
-use crate::context::{Context, open_resource, seal_of};
+use crate::context::{Context, counts, open_resource, seal_of};
 use crate::error::NodeError;
 use crate::index;
 use crate::node::{Node, Role};
@@ -13,7 +13,6 @@ use record::entry::{FrameKind, wrap_handle};
 use record::frame::{Content, Method, unpack};
 use record::identity::Card;
 use record::keys::decode_items;
-use record::state::Judgement;
 use record::{Head, IdentityId, Kind, LaneKind, Op, OpId, Parcel, RecordId, Verified, verify};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -344,7 +343,7 @@ impl Batch {
         journal: &HashMap<(OpId, u32), (i64, i64)>,
     ) -> Result<(), NodeError> {
         let own = op.header().lane.author == self.node.identity.id();
-        let judged = context.state.judge(&op.id(), op.header(), op.entries());
+        let counts = own || counts(&mut self.reader().await?, context, op).await?;
         let frames = frames.iter().map(|(at, frame)| (*at, frame.as_slice())).collect::<BTreeMap<_, _>>();
         for (at, entry) in (0_u32..).zip(op.entries()) {
             if !entry.is_resource() {
@@ -360,7 +359,7 @@ impl Batch {
                 });
                 continue;
             };
-            if !own && judged != Judgement::Counts {
+            if !counts {
                 continue;
             }
             match open_resource(op, at, entry, frame, context) {
@@ -553,7 +552,7 @@ impl Batch {
         journal: &HashMap<(OpId, u32), (i64, i64)>,
     ) -> Result<(), NodeError> {
         let own = op.header().lane.author == self.node.identity.id();
-        if !own && context.state.judge(&op.id(), op.header(), op.entries()) != Judgement::Counts {
+        if !own && !counts(&mut self.reader().await?, context, op).await? {
             return Ok(());
         }
         for (at, frame) in frames {

@@ -7,7 +7,7 @@ use record::body::Body;
 use record::entry::{FrameKind, KeyName};
 use record::frame::{Content, Place, unpack};
 use record::keys::{KeyItem, Keyring, Level};
-use record::state::Control;
+use record::state::{Control, Judgement};
 use record::{CodecError, Entry, Identity, Lane, LaneKind, Op, OpId, RecordId, State};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -184,6 +184,28 @@ pub(crate) fn open_resource(
         return record::cbor::refuse("3.6", "a frame that contradicts its entry");
     }
     Ok(Some(content))
+}
+
+/// Whether a change counts: judged by the state, and where its lane has forked, reached from the head that a line keeps.
+pub(crate) async fn counts(reader: &mut Reader<'_>, context: &Context, op: &Op) -> Result<bool, NodeError> {
+    let header = op.header();
+    if context.state.judge(&op.id(), header, op.entries()) != Judgement::Counts {
+        return Ok(false);
+    }
+    for head in context.state.kept_heads(header) {
+        if reader.lane_at(&context.record, &header.lane, header.seq).await?.len() < 2 {
+            continue;
+        }
+        let mut at = Some(head.id);
+        while let Some(id) = at.filter(|id| *id != op.id()) {
+            let before = reader.op(&id).await?;
+            at = before.filter(|before| before.op.header().seq > header.seq).and_then(|before| before.op.header().previous);
+        }
+        if at.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Node {

@@ -1,7 +1,7 @@
 //! Verify: every op, frame and index row checked against the rules and against each other. Changes nothing. Called by
 //! `cli`.
 
-use crate::context::{Context, open_resource};
+use crate::context::{Context, counts, open_resource};
 use crate::error::NodeError;
 use crate::index;
 use crate::node::Node;
@@ -187,8 +187,7 @@ impl Walk<'_> {
                     continue;
                 }
             };
-            let counts =
-                own || context.state.judge(&op.id(), op.header(), op.entries()) == record::state::Judgement::Counts;
+            let counts = own || counts(&mut Reader::from(&self.node.store), &context, op).await?;
             if !counts || (own && content.method == Method::Copy) || content.origin != op.header().lane.author {
                 continue;
             }

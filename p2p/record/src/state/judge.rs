@@ -4,7 +4,7 @@
 use super::{Line, State};
 use crate::entry::{Class, Entry, FrameKind};
 use crate::header::{Authority, Header};
-use crate::id::{Lane, LaneKind, OpId};
+use crate::id::{Head, Lane, LaneKind, OpId};
 use crate::scope::{Interactions, Permit};
 
 /// What the state says of a data op.
@@ -51,6 +51,19 @@ impl State {
                 Judgement::Counts
             }
         }
+    }
+
+    /// The heads that lines drawn through this op's lane keep. Where a lane has forked, only what `previous` reaches from
+    /// them is kept (rule 6.3): the caller, who holds the ops, walks it.
+    pub fn kept_heads(&self, header: &Header) -> Vec<Head> {
+        let lines = match header.authority {
+            Authority::Grant(grant) => self.lines.get(&grant).map_or(&[][..], Vec::as_slice),
+            Authority::Genesis if self.custodian().is_some_and(|card| card.id() == header.lane.author) => {
+                self.claim_line.as_slice()
+            }
+            Authority::Genesis => &[],
+        };
+        lines.iter().filter_map(|line| line.retains.get(&header.lane).copied()).collect()
     }
 
     fn judge_own(&self, id: &OpId, header: &Header, past: &std::collections::BTreeSet<usize>) -> Judgement {
