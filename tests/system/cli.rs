@@ -139,7 +139,7 @@ async fn verify_finds_damage() -> anyhow::Result<()> {
             "DELETE FROM cache_versions WHERE position = (SELECT max(position) FROM cache_versions)",
             "UPDATE log_frames SET bytes = (SELECT signature FROM log_ops ORDER BY position LIMIT 1) WHERE place = 1",
             "UPDATE log_ops SET signature = (SELECT signature FROM log_ops ORDER BY position LIMIT 1)",
-            "DELETE FROM log_ops WHERE position = (SELECT min(position) FROM log_ops WHERE kind = 1)",
+            "DELETE FROM log_ops WHERE position = (SELECT max(position) FROM log_ops WHERE kind = 1)",
         ];
         for damage in damages {
             let folder = TempDir::new()?;

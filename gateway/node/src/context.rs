@@ -199,7 +199,9 @@ pub(crate) async fn counts(reader: &mut Reader<'_>, context: &Context, op: &Op) 
         let mut at = Some(head.id);
         while let Some(id) = at.filter(|id| *id != op.id()) {
             let before = reader.op(&id).await?;
-            at = before.filter(|before| before.op.header().seq > header.seq).and_then(|before| before.op.header().previous);
+            at = before
+                .filter(|before| before.op.header().seq > header.seq)
+                .and_then(|before| before.op.header().previous);
         }
         if at.is_none() {
             return Ok(false);

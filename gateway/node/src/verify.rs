@@ -32,7 +32,7 @@ pub struct Report {
     pub access_ops: u64,
     /// Change ops.
     pub change_ops: u64,
-    /// Frames that are here.
+    /// Frames of change ops that are here.
     pub frames: u64,
     /// Versions.
     pub versions: u64,
@@ -87,6 +87,11 @@ impl Node {
                 walk.op(stored).await?;
             }
         }
+        for (what, count) in self.store.orphans().await? {
+            if count > 0 {
+                walk.report.fault(format!("{count} {what} belong to ops that are not in the log"));
+            }
+        }
         let (versions, index_rows) = self.store.row_counts().await?;
         (walk.report.versions, walk.report.index_rows) = (versions as u64, index_rows as u64);
         Ok(walk.report)
@@ -103,7 +108,10 @@ impl Walk<'_> {
         }
         let mut reader = Reader::from(&self.node.store);
         let frames = reader.frames(&op.id()).await?;
-        self.report.frames += frames.len() as u64;
+        // Reads add access ops of their own: the frames counted are those of changes, so that looking changes no count.
+        if op.header().lane.kind == LaneKind::Change {
+            self.report.frames += frames.len() as u64;
+        }
         for (at, frame) in &frames {
             if !op.entries().get(*at as usize).is_some_and(|entry| record::frame::matches(entry, frame)) {
                 self.report.fault(format!("op {}: frame {at} is not the signed one (rule 3.6)", op.id()));

@@ -87,7 +87,7 @@ impl Reader<'_> {
     /// [`StoreError`].
     pub async fn shared_records(&mut self, own: &IdentityId) -> Result<Vec<KnownRecord>, StoreError> {
         let sql = "SELECT record, purpose, authority, control FROM cache_records WHERE authority <> $1 OR purpose = 2 \
-                   OR EXISTS (SELECT 1 FROM log_ops o WHERE o.record = cache_records.record AND o.kind = 3)";
+                   OR EXISTS (SELECT 1 FROM log_ops o WHERE o.record = cache_records.record AND o.kind IN (3, 6))";
         let mut rows = self.fetch(sql, &[own.bytes().into()]).await?;
         rows.iter_mut().map(known).collect()
     }

@@ -505,6 +505,25 @@ impl Store {
         Ok((versions.first().map_or(0, |row| row.int(0)), index))
     }
 
+    /// Rows of each kind whose op is not in the log: something was lost from under them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn orphans(&self) -> Result<Vec<(&'static str, i64)>, StoreError> {
+        let none = "NOT EXISTS (SELECT 1 FROM log_ops o WHERE o.id = t.";
+        let mut found = Vec::new();
+        for (what, sql) in [
+            ("frames", format!("SELECT COUNT(*) FROM log_frames t WHERE {none}op)")),
+            ("versions", format!("SELECT COUNT(*) FROM cache_versions t WHERE t.seal <> $1 AND {none}op)")),
+            ("heads of lanes", format!("SELECT COUNT(*) FROM cache_lanes t WHERE {none}id)")),
+        ] {
+            let args = if what == "versions" { vec![Value::Bytes(Vec::new())] } else { Vec::new() };
+            let rows = self.fetch(sql, &args).await?;
+            found.push((what, rows.first().map_or(0, |row| row.int(0))));
+        }
+        Ok(found)
+    }
+
     /// The index rows of the version at `position`, in a fixed order, so that they can be compared.
     ///
     /// # Errors
