@@ -1,5 +1,5 @@
 //! The hospital's side: FHIR R4 over HTTP, SMART Backend Services, health and metrics. A request comes in through
-//! [`app`]'s `edge`, `dispatch` finds its row in `routes`, one file under `interaction` or `operation` answers it.
+//! [`app()`]'s `edge`, `dispatch` finds its row in `routes`, one file under `interaction` or `operation` answers it.
 //! What a resource is and may be is `fhir`'s and `node`'s business. Called by `cli`.
 
 mod answer;

@@ -56,7 +56,7 @@ pub(crate) async fn write(to: &mut (impl AsyncWrite + Unpin), encoded: &[u8]) ->
     within(SILENCE_MAX, to.flush()).await
 }
 
-/// Writes one message as [`write`] does.
+/// Writes one message as [`write()`] does.
 pub(crate) async fn send(to: &mut (impl AsyncWrite + Unpin), message: &Message) -> Result<(), PipeError> {
     write(to, &wire::encode(message)).await
 }
