@@ -158,7 +158,7 @@ async fn verify_finds_damage() -> anyhow::Result<()> {
             ensure!(is_count(lines[lines.len() - 2], &["control ops", "access ops"]), "{clean}");
             ensure!(is_count(lines[lines.len() - 1], &["change ops", "frames", "versions", "index rows"]), "{clean}");
             let store = Store::open(&url).await?;
-            ensure!(store.damage(damage).await? > 0, "{damage} touches nothing");
+            ensure!(store.run(damage).await? > 0, "{damage} touches nothing");
             store.close().await;
             let (code, said) = refused(&["verify", "--data", &text(&data)]).await.context(damage)?;
             ensure!(code == 1 && said.contains("fault:"), "{database:?}, {damage}: {code} {said}");

@@ -60,6 +60,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         if clients == 1 {
             let bytes = place.bytes_on_disk().await? as f64 / resources as f64;
             figures.push(Figure { what: "bytes on disk".into(), ours: bytes, unit: "bytes/resource", limit: None });
+            place.analyze().await?;
             figures.extend(requests::reads(&place, args.requests).await?);
             figures.push(requests::search(&place, args.requests).await?);
             figures.extend(requests::creates(&place, args.requests).await?);

@@ -175,11 +175,7 @@ pub(crate) async fn run(node: Weak<Inner>, mut events: mpsc::Receiver<Told>) {
     let mut reads = HashMap::<(RecordId, Agent), Gathered>::new();
     let (mut told, mut rows) = (Vec::new(), Vec::new());
     loop {
-        let wait = tokio::time::timeout(GATHER, events.recv_many(&mut told, ROWS_MAX)).await;
-        let Some(node) = node.upgrade().map(Node) else { return };
-        if wait == Ok(0) {
-            return;
-        }
+        let Some(node) = gather_events(&node, &mut events, &mut told).await else { return };
         let mut flushes = Vec::new();
         for one in told.drain(..) {
             match one {
@@ -199,6 +195,23 @@ pub(crate) async fn run(node: Weak<Inner>, mut events: mpsc::Receiver<Told>) {
             done.send(()).ok();
         }
     }
+}
+
+/// Waits for events and lets more come for a moment, so that many share a transaction; at the latest after [`GATHER`] it
+/// returns, also without any, since signed reads may be due. `None` ends the worker.
+async fn gather_events(node: &Weak<Inner>, events: &mut mpsc::Receiver<Told>, told: &mut Vec<Told>) -> Option<Node> {
+    let until = Instant::now() + GATHER;
+    let is_flush = |one: &Told| matches!(one, Told::Flush(_));
+    while told.len() < ROWS_MAX && !told.last().is_some_and(is_flush) {
+        let before = told.len();
+        match tokio::time::timeout_at(until, events.recv_many(told, ROWS_MAX - before)).await {
+            Ok(0) => return None,
+            Ok(_) if told[before..].iter().any(is_flush) => break,
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    node.upgrade().map(Node)
 }
 
 fn gather(

@@ -14,6 +14,10 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+/// Smallest answer that is compressed: below it gzip costs more time than the bytes it saves, which fit a packet or two.
+const GZIP_BYTES_MIN: u64 = 4096;
 
 /// What all requests share; cloning shares it.
 #[derive(Clone)]
@@ -74,6 +78,6 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .fallback(dispatch::nothing_here)
         .method_not_allowed_fallback(dispatch::other_method)
         .layer(from_fn_with_state(app.clone(), edge::around))
-        .layer(CompressionLayer::new().gzip(true))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
         .with_state(app)
 }

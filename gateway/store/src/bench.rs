@@ -25,11 +25,11 @@ pub async fn fresh_database(url: &str, name: &str) -> Result<String, StoreError>
 }
 
 impl Store {
-    /// Runs `sql` as it is, for tests that damage a database on purpose.
+    /// Runs `sql` as it is: tests damage a database with it on purpose, benches refresh its statistics.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn damage(&self, sql: &str) -> Result<u64, StoreError> {
+    pub async fn run(&self, sql: &str) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         let changed = tx.execute(sql, &[]).await?;
         tx.commit().await?;

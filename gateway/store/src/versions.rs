@@ -383,10 +383,8 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub async fn current(&mut self, kind: u16, id: &str) -> Result<Option<StoredVersion>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM cache_versions v {FRAME} WHERE v.type = $1 AND v.id = $2 AND v.current = 1 \
-             ORDER BY v.position DESC LIMIT 1"
-        );
+        let sql =
+            format!("SELECT {COLUMNS} FROM cache_versions v {FRAME} WHERE v.type = $1 AND v.id = $2 AND v.current = 1");
         let mut rows = self.fetch(sql, &[kind.into(), id.into()]).await?;
         rows.first_mut().map(stored).transpose()
     }

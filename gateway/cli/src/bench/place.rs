@@ -55,7 +55,15 @@ impl Place {
         let router = server::app(server::Settings::new(&base), node.clone());
         tokio::spawn(server::serve(listener, router, std::future::pending()));
         let base = format!("{base}/fhir");
-        Ok(Self { node, base, token, http: reqwest::Client::new(), url, folder, server: server.map(str::to_owned) })
+        Ok(Self {
+            node,
+            base,
+            token,
+            http: reqwest::Client::builder().gzip(false).build()?,
+            url,
+            folder,
+            server: server.map(str::to_owned),
+        })
     }
 
     /// A store of its own on this database, for bare statements.
@@ -73,6 +81,14 @@ impl Place {
         from.close().await;
         into.close().await;
         Ok(rate(resources, took))
+    }
+
+    /// Gives the database its statistics now, as its own maintenance does within minutes of a load.
+    pub(crate) async fn analyze(&self) -> anyhow::Result<()> {
+        let store = self.store().await?;
+        store.run("ANALYZE").await?;
+        store.close().await;
+        Ok(())
     }
 
     /// Bytes of the database.
