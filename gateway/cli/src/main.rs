@@ -10,6 +10,7 @@ mod logs;
 mod patient_node;
 mod ready;
 mod reindex;
+mod service;
 mod stop;
 mod token;
 mod verify;
@@ -31,9 +32,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a hospital's gateway: FHIR over HTTP, its records, its peers.
-    Gateway(gateway::Args),
+    Gateway(service::Args),
     /// Run a patient's node and its page.
-    Patient(patient_node::Args),
+    Patient(service::Args),
     /// Two hospitals and a patient on this machine, with sample data and lines to paste.
     Demo(demo::Args),
     /// Register the software that may call a gateway.

@@ -98,12 +98,7 @@ impl Node {
             return Ok(results);
         }
         let written = self.write_steps(caller, plan.steps, plan.resolved).await?;
-        for ((at, assumed), written) in plan.entries.into_iter().zip(written) {
-            if assumed.is_some_and(|assumed| assumed != written.id) {
-                return Err(NodeError::Internal(
-                    "a conditional create that changed its meaning in its own transaction",
-                ));
-            }
+        for (at, written) in plan.entries.into_iter().zip(written) {
             results[at] = Some(EntryResult::Written(written));
         }
         Ok(results)

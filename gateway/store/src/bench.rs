@@ -2,7 +2,9 @@
 //! by `chartwell bench` and by tests.
 
 use crate::db::{Store, StoreError, Value};
-use crate::table::{Kind, Table};
+use crate::ops::{FRAMES, OPS};
+use crate::table::Table;
+use crate::versions::{DATES, NUMBERS, REFERENCES, STRINGS, TOKENS, VERSIONS};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 /// Makes a database of this name beside the one at `url`, dropping one that is there, and returns its URL.
@@ -43,7 +45,7 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn bare_insert(&self, into: &Store, frames_per_commit: usize) -> Result<u64, StoreError> {
         let mut written = 0;
-        for (name, columns) in TABLES {
+        for Table { name, columns, .. } in TABLES {
             let list = columns.iter().map(|(column, _)| *column).collect::<Vec<_>>().join(", ");
             let rows = self.fetch(format!("SELECT {list} FROM {name}"), &[]).await?;
             let rows = rows.into_iter().map(|row| row.0).collect::<Vec<Vec<Value>>>();
@@ -90,92 +92,5 @@ impl Store {
     }
 }
 
-/// The tables that a write fills, with the columns that carry its weight.
-const TABLES: [(&str, &[(&str, Kind)]); 8] = [
-    (
-        "log_ops",
-        &[
-            ("id", Kind::Bytes),
-            ("record", Kind::Bytes),
-            ("author", Kind::Bytes),
-            ("lane_kind", Kind::Int),
-            ("lane_instance", Kind::Int),
-            ("seq", Kind::Int),
-            ("lamport", Kind::Int),
-            ("kind", Kind::Int),
-            ("position", Kind::Int),
-            ("last_updated", Kind::Int),
-            ("header", Kind::Bytes),
-            ("signature", Kind::Bytes),
-            ("entries", Kind::Bytes),
-        ],
-    ),
-    ("log_frames", &[("op", Kind::Bytes), ("place", Kind::Int), ("bytes", Kind::Bytes)]),
-    (
-        "cache_versions",
-        &[
-            ("position", Kind::Int),
-            ("type", Kind::Int),
-            ("id", Kind::Text),
-            ("version", Kind::Text),
-            ("op", Kind::Bytes),
-            ("place", Kind::Int),
-            ("record", Kind::Bytes),
-            ("origin", Kind::Bytes),
-            ("own", Kind::Int),
-            ("class", Kind::Int),
-            ("method", Kind::Int),
-            ("current", Kind::Int),
-            ("lamport", Kind::Int),
-            ("last_updated", Kind::Int),
-            ("seal", Kind::Bytes),
-            ("json", Kind::Bytes),
-        ],
-    ),
-    (
-        "cache_token",
-        &[
-            ("type", Kind::Int),
-            ("param", Kind::Int),
-            ("code", Kind::Text),
-            ("system", Kind::Text),
-            ("position", Kind::Int),
-        ],
-    ),
-    (
-        "cache_string",
-        &[
-            ("type", Kind::Int),
-            ("param", Kind::Int),
-            ("normal", Kind::Text),
-            ("exact", Kind::Text),
-            ("position", Kind::Int),
-        ],
-    ),
-    (
-        "cache_date",
-        &[("type", Kind::Int), ("param", Kind::Int), ("low", Kind::Int), ("high", Kind::Int), ("position", Kind::Int)],
-    ),
-    (
-        "cache_reference",
-        &[
-            ("type", Kind::Int),
-            ("param", Kind::Int),
-            ("target", Kind::Text),
-            ("kind", Kind::Int),
-            ("position", Kind::Int),
-        ],
-    ),
-    (
-        "cache_number",
-        &[
-            ("type", Kind::Int),
-            ("param", Kind::Int),
-            ("low", Kind::Real),
-            ("high", Kind::Real),
-            ("system", Kind::Text),
-            ("code", Kind::Text),
-            ("position", Kind::Int),
-        ],
-    ),
-];
+/// The tables that a write fills.
+const TABLES: [&Table; 8] = [&OPS, &FRAMES, &VERSIONS, &TOKENS, &STRINGS, &DATES, &REFERENCES, &NUMBERS];

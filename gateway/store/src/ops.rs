@@ -4,7 +4,7 @@ use crate::db::{Reader, Row, Store, StoreError, Tx, Value};
 use crate::table::{Kind, Table};
 use record::{Head, IdentityId, Lane, LaneKind, Op, OpId, RecordId, Verified};
 
-const OPS: Table = Table {
+pub(crate) const OPS: Table = Table {
     name: "log_ops",
     columns: &[
         ("id", Kind::Bytes),
@@ -23,7 +23,7 @@ const OPS: Table = Table {
     ],
     suffix: "",
 };
-const FRAMES: Table = Table {
+pub(crate) const FRAMES: Table = Table {
     name: "log_frames",
     columns: &[("op", Kind::Bytes), ("place", Kind::Int), ("bytes", Kind::Bytes)],
     suffix: "ON CONFLICT (op, place) DO NOTHING",

@@ -5,7 +5,7 @@ use crate::db::{Reader, Row, Store, StoreError, Tx, Value};
 use crate::table::{Kind, Table};
 use record::{Class, IdentityId, OpId, RecordId};
 
-const VERSIONS: Table = Table {
+pub(crate) const VERSIONS: Table = Table {
     name: "cache_versions",
     columns: &[
         ("position", Kind::Int),
@@ -27,7 +27,7 @@ const VERSIONS: Table = Table {
     ],
     suffix: "",
 };
-const TOKENS: Table = Table {
+pub(crate) const TOKENS: Table = Table {
     name: "cache_token",
     columns: &[
         ("type", Kind::Int),
@@ -38,7 +38,7 @@ const TOKENS: Table = Table {
     ],
     suffix: "",
 };
-const STRINGS: Table = Table {
+pub(crate) const STRINGS: Table = Table {
     name: "cache_string",
     columns: &[
         ("type", Kind::Int),
@@ -49,7 +49,7 @@ const STRINGS: Table = Table {
     ],
     suffix: "",
 };
-const DATES: Table = Table {
+pub(crate) const DATES: Table = Table {
     name: "cache_date",
     columns: &[
         ("type", Kind::Int),
@@ -60,7 +60,7 @@ const DATES: Table = Table {
     ],
     suffix: "",
 };
-const REFERENCES: Table = Table {
+pub(crate) const REFERENCES: Table = Table {
     name: "cache_reference",
     columns: &[
         ("type", Kind::Int),
@@ -71,7 +71,7 @@ const REFERENCES: Table = Table {
     ],
     suffix: "",
 };
-const NUMBERS: Table = Table {
+pub(crate) const NUMBERS: Table = Table {
     name: "cache_number",
     columns: &[
         ("type", Kind::Int),

@@ -20,8 +20,8 @@ use store::search::Search;
 /// What a transaction will do.
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
-    /// Per step: its entry, and the id its conditional create is assumed to find.
-    pub(super) entries: Vec<(usize, Option<String>)>,
+    /// Per step: its entry.
+    pub(super) entries: Vec<usize>,
     pub(super) resolved: Vec<Resolved>,
 }
 
@@ -62,9 +62,7 @@ impl Node {
                 faults.issues.truncate(fhir::validate::ISSUES_MAX);
                 return Err(NodeError::Invalid(faults));
             }
-            let entries = drafts.iter().map(|draft| {
-                (draft.at, draft.condition.as_ref().map(|(_, found)| found.clone().unwrap_or_else(|| draft.id.clone())))
-            });
+            let entries = drafts.iter().map(|draft| draft.at);
             Ok((entries.collect(), steps))
         });
         let (entries, steps) = work.await.or(Err(NodeError::Internal("a Bundle that could not be prepared")))??;
