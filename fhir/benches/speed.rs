@@ -5,13 +5,16 @@
 //! Without `CHARTWELL_DATA` it takes the two patients of `tests/data`.
 
 use fhir::json::Doc;
-use fhir::{bundle, class, home, index, parse, reference, served, validate};
+use fhir::{bundle, class, home, index, parse, reference, served, validate, xml};
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// How often each step is run; the fastest counts.
 const ROUNDS: usize = 5;
+
+/// The same for steps that are compared.
+const ROUNDS_IN_TURNS: usize = 12;
 
 fn main() {
     let folder = match std::env::var_os("CHARTWELL_DATA") {
@@ -45,20 +48,45 @@ fn main() {
     eprintln!("{} resources, {} bytes, {} bytes on average", resources.len(), bytes, bytes / resources.len());
 
     let parsed: Vec<_> = resources.iter().map(|bytes| parse::resource(bytes.clone()).expect("a resource")).collect();
-    let run = |name: &str, step: &dyn Fn(usize)| {
-        let rounds = (0..ROUNDS).map(|_| {
-            let started = Instant::now();
-            (0..resources.len()).for_each(step);
-            started.elapsed().as_secs_f64()
-        });
-        let best = rounds.fold(f64::MAX, f64::min);
+    let round = |step: &dyn Fn(usize)| {
+        let started = Instant::now();
+        (0..resources.len()).for_each(step);
+        started.elapsed().as_secs_f64()
+    };
+    let tell = |name: &str, best: f64| {
         let each = best / resources.len() as f64 * 1e6;
         eprintln!("{name:32} {each:8.2} us per resource, {:7.0} MB/s", bytes as f64 / best / 1e6);
+        each
+    };
+    let run = |name: &str, step: &dyn Fn(usize)| {
+        tell(name, (0..ROUNDS).map(|_| round(step)).fold(f64::MAX, f64::min));
     };
     run("copy of the bytes", &|at| drop(black_box(resources[at].clone())));
-    run("serde_json::Value", &|at| drop(black_box(serde_json::from_slice::<serde_json::Value>(&resources[at]))));
     run("json::Doc::parse (with the copy)", &|at| drop(black_box(Doc::parse(resources[at].clone()))));
-    run("validate::issues", &|at| drop(black_box(validate::issues(&parsed[at]))));
+    // What is compared is run in turns, so that a busy machine slows all of it alike.
+    let compared: [(&str, &dyn Fn(usize)); 4] = [
+        ("serde_json::Value", &|at| drop(black_box(serde_json::from_slice::<serde_json::Value>(&resources[at])))),
+        ("parse, structure and types", &|at| {
+            let parsed = parse::resource(resources[at].clone()).expect("a resource");
+            drop(black_box(validate::structure(&parsed)));
+        }),
+        ("structure and types", &|at| drop(black_box(validate::structure(&parsed[at])))),
+        ("validate::issues, all of it", &|at| drop(black_box(validate::issues(&parsed[at])))),
+    ];
+    let mut best = [f64::MAX; 4];
+    for _ in 0..ROUNDS_IN_TURNS {
+        for (best, (_, step)) in best.iter_mut().zip(&compared) {
+            *best = best.min(round(*step));
+        }
+    }
+    let told: Vec<f64> = compared.iter().zip(best).map(|((name, _), best)| tell(name, best)).collect();
+    let (value, shaped, rules) = (told[0], told[1], told[3] - told[2]);
+    eprintln!("bindings and invariants alone    {rules:8.2} us per resource");
+    eprintln!(
+        "of serde_json::Value: parse, structure and types {:.2}; bindings and invariants {:.2}",
+        shaped / value,
+        rules / value
+    );
     run("index::values", &|at| drop(black_box(index::values(parsed[at].doc(), parsed[at].kind()))));
     run("reference::sites", &|at| drop(black_box(reference::sites(parsed[at].doc()))));
     run("home::main and class::of", &|at| {
@@ -70,6 +98,9 @@ fn main() {
     run("served::splice", &|at| {
         drop(black_box(served::splice(&resources[at], "an-id", "aaaaaaaaaaaaaaaaaaaa.1", "2026-01-02T03:04:05.678Z")));
     });
+    let xmls: Vec<_> = parsed.iter().map(|parsed| xml::write(parsed.doc(), false).expect("valid")).collect();
+    run("xml::write", &|at| drop(black_box(xml::write(parsed[at].doc(), false))));
+    run("xml::read", &|at| drop(black_box(xml::read(&xmls[at]))));
     let entries: usize = parsed.iter().map(|parsed| index::values(parsed.doc(), parsed.kind()).len()).sum();
     eprintln!("{:.1} index entries per resource", entries as f64 / parsed.len() as f64);
 }

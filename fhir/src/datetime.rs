@@ -138,7 +138,7 @@ fn zone(reader: &mut Reader<'_>) -> Option<i64> {
 }
 
 /// Days from 1970-01-01; a day past the month's end runs into the next.
-fn civil(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
@@ -146,7 +146,7 @@ fn civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-fn date_of(days: i64) -> (i64, i64, i64) {
+pub(crate) fn date_of(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);

@@ -2,7 +2,9 @@
 
 use crate::json::Doc;
 use crate::types::ResourceType;
-use crate::{bundle, class, home, index, parse, query, reference, served, validate};
+use crate::{
+    bundle, class, diff, fhirpath, home, index, parse, patch, query, reference, served, summary, validate, xml,
+};
 
 /// The JSON reader, and that it takes nothing that it cannot give back.
 pub fn json(bytes: &[u8]) {
@@ -28,6 +30,65 @@ pub fn bundle(bytes: &[u8]) {
     }
 }
 
+/// The XML reader: what it takes is JSON, and comes back from XML.
+pub fn xml(bytes: &[u8]) {
+    let Ok(json) = xml::read(bytes) else { return };
+    let doc = Doc::parse(json).expect("the reader writes JSON");
+    let Ok(again) = xml::write(&doc, false) else { return };
+    let json = xml::read(&again).expect("the writer writes XML that can be read");
+    assert_eq!(json, doc.bytes(), "nothing is lost");
+}
+
+/// The XML writer: any resource is written or refused, and what is written can be read.
+pub fn xml_write(bytes: &[u8]) {
+    let Ok(doc) = Doc::parse(bytes.to_vec()) else { return };
+    let (Ok(plain), Ok(pretty)) = (xml::write(&doc, false), xml::write(&doc, true)) else { return };
+    assert_eq!(xml::read(&plain).is_ok(), xml::read(&pretty).is_ok(), "layout means nothing");
+}
+
+/// The parts of a resource, and its layout.
+pub fn subset(bytes: &[u8]) {
+    let _ = summary::pretty(bytes);
+    let Ok(doc) = Doc::parse(bytes.to_vec()) else { return };
+    let elements = summary::elements("name,Observation.value[x],code.coding");
+    for part in [summary::Subset::Summary, summary::Subset::Text, summary::Subset::Data, elements] {
+        assert!(Doc::parse(summary::subset(&doc, &part)).is_ok(), "a part is JSON");
+    }
+}
+
+/// A JSON Patch on a resource.
+pub fn json_patch(bytes: &[u8]) {
+    patched(patch::json, bytes);
+}
+
+/// A FHIRPath Patch on a resource.
+pub fn fhirpath_patch(bytes: &[u8]) {
+    patched(patch::fhirpath, bytes);
+}
+
+/// An XML Patch on a resource.
+pub fn xml_patch(bytes: &[u8]) {
+    patched(patch::xml, bytes);
+}
+
+/// Two versions of a resource, parted by a zero byte: the diff is refused or leads from one to the other.
+pub fn diff(bytes: &[u8]) {
+    let Some(zero) = bytes.iter().position(|byte| *byte == 0) else { return };
+    let (Ok(a), Ok(b)) = (Doc::parse(bytes[..zero].to_vec()), Doc::parse(bytes[zero + 1..].to_vec())) else { return };
+    let Ok(operations) = diff::diff(&a, &b) else { return };
+    let _ = patch::fhirpath(&a, &operations);
+}
+
+/// What patches are applied to: a primitive with siblings, lists, a choice, a contained resource, a narrative.
+const PATCHED: &[u8] = br#"{"resourceType":"Observation","id":"a","text":{"status":"empty","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">t</div>"},"contained":[{"resourceType":"Patient","id":"p","name":[{"given":["a",null],"_given":[null,{"id":"g"}]}]}],"status":"final","code":{"coding":[{"code":"c"},{"code":"d"}]},"valueQuantity":{"value":1.00}}"#;
+
+fn patched(apply: fn(&Doc, &[u8]) -> Result<Vec<u8>, patch::Refused>, bytes: &[u8]) {
+    let doc = Doc::parse(PATCHED.to_vec()).expect("it is JSON");
+    if let Ok(json) = apply(&doc, bytes) {
+        assert!(Doc::parse(json).is_ok(), "a patched resource is JSON");
+    }
+}
+
 /// A query: `name=value` pairs joined by `&`, not percent-encoded, for a type by the first byte.
 pub fn query(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
@@ -39,6 +100,19 @@ pub fn query(bytes: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let _ = query::parse(kind, &pairs);
+}
+
+/// A FHIRPath text: read and evaluated on a small resource, in bounded time.
+pub fn fhirpath(bytes: &[u8]) {
+    const PATIENT: &[u8] = br##"{"resourceType":"Patient","id":"p","active":true,"birthDate":"1980-01-02","name":[
+        {"family":"a","given":["b","c"],"_given":[null,{"id":"d"}]}],"contained":[{"resourceType":"Basic","id":"e"}],
+        "generalPractitioner":[{"reference":"#e"}],"extension":[{"url":"u","valueQuantity":{"value":1.50,"code":"kg"}}]}"##;
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(expression) = fhirpath::Expression::parse(text) else { return };
+    let doc = Doc::parse(PATIENT.to_vec()).expect("a constant that is JSON");
+    for item in expression.of_resource(doc.root()).unwrap_or_default() {
+        let _ = item.value().map(|value| value.to_text().len());
+    }
 }
 
 fn walk(node: crate::json::Node<'_>) {

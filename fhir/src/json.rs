@@ -144,6 +144,11 @@ impl<'a> Node<'a> {
         Members { doc: self.doc, at: self.at + 1, end }
     }
 
+    /// Keys, as strings with their places, and values of an object; nothing for other kinds.
+    pub(crate) fn pairs(self) -> impl Iterator<Item = (Node<'a>, Node<'a>)> {
+        self.members().map(|(_, value)| (Node { doc: value.doc, at: value.at - 1 }, value))
+    }
+
     /// The items of an array; nothing for other kinds.
     #[must_use]
     pub fn items(self) -> Items<'a> {

@@ -11,7 +11,9 @@ pub mod bundle;
 pub mod class;
 pub mod compartment;
 pub mod datetime;
+pub mod diff;
 pub mod edit;
+pub mod fhirpath;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod home;
@@ -20,13 +22,16 @@ pub mod json;
 pub mod outcome;
 pub mod params;
 pub mod parse;
+pub mod patch;
 pub mod primitive;
 pub mod query;
 pub mod reference;
 pub mod served;
+pub mod summary;
 mod table;
 pub mod types;
 pub mod validate;
+pub mod xml;
 
 pub use outcome::{Code, Issue, Outcome, Severity};
 pub use parse::Parsed;

@@ -26,6 +26,17 @@ pub(crate) struct Table {
     pub home: Vec<Option<&'static str>>,
     /// The type of `_given` beside `given`.
     pub element: u16,
+    pub rules: Vec<Rule>,
+}
+
+/// A FHIRPath invariant of a type, or of one of its elements.
+pub(crate) struct Rule {
+    pub owner: u16,
+    pub element: Option<u16>,
+    pub warning: bool,
+    pub key: &'static str,
+    pub human: &'static str,
+    pub expression: &'static str,
 }
 
 pub(crate) struct Type {
@@ -60,6 +71,8 @@ pub(crate) struct Element {
     /// `u32::MAX` for no end.
     pub max: u32,
     pub choice: bool,
+    /// Part of `_summary=true`.
+    pub summary: bool,
     pub set: Option<u16>,
 }
 
@@ -133,7 +146,7 @@ impl Reader {
     fn table(mut self) -> Table {
         assert_eq!(&self.bytes[..4], b"CWR4", "r4.bin is the table");
         self.at = 4;
-        assert_eq!(self.number(), 1, "r4.bin has the format of this reader");
+        assert_eq!(self.number(), 3, "r4.bin has the format of this reader");
         self.strings = self.list(|reader| {
             let length = reader.number();
             let bytes = &reader.bytes[reader.at..reader.at + length];
@@ -147,10 +160,11 @@ impl Reader {
         let params = self.list(Self::param);
         let compartment = resources.iter().map(|_| self.list(Self::text)).collect();
         let home = resources.iter().map(|_| self.optional().map(|place| self.strings[place])).collect();
+        let rules = self.list(Self::rule);
         assert_eq!(self.at, self.bytes.len(), "r4.bin ends where its table ends");
         let element = types.iter().position(|kind| kind.name == "Element").expect("R4 has Element");
         let element = u16::try_from(element).expect("below 65,536 types");
-        Table { types, resources, sets, params, compartment, home, element }
+        Table { types, resources, sets, params, compartment, home, element, rules }
     }
 
     fn a_type(&mut self) -> Type {
@@ -169,16 +183,7 @@ impl Reader {
             "Bundle" => Role::Bundle,
             _ => Role::None,
         };
-        let elements = self.list(|reader| Element {
-            name: reader.text(),
-            min: u32::from(reader.small()),
-            max: match reader.small() {
-                0 => u32::MAX,
-                max => u32::from(max),
-            },
-            choice: reader.number() == 1,
-            set: reader.optional().map(|place| u16::try_from(place).expect("below 65,536 sets")),
-        });
+        let elements = self.list(Self::element);
         let keys = self.list(|reader| Key {
             name: reader.text(),
             element: reader.small(),
@@ -186,6 +191,29 @@ impl Reader {
             list: reader.number() == 1,
         });
         Type { name, kind, role, elements, keys }
+    }
+
+    fn element(&mut self) -> Element {
+        let name = self.text();
+        let min = u32::from(self.small());
+        let max = match self.small() {
+            0 => u32::MAX,
+            max => u32::from(max),
+        };
+        let flags = self.number();
+        let set = self.optional().map(|place| u16::try_from(place).expect("below 65,536 sets"));
+        Element { name, min, max, choice: flags & 1 != 0, summary: flags & 2 != 0, set }
+    }
+
+    fn rule(&mut self) -> Rule {
+        Rule {
+            owner: self.small(),
+            element: self.optional().map(|place| u16::try_from(place).expect("below 65,536 elements")),
+            warning: self.number() == 1,
+            key: self.text(),
+            human: self.text(),
+            expression: self.text(),
+        }
     }
 
     fn param(&mut self) -> ParamRow {

@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 8] = [
 ];
 
 /// External crates that live in these rooms alone.
-const LIVES_IN: [(&str, &[&str]); 12] = [
+const LIVES_IN: [(&str, &[&str]); 14] = [
     ("sqlx", &["store"]),
     ("sea-query", &["store"]),
     ("libp2p", &["net"]),
@@ -30,7 +30,9 @@ const LIVES_IN: [(&str, &[&str]); 12] = [
     ("hpke", &["record"]),
     ("aes-gcm-siv", &["record"]),
     ("blake3", &["record"]),
+    ("regex-lite", &["fhir"]),
     ("clap", &["cli"]),
+    ("quick-xml", &["fhir"]),
 ];
 
 fn root() -> PathBuf {

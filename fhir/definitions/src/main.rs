@@ -10,6 +10,7 @@
 
 mod compartments;
 mod expressions;
+mod invariants;
 mod load;
 mod search;
 mod structures;
@@ -29,6 +30,7 @@ fn main() -> anyhow::Result<()> {
     let mut table = table::Table::default();
     let bindings = structures::build(&official, &mut table)?;
     valuesets::build(&official, bindings, &mut table);
+    invariants::build(&official, &mut table)?;
     let unsupported = search::build(&official, &mut table)?;
     compartments::build(&official, &mut table)?;
 
@@ -38,13 +40,14 @@ fn main() -> anyhow::Result<()> {
     let bytes = table.write();
     std::fs::write(&output, &bytes).with_context(|| format!("write {}", output.display()))?;
     eprintln!(
-        "{}: {} bytes, {} types, {} resources, {} value sets, {} search parameters, {} unsupported expressions",
+        "{}: {} bytes, {} types, {} resources, {} value sets, {} search parameters, {} invariants, {} unsupported expressions",
         output.display(),
         bytes.len(),
         table.types.len(),
         table.resources.len(),
         table.sets.len(),
         table.params.len(),
+        table.rules.len(),
         unsupported.len()
     );
     Ok(())

@@ -122,6 +122,7 @@ fn add(
         min: usize::try_from(min)?,
         max,
         choice,
+        summary: element["isSummary"] == Value::Bool(true),
         set: required_set(element, sets),
     });
     Ok(())
@@ -171,10 +172,15 @@ fn type_code(kind: &Value, path: &str, resource: bool) -> anyhow::Result<String>
 
 fn required_set(element: &Value, sets: &mut Vec<String>) -> Option<usize> {
     let binding = element.get("binding")?;
-    if text(binding, "strength") != "required" {
-        return None;
-    }
-    let url = text(binding, "valueSet").split('|').next()?.to_owned();
+    // A weaker binding may have a maximum, which is required as well.
+    let set = match text(binding, "strength") {
+        "required" => text(binding, "valueSet"),
+        _ => items(binding, "extension")
+            .iter()
+            .find(|extension| text(extension, "url").ends_with("elementdefinition-maxValueSet"))
+            .map_or("", |extension| text(extension, "valueCanonical")),
+    };
+    let url = set.split('|').next()?.to_owned();
     if url.is_empty() {
         return None;
     }

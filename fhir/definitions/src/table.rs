@@ -4,10 +4,10 @@
 //! else one more than the index. Lists are a count and that many items.
 //!
 //! ```text
-//! file     "CWR4" version=1 strings types resources sets params compartment home
+//! file     "CWR4" version=3 strings types resources sets params compartment home rules
 //! strings  [length bytes]
 //! types    [name kind primitive [element] [key]]     kind: 0 primitive 1 complex 2 resource 3 any resource
-//! element  name min max choice set?                  max: 0 is without end
+//! element  name min max flags set?                   max: 0 is without end; flags: 1 choice, 2 in summaries
 //! key      name element type list                    sorted by name, in bytes
 //! resources [type]                                   sorted by name; the place is the resource's number
 //! sets     [url [system code]]                       sorted by code
@@ -17,6 +17,7 @@
 //! step     0 member text | 1 where text text | 2 refers-to resource | 3 item number | 4 deceased
 //! compartment  per resource [text]                   parameter codes
 //! home         per resource text?                    the main patient element, dots between members
+//! rules    [type element? warning key human expression]  FHIRPath invariants of a type or of one of its elements
 //! ```
 
 use std::collections::HashMap;
@@ -38,6 +39,24 @@ pub struct Table {
     pub compartment: Vec<Vec<usize>>,
     /// Per resource, the main patient element.
     pub home: Vec<Option<usize>>,
+    /// Invariants.
+    pub rules: Vec<Rule>,
+}
+
+/// A FHIRPath invariant.
+pub struct Rule {
+    /// Number of the type it stands on, or whose element it stands on.
+    pub owner: usize,
+    /// Place of the element.
+    pub element: Option<usize>,
+    /// Such as `per-1`.
+    pub key: String,
+    /// Breaking it is no error.
+    pub warning: bool,
+    /// The rule in words.
+    pub human: String,
+    /// The rule in FHIRPath.
+    pub expression: String,
 }
 
 /// A datatype, resource or backbone element.
@@ -65,6 +84,8 @@ pub struct Element {
     pub max: usize,
     /// One of several types.
     pub choice: bool,
+    /// Part of `_summary=true`.
+    pub summary: bool,
     /// Place of the value set it must be in.
     pub set: Option<usize>,
 }
@@ -175,8 +196,9 @@ impl Table {
         for element in &self.home {
             optional(&mut body, *element);
         }
+        self.write_rules(&mut body);
         let mut bytes = b"CWR4".to_vec();
-        number(&mut bytes, 1);
+        number(&mut bytes, 3);
         list(&mut bytes, &self.strings, |bytes, text| {
             number(bytes, text.len());
             bytes.extend_from_slice(text.as_bytes());
@@ -195,7 +217,7 @@ impl Table {
                 number(body, self.string(&element.name));
                 number(body, element.min);
                 number(body, element.max);
-                number(body, usize::from(element.choice));
+                number(body, usize::from(element.choice) | usize::from(element.summary) << 1);
                 optional(body, element.set);
             });
             list(body, &kind.keys, |body, key| {
@@ -219,6 +241,19 @@ impl Table {
             });
         });
         self.sets = sets;
+    }
+
+    fn write_rules(&mut self, body: &mut Vec<u8>) {
+        let rules = std::mem::take(&mut self.rules);
+        list(body, &rules, |body, rule| {
+            number(body, rule.owner);
+            optional(body, rule.element);
+            number(body, usize::from(rule.warning));
+            for text in [&rule.key, &rule.human, &rule.expression] {
+                number(body, self.string(text));
+            }
+        });
+        self.rules = rules;
     }
 
     fn write_params(&mut self, body: &mut Vec<u8>) {

@@ -1,7 +1,11 @@
-//! The walk: every object of a resource against its type. Called by [`super::check`].
+//! The walk: every object of a resource against its type. Called by [`super::check`]; the rules beyond shape are in
+//! `element/rules.rs`.
 
-use super::binding;
+mod rules;
+
 use super::place::Place;
+use super::scope::Scope;
+use super::{Extent, binding};
 use crate::json::{Kind, Node};
 use crate::outcome::{Code, Issue};
 use crate::primitive::Primitive;
@@ -9,35 +13,58 @@ use crate::table::{Element, Key, Role, TABLE, Type, TypeKind};
 use crate::types::ResourceType;
 
 /// The issues found so far, and counts of the objects that are open.
-#[derive(Default)]
-pub struct Check {
+pub struct Check<'a> {
     pub issues: Vec<Issue>,
+    extent: Extent,
     /// Per element of each open object: how many values, and for choices which member (from 1).
     counts: Vec<(u32, u16)>,
+    /// The resource that is open, with what it contains.
+    scope: Option<Scope<'a>>,
 }
 
-impl Check {
+impl<'a> Check<'a> {
+    pub fn new(extent: Extent) -> Self {
+        Self { issues: Vec::new(), extent, counts: Vec::new(), scope: None }
+    }
+
     fn issue(&mut self, code: Code, place: &Place<'_>, sentence: impl Into<String>) {
         if self.issues.len() <= super::ISSUES_MAX {
             self.issues.push(Issue::error(code, sentence).at(place.to_string()));
         }
     }
 
-    /// A resource, at the root or inside another.
-    pub fn resource(&mut self, node: Node<'_>, kind: ResourceType, place: &Place<'_>, contained: bool) {
-        if contained {
-            if node.get("id").is_none() {
-                self.issue(Code::Required, &Place::member(place, "id"), "a contained resource needs an id");
-            }
-            if node.get("contained").is_some() {
-                let place = Place::member(place, "contained");
-                self.issue(Code::Invariant, &place, "a contained resource may not contain another");
-            }
+    /// What is no reason to refuse a resource.
+    fn warning(&mut self, code: Code, place: &Place<'_>, sentence: impl Into<String>) {
+        if self.extent == Extent::Everything && self.issues.len() <= super::ISSUES_MAX {
+            self.issues.push(Issue::warning(code, sentence).at(place.to_string()));
         }
-        self.object(node, kind.definition(), place);
     }
 
-    fn any_resource(&mut self, node: Node<'_>, place: &Place<'_>, contained: bool) {
+    /// A resource, at the root or inside another.
+    pub fn resource(&mut self, node: Node<'a>, kind: ResourceType, place: &Place<'_>, contained: bool) {
+        let number = TABLE.resources[usize::from(kind.number())];
+        if contained {
+            let before = self.scope.as_mut().and_then(|scope| scope.enter(node));
+            self.contained(node, place);
+            self.object(node, number, place);
+            if let (Some(scope), Some(before)) = (&mut self.scope, before) {
+                scope.leave(before);
+            }
+            return;
+        }
+        let before = std::mem::replace(&mut self.scope, Scope::of(node));
+        self.object(node, number, place);
+        let scope = std::mem::replace(&mut self.scope, before);
+        if self.extent != Extent::Structure {
+            for (place, sentence) in scope.iter().flat_map(|scope| scope.faults(place)) {
+                if self.issues.len() <= super::ISSUES_MAX {
+                    self.issues.push(Issue::error(Code::Invariant, sentence).at(place));
+                }
+            }
+        }
+    }
+
+    fn any_resource(&mut self, node: Node<'a>, place: &Place<'_>, contained: bool) {
         if !node.is_object() {
             return self.issue(Code::Structure, place, "a resource must be a JSON object");
         }
@@ -48,11 +75,12 @@ impl Check {
         }
     }
 
-    fn object(&mut self, node: Node<'_>, kind: &'static Type, place: &Place<'_>) {
+    fn object(&mut self, node: Node<'a>, number: u16, place: &Place<'_>) {
+        let kind = TABLE.kind(number);
         if !node.is_object() {
             return self.issue(Code::Structure, place, "this element must be a JSON object");
         }
-        let base = self.counts.len();
+        let (base, before) = (self.counts.len(), self.issues.len());
         self.counts.resize(base + kind.elements.len(), (0, 0));
         let resource = kind.kind == TypeKind::Resource;
         let (mut members, mut only_id) = (0_usize, true);
@@ -64,7 +92,7 @@ impl Check {
             }
             if let Some(key) = kind.key(&name) {
                 let place = Place::member(place, key.name);
-                let count = self.member(node, value, kind, key, &place);
+                let count = self.member(node, value, number, key, &place);
                 self.count(base, kind, key, count, &place);
                 continue;
             }
@@ -92,26 +120,22 @@ impl Check {
         if kind.role == Role::Extension && members > 0 {
             self.extension(node, base, kind, place);
         }
+        if self.extent != Extent::Structure {
+            self.rules(node, number, base, before, place);
+        }
         self.counts.truncate(base);
     }
 
     /// Checks a member's value or values; how many there are.
-    fn member(
-        &mut self,
-        node: Node<'_>,
-        value: Node<'_>,
-        owner: &'static Type,
-        key: &'static Key,
-        place: &Place<'_>,
-    ) -> u32 {
-        let element = &owner.elements[usize::from(key.element)];
+    fn member(&mut self, node: Node<'a>, value: Node<'a>, owner: u16, key: &'static Key, place: &Place<'_>) -> u32 {
+        let element = &TABLE.kind(owner).elements[usize::from(key.element)];
         let kind = TABLE.kind(key.kind);
         if !key.list {
             if value.is_array() {
                 self.issue(Code::Structure, place, "this element has one value, not a list");
                 return 1;
             }
-            self.value(value, kind, element, place);
+            self.value(value, owner, key, element, place);
             return 1;
         }
         if !value.is_array() {
@@ -135,7 +159,7 @@ impl Check {
                 }
                 continue;
             }
-            self.value(item, kind, element, &place);
+            self.value(item, owner, key, element, &place);
         }
         if count == 0 {
             self.issue(Code::Structure, place, "an array may not be empty");
@@ -143,21 +167,25 @@ impl Check {
         count
     }
 
-    fn value(&mut self, value: Node<'_>, kind: &'static Type, element: &'static Element, place: &Place<'_>) {
+    fn value(&mut self, value: Node<'a>, owner: u16, key: &'static Key, element: &'static Element, place: &Place<'_>) {
         let before = self.issues.len();
-        match kind.kind {
-            TypeKind::Primitive(primitive) => self.primitive(value, primitive, place),
+        match TABLE.kind(key.kind).kind {
+            TypeKind::Primitive(primitive) => self.primitive(value, primitive, element, place),
             TypeKind::AnyResource => self.any_resource(value, place, element.name == "contained"),
-            TypeKind::Complex | TypeKind::Resource => self.object(value, kind, place),
+            TypeKind::Complex | TypeKind::Resource => self.object(value, key.kind, place),
         }
-        if let Some(set) = element.set.filter(|_| self.issues.len() == before)
+        if self.extent == Extent::Structure || self.issues.len() != before {
+            return;
+        }
+        if let Some(set) = element.set
             && let Some(fault) = binding::fault(value, set)
         {
             self.issue(Code::CodeInvalid, place, fault);
         }
+        self.element_rules(value, owner, key, place);
     }
 
-    fn primitive(&mut self, value: Node<'_>, primitive: Primitive, place: &Place<'_>) {
+    fn primitive(&mut self, value: Node<'a>, primitive: Primitive, element: &'static Element, place: &Place<'_>) {
         let wanted = primitive.json_kind();
         if value.kind() != wanted {
             let wanted = match wanted {
@@ -174,12 +202,14 @@ impl Check {
         };
         if let Some(rule) = fault {
             self.issue(Code::Value, place, format!("this element {rule}"));
+        } else if self.extent != Extent::Structure {
+            self.text_rules(value, primitive, element, place);
         }
     }
 
     /// Checks `_name`: ids and extensions of a primitive. How many values it stands for.
-    fn sibling(&mut self, node: Node<'_>, value: Node<'_>, key: &'static Key, place: &Place<'_>) -> u32 {
-        let element = TABLE.kind(TABLE.element);
+    fn sibling(&mut self, node: Node<'a>, value: Node<'a>, key: &'static Key, place: &Place<'_>) -> u32 {
+        let element = TABLE.element;
         if !key.list {
             self.object(value, element, place);
             return 1;
@@ -236,18 +266,6 @@ impl Check {
                 let sentence = format!("{} may have at most {} values", element.name, element.max);
                 self.issue(Code::Structure, &Place::member(place, element.name), sentence);
             }
-        }
-    }
-
-    /// Either a value or extensions, not both (ext-1).
-    fn extension(&mut self, node: Node<'_>, base: usize, kind: &'static Type, place: &Place<'_>) {
-        let place_of = |name: &str| kind.elements.iter().position(|element| element.name == name);
-        let valued = place_of("value").is_some_and(|value| self.counts[base + value].0 > 0);
-        let nested = node.get("extension").is_some();
-        if valued && nested {
-            self.issue(Code::Invariant, place, "an extension has either a value or extensions, not both (ext-1)");
-        } else if !valued && !nested {
-            self.issue(Code::Invariant, place, "an extension needs a value or extensions (ext-1)");
         }
     }
 }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::parse;
 
+mod rules;
+
 fn check_all(rows: &[(&str, &[&str])]) {
     for (text, wanted) in rows {
         let parsed = parse::resource(*text).unwrap();
@@ -24,7 +26,7 @@ fn unknown_elements_are_refused() {
         (r#"{"resourceType":"Patient"}"#, &[]),
         (r#"{"resourceType":"Patient","nickname":"x"}"#, &["structure Patient.nickname Patient has no"]),
         (r#"{"resourceType":"Patient","name":[{"first":"x"}]}"#, &["structure Patient.name[0].first HumanName has no"]),
-        (r#"{"resourceType":"Patient","contact":[{"gender":"male","x":1}]}"#, &["structure Patient.contact[0].x"]),
+        (r#"{"resourceType":"Patient","contact":[{"name":{"text":"a"},"x":1}]}"#, &["structure Patient.contact[0].x"]),
         (r#"{"resourceType":"Patient","name":[{"resourceType":"x"}]}"#, &["structure Patient.name[0].resourceType"]),
         (r#"{"resourceType":"Patient","_name":[{"id":"x"}]}"#, &["structure Patient._name"]),
         (r#"{"resourceType":"Patient","fhir_comments":["x"]}"#, &["structure Patient.fhir_comments"]),
@@ -146,14 +148,19 @@ fn contained_resources_have_an_id_and_contain_none() {
     for (contained, wanted) in [
         (r#"{"resourceType":"Organization","id":"a","name":"x"}"#, &[][..]),
         (r#"{"resourceType":"Organization","name":"x"}"#, &["required Patient.contained[0].id"]),
-        (r#"{"resourceType":"Organization","id":"a","x":1}"#, &["structure Patient.contained[0].x"]),
+        (r#"{"resourceType":"Organization","id":"a","name":"x","x":1}"#, &["structure Patient.contained[0].x"]),
         (r#"{"resourceType":"Nothing","id":"a"}"#, &["structure Patient.contained[0]"]),
         (
             r#"{"resourceType":"Patient","id":"a","contained":[{"resourceType":"Patient","id":"b"}]}"#,
             &["invariant Patient.contained[0].contained"],
         ),
     ] {
-        check_all(&[(&format!(r#"{{"resourceType":"Patient","contained":[{contained}]}}"#), wanted)]);
+        // What has an id is referred to.
+        let reference = if contained.contains(r#""id":"a""#) { "#a" } else { "Organization/a" };
+        let text = format!(
+            r##"{{"resourceType":"Patient","contained":[{contained}],"managingOrganization":{{"reference":"{reference}"}}}}"##
+        );
+        check_all(&[(&text, wanted)]);
     }
 }
 
@@ -173,6 +180,21 @@ fn required_bindings_are_held() {
             &["code-invalid Patient.telecom[1]"],
         ),
         (r#"{"resourceType":"Binary","contentType":"anything/at-all"}"#, &[]),
+        (r#"{"resourceType":"Binary","contentType":"text/plain; charset=utf-8"}"#, &[]),
+        (
+            r#"{"resourceType":"Binary","contentType":"text/"}"#,
+            &["code-invalid Binary.contentType the code must be a m"],
+        ),
+        (r#"{"resourceType":"Binary","contentType":"a text"}"#, &["code-invalid Binary.contentType"]),
+        (r#"{"resourceType":"Patient","language":"de-CH"}"#, &[]),
+        (
+            r#"{"resourceType":"Patient","language":"de_CH"}"#,
+            &["code-invalid Patient.language the code must be a lang"],
+        ),
+        (
+            r#"{"resourceType":"ActivityDefinition","status":"draft","quantity":{"value":1,"comparator":"<"}}"#,
+            &["invariant ActivityDefinition.quantity The comparator is not used on a SimpleQuantity (sqty-1)"],
+        ),
         (
             &clinical(
                 r#"{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]}"#,
