@@ -76,7 +76,7 @@ impl Batch {
     /// The Patient whose record a stored resource lives in.
     async fn subject_of_stored(&mut self, kind: fhir::ResourceType, id: &str) -> Result<Option<String>, NodeError> {
         let Some(version) = self.current(kind.number(), id).await? else { return Ok(None) };
-        let homes = self.reader().await?.homes_of(&version.record).await?;
+        let homes = self.homes_of(&version.record).await?;
         Ok(homes.into_iter().next().map(|home| home.patient))
     }
 

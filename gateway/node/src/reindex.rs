@@ -38,7 +38,7 @@ impl Node {
 
 impl Batch {
     async fn reindex(&mut self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Reindexed, NodeError> {
-        self.tx().await?.drop_caches().await?;
+        self.drop_caches().await?;
         let mut done = Reindexed::default();
         let (mut position, mut records) = (0, HashSet::<RecordId>::new());
         let mut journals = HashMap::<RecordId, HashMap<_, _>>::new();
@@ -93,7 +93,7 @@ impl Batch {
         record: &RecordId,
     ) -> Result<(), NodeError> {
         let me = self.node.identity.id();
-        if op.header().lane.author != me || !self.reader().await?.homes_of(record).await?.is_empty() {
+        if op.header().lane.author != me || !self.homes_of(record).await?.is_empty() {
             return Ok(());
         }
         let context = self.known(record).await?;

@@ -78,7 +78,7 @@ impl Batch {
     ) -> Result<Place, NodeError> {
         // A deletion goes where the resource is; an update goes home.
         if let (Method::Delete, Some(before)) = (resource.method, before) {
-            let homes = self.reader().await?.homes_of(&before.record).await?;
+            let homes = self.homes_of(&before.record).await?;
             return match homes.into_iter().next() {
                 Some(home) => self.home_of_patient(&home.patient, resource).await,
                 None => self.house().await,
@@ -88,7 +88,7 @@ impl Batch {
     }
 
     async fn patient_of(&mut self, record: &RecordId) -> Result<String, NodeError> {
-        let homes = self.reader().await?.homes_of(record).await?;
+        let homes = self.homes_of(record).await?;
         Ok(homes.into_iter().next().map(|home| home.patient).unwrap_or_default())
     }
 
@@ -192,14 +192,11 @@ impl Batch {
         let (position, json, class) = match fresh.get(&(kind.number(), id.to_owned())) {
             Some((position, prepared)) => (*position, prepared.json.clone(), prepared.class),
             None => {
+                let Some(position) = self.directory_position(kind.number(), id).await? else { return Ok(None) };
+                if self.copy_of(&context.record, kind.number(), id).await? == Some(position) {
+                    return Ok(None);
+                }
                 let Some(current) = self.current(kind.number(), id).await? else { return Ok(None) };
-                if !current.own || current.is_deleted() || current.op.0 == [0; 32] {
-                    return Ok(None);
-                }
-                if self.copy_of(&context.record, kind.number(), id).await? == Some(current.position) {
-                    return Ok(None);
-                }
-                let position = current.position;
                 let json = self.stored_json(&current).await?;
                 let Ok(parsed) = fhir::parse::resource(json.clone()) else { return Ok(None) };
                 (position, json, class_of(parsed.doc(), kind))
