@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
 pub(crate) use memory::Memory;
-use record::{RecordId, Verified};
+use record::{Head, IdentityId, OpId, RecordId, Verified};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use store::Tx;
@@ -17,6 +17,7 @@ use store::keys::SealedKey;
 use store::missing::Missing;
 use store::ops::{LaneHead, NewOp};
 use store::versions::Version;
+use store::waiting::Waiting;
 
 /// Positions one batch owns; only their order matters, and 2^63 of them last for ever.
 const POSITIONS_PER_BATCH: u64 = 1 << 24;
@@ -43,6 +44,9 @@ pub(crate) struct Batch {
     records: Vec<KnownRecord>,
     homes: Vec<Home>,
     missing: Vec<Missing>,
+    waiting: Vec<Waiting>,
+    returned: Vec<OpId>,
+    acknowledged: Vec<(IdentityId, RecordId, Vec<Head>)>,
     touched: HashSet<(u16, String)>,
     fresh: HashMap<RecordId, Arc<Context>>,
     /// What was read so far; nobody else changes it while this transaction holds the log's clock.
@@ -75,6 +79,9 @@ impl Batch {
             records: Vec::new(),
             homes: Vec::new(),
             missing: Vec::new(),
+            waiting: Vec::new(),
+            returned: Vec::new(),
+            acknowledged: Vec::new(),
             touched: HashSet::new(),
             fresh: HashMap::new(),
             memory: memory.unwrap_or_default(),
@@ -181,6 +188,25 @@ impl Batch {
         self.missing.push(missing);
     }
 
+    /// Remembers that an op of one's own came from a peer.
+    pub(crate) fn add_returned(&mut self, op: OpId) {
+        self.gathered += 1;
+        self.returned.push(op);
+    }
+
+    /// Remembers what a resource in the house record waits for.
+    pub(crate) fn add_waiting(&mut self, kind: u16, id: &str, targets: Vec<String>) {
+        self.gathered += 1;
+        self.memory.something_waits();
+        self.waiting.extend(targets.into_iter().map(|target| Waiting { target, kind, id: id.to_owned() }));
+    }
+
+    /// Remembers what a peer has.
+    pub(crate) fn acknowledge(&mut self, who: IdentityId, record: RecordId, heads: Vec<Head>) {
+        self.gathered += 1;
+        self.acknowledged.push((who, record, heads));
+    }
+
     /// Writes what was gathered to the transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), NodeError> {
         let mut ops = std::mem::take(&mut self.ops);
@@ -211,6 +237,11 @@ impl Batch {
         self.tx.add_versions(versions).await?;
         self.tx.set_copies(std::mem::take(&mut self.copies)).await?;
         self.tx.add_missing(std::mem::take(&mut self.missing)).await?;
+        self.tx.add_waiting(std::mem::take(&mut self.waiting)).await?;
+        self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
+        for (who, record, heads) in std::mem::take(&mut self.acknowledged) {
+            self.tx.acknowledge(&who, &record, &heads).await?;
+        }
         self.touched.clear();
         Ok(())
     }
@@ -223,6 +254,7 @@ impl Batch {
             self.memory.contexts.insert(context.record, context.clone());
             self.node.contexts.put(context);
         }
+        self.memory.end();
         if !self.forget && self.memory.is_small() {
             let next = self.first + POSITIONS_PER_BATCH as i64;
             *self.node.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some((next, self.memory));

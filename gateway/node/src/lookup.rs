@@ -61,8 +61,10 @@ async fn answer(node: &Node, taken: &mut Vec<Lookup>) {
     let keys = taken.iter().map(|lookup| lookup.key.clone()).collect::<Vec<_>>();
     match Reader::from(&node.store).currents(&keys).await {
         Ok(versions) => {
-            let mut versions =
-                versions.into_iter().map(|version| ((version.kind, version.id.clone()), version)).collect::<HashMap<_, _>>();
+            let mut versions = versions
+                .into_iter()
+                .map(|version| ((version.kind, version.id.clone()), version))
+                .collect::<HashMap<_, _>>();
             for (at, lookup) in taken.drain(..).enumerate() {
                 // Several may have asked for the same; the last of them takes it.
                 let again = keys[at + 1..].contains(&lookup.key);

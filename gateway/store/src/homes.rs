@@ -62,7 +62,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn set_homes(&mut self, homes: Vec<Home>) -> Result<(), StoreError> {
-        let rows = homes.into_iter().map(|home| vec![home.patient.into(), home.record.bytes().into(), home.bound.into()]);
+        let rows =
+            homes.into_iter().map(|home| vec![home.patient.into(), home.record.bytes().into(), home.bound.into()]);
         HOMES.insert(self, rows.collect()).await
     }
 }

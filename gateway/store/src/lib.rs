@@ -20,5 +20,6 @@ pub mod table;
 pub mod tasks;
 mod value;
 pub mod versions;
+pub mod waiting;
 
 pub use db::{Row, Store, StoreError, Tx, Value};

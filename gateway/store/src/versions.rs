@@ -5,6 +5,8 @@ mod inspect;
 mod read;
 mod write;
 
+pub use read::Standing;
+
 use crate::db::{Row, StoreError};
 use crate::table::{Kind, Table};
 use record::{Class, IdentityId, OpId, RecordId};
@@ -249,5 +251,13 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
 /// The index tables; each has `position`.
 pub(crate) const INDEX_TABLES: [&str; 5] =
     ["cache_token", "cache_string", "cache_date", "cache_reference", "cache_number"];
-pub(crate) const CACHE_TABLES: [&str; 7] =
-    ["cache_records", "cache_homes", "cache_lanes", "cache_versions", "cache_reach", "cache_copies", "cache_missing"];
+pub(crate) const CACHE_TABLES: [&str; 8] = [
+    "cache_records",
+    "cache_homes",
+    "cache_lanes",
+    "cache_versions",
+    "cache_reach",
+    "cache_copies",
+    "cache_missing",
+    "cache_waiting",
+];

@@ -29,12 +29,26 @@ pub(crate) struct Memory {
     pub(super) copies: HashMap<(RecordId, u16, String), Option<i64>>,
     /// Positions of current directory resources of one's own.
     directory: HashMap<(u16, String), Option<i64>>,
+    /// Current versions that were looked up ahead, and not changed since.
+    ahead: HashMap<(u16, String), Option<StoredVersion>>,
+    /// Whether anything waits in the house record, once known.
+    waits: Option<bool>,
 }
 
 impl Memory {
     pub(super) fn is_small(&self) -> bool {
-        let entries = [self.contexts.len(), self.homes.len(), self.lanes.len(), self.copies.len(), self.directory.len()];
+        let entries =
+            [self.contexts.len(), self.homes.len(), self.lanes.len(), self.copies.len(), self.directory.len()];
         entries.iter().sum::<usize>() <= ENTRIES_MAX
+    }
+
+    /// Drops what is of no use to the next transaction.
+    pub(super) fn end(&mut self) {
+        self.ahead.clear();
+    }
+
+    pub(super) fn something_waits(&mut self) {
+        self.waits = Some(true);
     }
 
     pub(super) fn set_home(&mut self, home: &Home) {
@@ -45,6 +59,7 @@ impl Memory {
     }
 
     pub(super) fn added(&mut self, version: &Version) {
+        self.ahead.remove(&(version.kind, version.id.clone()));
         let directory = ResourceType::from_number(version.kind).is_some_and(fhir::home::is_directory);
         if directory && version.own && version.current {
             let copied = version.method != record::frame::Method::Delete as u8;
@@ -56,10 +71,57 @@ impl Memory {
 impl Batch {
     /// The current version of a resource, deleted ones included.
     pub(crate) async fn current(&mut self, kind: u16, id: &str) -> Result<Option<StoredVersion>, NodeError> {
-        if self.touched.contains(&(kind, id.to_owned())) {
+        let key = (kind, id.to_owned());
+        if let Some(version) = self.memory.ahead.get(&key) {
+            return Ok(version.clone());
+        }
+        if self.touched.contains(&key) {
             self.flush().await?;
         }
         Ok(Reader::from(&mut self.tx).current(kind, id).await?)
+    }
+
+    /// Looks up the current versions of several resources that were not written in this batch.
+    pub(crate) async fn read_ahead(&mut self, keys: Vec<(u16, String)>) -> Result<(), NodeError> {
+        let keys = keys.into_iter().filter(|key| !self.touched.contains(key)).collect::<Vec<_>>();
+        let found = Reader::from(&mut self.tx).currents(&keys).await?;
+        self.memory.ahead.extend(keys.into_iter().map(|key| (key, None)));
+        self.memory.ahead.extend(found.into_iter().map(|found| ((found.kind, found.id.clone()), Some(found))));
+        Ok(())
+    }
+
+    /// Versions are about to change past this batch's own list.
+    pub(crate) fn forget_ahead(&mut self) {
+        self.memory.ahead.clear();
+    }
+
+    /// Resources in the house record that wait for any of `targets`.
+    pub(crate) async fn waiting_for(&mut self, targets: &[String]) -> Result<Vec<(u16, String)>, NodeError> {
+        if targets.is_empty() || self.memory.waits == Some(false) {
+            return Ok(Vec::new());
+        }
+        let waits = self.reader().await?.anything_waits().await?;
+        self.memory.waits = Some(waits);
+        match waits {
+            true => Ok(self.reader().await?.waiting_for(targets).await?),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    /// Forgets what a resource waited for.
+    pub(crate) async fn waits_no_more(&mut self, kind: u16, id: &str) -> Result<(), NodeError> {
+        if self.memory.waits.is_none() {
+            self.memory.waits = Some(self.reader().await?.anything_waits().await?);
+        }
+        if self.memory.waits == Some(true) {
+            self.tx().await?.waits_no_more(kind, id).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether an op of one's own came from a peer.
+    pub(crate) async fn is_returned(&mut self, op: &OpId) -> Result<bool, NodeError> {
+        Ok(self.returned.contains(op) || Reader::from(&mut self.tx).is_returned(op).await?)
     }
 
     /// What is known of a record.

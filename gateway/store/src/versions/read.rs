@@ -2,10 +2,21 @@
 
 use super::{COLUMNS, FRAME, StoredVersion, stored};
 use crate::db::{Reader, StoreError, Value};
-use record::{OpId, RecordId};
+use record::{Class, OpId, RecordId};
 
 /// Resources that one statement asks for.
 const CURRENTS_MAX: usize = 64;
+
+/// The last version of a resource in one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The record.
+    pub record: RecordId,
+    /// Its class there.
+    pub class: Class,
+    /// It is deleted there.
+    pub deleted: bool,
+}
 
 impl Reader<'_> {
     /// The current version of a resource, deleted ones included, with its frame.
@@ -32,7 +43,8 @@ impl Reader<'_> {
             for (kind, id) in pairs.take(chunk.len().next_power_of_two()) {
                 args.extend([(*kind).into(), id.into()]);
             }
-            let holes = (1..=args.len()).step_by(2).map(|at| format!("(CAST(${at} AS BIGINT), CAST(${} AS TEXT))", at + 1));
+            let holes =
+                (1..=args.len()).step_by(2).map(|at| format!("(CAST(${at} AS BIGINT), CAST(${} AS TEXT))", at + 1));
             let sql = format!(
                 "WITH a(type, id) AS (VALUES {}) SELECT {COLUMNS} FROM a CROSS JOIN cache_versions v {FRAME} \
                  WHERE v.type = a.type AND v.id = a.id AND v.current = 1",
@@ -43,6 +55,42 @@ impl Reader<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// Where a resource of one's own stands: for each record that holds it, the last version there, without frames.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn standings(&mut self, kind: u16, id: &str) -> Result<Vec<Standing>, StoreError> {
+        let sql = "SELECT record, class, method FROM cache_versions WHERE type = $1 AND id = $2 AND own = 1 \
+                   ORDER BY position DESC";
+        let mut found = Vec::<Standing>::new();
+        for row in &mut self.fetch(sql, &[kind.into(), id.into()]).await? {
+            let record = RecordId(row.id(0)?);
+            if found.iter().all(|other| other.record != record) {
+                found.push(Standing { record, class: Class(row.int(1) as u8), deleted: row.int(2) == 2 });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Current resources of one's own in a record that refer to `target` by this parameter.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn referring(
+        &mut self,
+        record: &RecordId,
+        (kind, param): (u16, u16),
+        target: &str,
+        most: i64,
+    ) -> Result<Vec<(u16, String)>, StoreError> {
+        let sql = "SELECT DISTINCT v.type, v.id FROM cache_reference r JOIN cache_versions v ON v.position = r.position \
+                   WHERE r.type = $1 AND r.param = $2 AND r.target = $3 AND v.record = $4 AND v.own = 1 \
+                   AND v.current = 1 ORDER BY v.type, v.id LIMIT $5";
+        let args = [kind.into(), param.into(), target.into(), record.bytes().into(), most.into()];
+        let mut rows = self.fetch(sql, &args).await?;
+        Ok(rows.iter_mut().map(|row| (row.int(0) as u16, row.text(1))).collect())
     }
 
     /// One version, with its frame.

@@ -8,47 +8,68 @@ use record::{OpId, RecordId};
 /// Versions one statement retires.
 const RETIRE_MAX: usize = 500;
 
+/// Rows of the index tables.
+#[derive(Default)]
+struct IndexRows {
+    tokens: Vec<Vec<Value>>,
+    strings: Vec<Vec<Value>>,
+    dates: Vec<Vec<Value>>,
+    references: Vec<Vec<Value>>,
+    numbers: Vec<Vec<Value>>,
+}
+
+impl IndexRows {
+    fn add(&mut self, kind: u16, position: i64, index: Vec<(u16, Index)>) {
+        for (param, index) in index {
+            let mut row = vec![kind.into(), param.into()];
+            let into = match index {
+                Index::Token { code, system } => {
+                    row.extend([code.into(), system.into()]);
+                    &mut self.tokens
+                }
+                Index::Text { normal, exact } => {
+                    row.extend([normal.into(), exact.into()]);
+                    &mut self.strings
+                }
+                Index::Date { low, high } => {
+                    row.extend([low.into(), high.into()]);
+                    &mut self.dates
+                }
+                Index::Reference { target, kind } => {
+                    row.extend([target.into(), kind.into()]);
+                    &mut self.references
+                }
+                Index::Number { low, high, system, code } => {
+                    row.extend([low.into(), high.into(), system.into(), code.into()]);
+                    &mut self.numbers
+                }
+            };
+            row.push(position.into());
+            into.push(row);
+        }
+    }
+
+    async fn insert(self, tx: &mut Tx) -> Result<(), StoreError> {
+        TOKENS.insert(tx, self.tokens).await?;
+        STRINGS.insert(tx, self.strings).await?;
+        DATES.insert(tx, self.dates).await?;
+        REFERENCES.insert(tx, self.references).await?;
+        NUMBERS.insert(tx, self.numbers).await
+    }
+}
+
 impl Tx {
     /// Adds versions and their index rows. Versions that were current before must be retired first.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn add_versions(&mut self, versions: Vec<Version>) -> Result<(), StoreError> {
-        let mut rows = Vec::with_capacity(versions.len());
-        let (mut tokens, mut strings, mut dates) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut references, mut numbers) = (Vec::new(), Vec::new());
+        let (mut rows, mut index) = (Vec::with_capacity(versions.len()), IndexRows::default());
         for version in versions {
-            let (kind, position): (Value, Value) = (version.kind.into(), version.position.into());
-            for (param, index) in version.index {
-                let mut row = vec![kind.clone(), param.into()];
-                let into = match index {
-                    Index::Token { code, system } => {
-                        row.extend([code.into(), system.into()]);
-                        &mut tokens
-                    }
-                    Index::Text { normal, exact } => {
-                        row.extend([normal.into(), exact.into()]);
-                        &mut strings
-                    }
-                    Index::Date { low, high } => {
-                        row.extend([low.into(), high.into()]);
-                        &mut dates
-                    }
-                    Index::Reference { target, kind } => {
-                        row.extend([target.into(), kind.into()]);
-                        &mut references
-                    }
-                    Index::Number { low, high, system, code } => {
-                        row.extend([low.into(), high.into(), system.into(), code.into()]);
-                        &mut numbers
-                    }
-                };
-                row.push(position.clone());
-                into.push(row);
-            }
+            index.add(version.kind, version.position, version.index);
             rows.push(vec![
-                position,
-                kind,
+                version.position.into(),
+                version.kind.into(),
                 version.id.into(),
                 version.version.into(),
                 version.op.bytes().into(),
@@ -66,11 +87,7 @@ impl Tx {
             ]);
         }
         VERSIONS.insert(self, rows).await?;
-        TOKENS.insert(self, tokens).await?;
-        STRINGS.insert(self, strings).await?;
-        DATES.insert(self, dates).await?;
-        REFERENCES.insert(self, references).await?;
-        NUMBERS.insert(self, numbers).await
+        index.insert(self).await
     }
 
     /// Takes away the current mark and the index rows of the versions at `positions`; the versions stay readable.
@@ -88,6 +105,17 @@ impl Tx {
             }
         }
         Ok(())
+    }
+
+    /// Makes a version current again, with what it is found by.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn promote(&mut self, position: i64, kind: u16, index: Vec<(u16, Index)>) -> Result<(), StoreError> {
+        self.execute("UPDATE cache_versions SET current = 1 WHERE position = $1", &[position.into()]).await?;
+        let mut rows = IndexRows::default();
+        rows.add(kind, position, index);
+        rows.insert(self).await
     }
 
     /// Removes the versions of a record that others wrote, with their index rows.
