@@ -18,6 +18,9 @@ mod verify;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A FHIR gateway that bridges legacy EHRs to records that patients hold.
 #[derive(Parser)]
 #[command(name = "chartwell", version, about, long_about = None, arg_required_else_help = true)]

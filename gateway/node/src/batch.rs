@@ -1,19 +1,23 @@
-//! One store transaction that serves many requests: what it has added so far, and the heads of lanes as they will be.
-//! Writes gather in memory and go to the database in a few many-row statements. Filled by the jobs of `commit`.
+//! One store transaction that serves many requests: what it has added so far. Writes gather in memory and go to the
+//! database in a few many-row statements; what it reads is in `memory`. Filled by the jobs of `commit`.
+
+mod memory;
 
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
-use record::{Head, OpId, RecordId, Verified};
+pub(crate) use memory::Memory;
+use record::{Head, IdentityId, OpId, RecordId, Verified};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use store::Tx;
 use store::db::Reader;
 use store::homes::{Home, KnownRecord};
 use store::keys::SealedKey;
 use store::missing::Missing;
 use store::ops::{LaneHead, NewOp};
-use store::versions::{StoredVersion, Version};
+use store::versions::Version;
+use store::waiting::Waiting;
 
 /// Positions one batch owns; only their order matters, and 2^63 of them last for ever.
 const POSITIONS_PER_BATCH: u64 = 1 << 24;
@@ -40,14 +44,17 @@ pub(crate) struct Batch {
     records: Vec<KnownRecord>,
     homes: Vec<Home>,
     missing: Vec<Missing>,
+    waiting: Vec<Waiting>,
+    returned: Vec<OpId>,
+    acknowledged: Vec<(IdentityId, RecordId, Vec<Head>)>,
     touched: HashSet<(u16, String)>,
     fresh: HashMap<RecordId, Arc<Context>>,
-    /// Records and homes read so far: nobody else changes them while this transaction holds the log's clock.
-    seen: HashMap<RecordId, Arc<Context>>,
-    homes_seen: HashMap<String, Vec<Home>>,
-    lanes: HashMap<RecordId, Vec<LaneHead>>,
+    /// What was read so far; nobody else changes it while this transaction holds the log's clock.
+    memory: Memory,
     moved: HashSet<RecordId>,
     gathered: u64,
+    /// Something was changed past `memory`: it does not outlive this transaction.
+    forget: bool,
 }
 
 impl Batch {
@@ -55,6 +62,9 @@ impl Batch {
     pub(crate) async fn open(node: &Node) -> Result<Self, NodeError> {
         let mut tx = node.store.begin().await?;
         let tick = tx.tick(POSITIONS_PER_BATCH, crate::clock::now_us()).await?;
+        let left = node.memory.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Positions that follow on those of this process's last transaction: no other process has written between.
+        let memory = left.filter(|(next, _)| *next == tick.position).map(|(_, memory)| memory);
         Ok(Self {
             node: node.clone(),
             tx,
@@ -69,13 +79,15 @@ impl Batch {
             records: Vec::new(),
             homes: Vec::new(),
             missing: Vec::new(),
+            waiting: Vec::new(),
+            returned: Vec::new(),
+            acknowledged: Vec::new(),
             touched: HashSet::new(),
             fresh: HashMap::new(),
-            seen: HashMap::new(),
-            homes_seen: HashMap::new(),
-            lanes: HashMap::new(),
+            memory: memory.unwrap_or_default(),
             moved: HashSet::new(),
             gathered: 0,
+            forget: false,
         })
     }
 
@@ -109,83 +121,6 @@ impl Batch {
         first
     }
 
-    /// The current version of a resource, deleted ones included.
-    pub(crate) async fn current(&mut self, kind: u16, id: &str) -> Result<Option<StoredVersion>, NodeError> {
-        if self.touched.contains(&(kind, id.to_owned())) {
-            self.flush().await?;
-        }
-        Ok(Reader::from(&mut self.tx).current(kind, id).await?)
-    }
-
-    /// What is known of a record.
-    pub(crate) async fn context(&mut self, record: &RecordId) -> Result<Option<Arc<Context>>, NodeError> {
-        if let Some(context) = self.fresh.get(record).or_else(|| self.seen.get(record)) {
-            return Ok(Some(context.clone()));
-        }
-        let node = self.node.clone();
-        let context = node.context(&mut Reader::from(&mut self.tx), record).await?;
-        if let Some(context) = &context
-            && context.control < self.first
-        {
-            node.contexts.put(context.clone());
-            self.seen.insert(*record, context.clone());
-        }
-        Ok(context)
-    }
-
-    /// What must be known of a record.
-    pub(crate) async fn known(&mut self, record: &RecordId) -> Result<Arc<Context>, NodeError> {
-        self.context(record).await?.ok_or(NodeError::Internal("a record without its genesis"))
-    }
-
-    /// Loads a record anew, after control ops were added to it in this batch.
-    pub(crate) async fn reload(&mut self, record: &RecordId, control: i64) -> Result<Arc<Context>, NodeError> {
-        self.flush().await?;
-        let node = self.node.clone();
-        let context = Arc::new(Context::load(&node, &mut Reader::from(&mut self.tx), record, control).await?);
-        self.fresh.insert(*record, context.clone());
-        Ok(context)
-    }
-
-    /// Makes a record known that this batch opens.
-    pub(crate) fn introduce(&mut self, context: Arc<Context>) {
-        self.gathered += 1;
-        self.lanes.entry(context.record).or_default();
-        self.fresh.insert(context.record, context);
-    }
-
-    /// The heads of a record's lanes.
-    pub(crate) async fn lanes(&mut self, record: &RecordId) -> Result<Vec<LaneHead>, NodeError> {
-        if let Some(lanes) = self.lanes.get(record) {
-            return Ok(lanes.clone());
-        }
-        let lanes = Reader::from(&mut self.tx).lanes(record).await?;
-        self.lanes.insert(*record, lanes.clone());
-        Ok(lanes)
-    }
-
-    /// Homes of a local Patient, those opened in this batch included.
-    pub(crate) async fn homes(&mut self, patient: &str) -> Result<Vec<Home>, NodeError> {
-        if let Some(homes) = self.homes_seen.get(patient) {
-            return Ok(homes.clone());
-        }
-        let mut homes = Reader::from(&mut self.tx).homes(patient).await?;
-        for home in self.homes.iter().filter(|home| home.patient == patient) {
-            homes.push(home.clone());
-        }
-        self.homes_seen.insert(patient.to_owned(), homes.clone());
-        Ok(homes)
-    }
-
-    /// The version that a record's copy of a directory resource was made of.
-    pub(crate) async fn copy_of(&mut self, record: &RecordId, kind: u16, id: &str) -> Result<Option<i64>, NodeError> {
-        let pending = self.copies.iter().rev().find(|copy| copy.0 == *record && copy.1 == kind && copy.2 == id);
-        match pending {
-            Some(copy) => Ok(Some(copy.3)),
-            None => Ok(Reader::from(&mut self.tx).copy_of(record, kind, id).await?),
-        }
-    }
-
     /// Adds an op with the frames that are here; returns its first position.
     pub(crate) async fn append(&mut self, op: Verified, frames: Vec<(u32, Vec<u8>)>) -> Result<i64, NodeError> {
         self.gathered += 1;
@@ -198,7 +133,7 @@ impl Batch {
         let record = op.record();
         self.lanes(&record).await?;
         let head = LaneHead { head: op.head(), lamport: op.header().lamport };
-        let lanes = self.lanes.entry(record).or_default();
+        let lanes = self.memory.lanes.entry(record).or_default();
         match lanes.iter_mut().find(|lane| lane.head.lane == head.head.lane) {
             Some(lane) if lane.head.seq <= head.head.seq => *lane = head,
             Some(_) => {}
@@ -212,6 +147,7 @@ impl Batch {
     /// Adds a version; the one it takes the place of is retired.
     pub(crate) fn add_version(&mut self, version: Version, retires: Option<i64>) {
         self.gathered += 1;
+        self.memory.added(&version);
         self.touched.insert((version.kind, version.id.clone()));
         self.retired.extend(retires);
         self.versions.push(version);
@@ -220,15 +156,15 @@ impl Batch {
     /// Adds a record, or what changed of it.
     pub(crate) fn set_record(&mut self, known: KnownRecord) {
         self.gathered += 1;
+        self.records.retain(|other| other.record != known.record);
         self.records.push(known);
     }
 
     /// Says which local Patient a record is about.
     pub(crate) fn set_home(&mut self, home: Home) {
         self.gathered += 1;
-        if let Some(homes) = self.homes_seen.get_mut(&home.patient) {
-            homes.push(home.clone());
-        }
+        self.memory.set_home(&home);
+        self.homes.retain(|other| (&other.patient, &other.record) != (&home.patient, &home.record));
         self.homes.push(home);
     }
 
@@ -241,6 +177,8 @@ impl Batch {
     /// Remembers which version a directory copy was made of.
     pub(crate) fn set_copy(&mut self, record: RecordId, kind: u16, id: String, position: i64) {
         self.gathered += 1;
+        self.memory.copies.insert((record, kind, id.clone()), Some(position));
+        self.copies.retain(|copy| (&copy.0, copy.1, &copy.2) != (&record, kind, &id));
         self.copies.push((record, kind, id, position));
     }
 
@@ -250,31 +188,31 @@ impl Batch {
         self.missing.push(missing);
     }
 
-    /// The head of one lane.
-    pub(crate) async fn head_of(&mut self, record: &RecordId, lane: &record::Lane) -> Result<Option<Head>, NodeError> {
-        let lanes = self.lanes(record).await?;
-        Ok(lanes.iter().find(|head| head.head.lane == *lane).map(|head| head.head))
+    /// Remembers that an op of one's own came from a peer.
+    pub(crate) fn add_returned(&mut self, op: OpId) {
+        self.gathered += 1;
+        self.returned.push(op);
     }
 
-    /// The Lamport numbers of those of `ids` that are here, gathered ones included.
-    pub(crate) async fn lamports(&mut self, ids: &[OpId]) -> Result<HashMap<OpId, u64>, NodeError> {
-        let mut found = HashMap::new();
-        for (op, _, _) in &self.ops {
-            if ids.contains(&op.id()) {
-                found.insert(op.id(), op.header().lamport);
-            }
-        }
-        let rest = ids.iter().filter(|id| !found.contains_key(*id)).copied().collect::<Vec<_>>();
-        found.extend(Reader::from(&mut self.tx).lamports(&rest).await?);
-        Ok(found)
+    /// Remembers what a resource in the house record waits for.
+    pub(crate) fn add_waiting(&mut self, kind: u16, id: &str, targets: Vec<String>) {
+        self.gathered += 1;
+        self.memory.something_waits();
+        self.waiting.extend(targets.into_iter().map(|target| Waiting { target, kind, id: id.to_owned() }));
+    }
+
+    /// Remembers what a peer has.
+    pub(crate) fn acknowledge(&mut self, who: IdentityId, record: RecordId, heads: Vec<Head>) {
+        self.gathered += 1;
+        self.acknowledged.push((who, record, heads));
     }
 
     /// Writes what was gathered to the transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), NodeError> {
-        let ops = std::mem::take(&mut self.ops);
-        let ops = ops.iter().map(|(op, frames, position)| NewOp {
+        let mut ops = std::mem::take(&mut self.ops);
+        let ops = ops.iter_mut().map(|(op, frames, position)| NewOp {
             op,
-            frames: frames.clone(),
+            frames: std::mem::take(frames),
             position: *position,
             last_updated: self.last_updated,
         });
@@ -282,12 +220,8 @@ impl Batch {
         if !ops.is_empty() {
             self.tx.append(ops).await?;
         }
-        for known in std::mem::take(&mut self.records) {
-            self.tx.set_record(&known).await?;
-        }
-        for home in std::mem::take(&mut self.homes) {
-            self.tx.set_home(&home).await?;
-        }
+        self.tx.set_records(std::mem::take(&mut self.records)).await?;
+        self.tx.set_homes(std::mem::take(&mut self.homes)).await?;
         self.tx.add_keys(std::mem::take(&mut self.keys)).await?;
         let mut retired = std::mem::take(&mut self.retired);
         let mut versions = std::mem::take(&mut self.versions);
@@ -303,6 +237,11 @@ impl Batch {
         self.tx.add_versions(versions).await?;
         self.tx.set_copies(std::mem::take(&mut self.copies)).await?;
         self.tx.add_missing(std::mem::take(&mut self.missing)).await?;
+        self.tx.add_waiting(std::mem::take(&mut self.waiting)).await?;
+        self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
+        for (who, record, heads) in std::mem::take(&mut self.acknowledged) {
+            self.tx.acknowledge(&who, &record, &heads).await?;
+        }
         self.touched.clear();
         Ok(())
     }
@@ -312,30 +251,38 @@ impl Batch {
         self.flush().await?;
         self.tx.commit().await?;
         for context in self.fresh.into_values() {
+            self.memory.contexts.insert(context.record, context.clone());
             self.node.contexts.put(context);
+        }
+        self.memory.end();
+        if !self.forget && self.memory.is_small() {
+            let next = self.first + POSITIONS_PER_BATCH as i64;
+            *self.node.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some((next, self.memory));
         }
         Ok(self.moved)
     }
-}
 
-impl Batch {
     /// A record opened in this batch has no lanes in the database.
     pub(crate) fn lanes_of_new(&mut self, record: RecordId) {
-        self.lanes.entry(record).or_default();
+        self.memory.lanes.entry(record).or_default();
     }
-}
 
-impl Batch {
     /// Tells the network after the commit that a record has something new.
     pub(crate) fn moved_now(&mut self, record: RecordId) {
         self.gathered += 1;
         self.moved.insert(record);
     }
-}
 
-impl Batch {
+    /// Empties the caches, to be filled from the log.
+    pub(crate) async fn drop_caches(&mut self) -> Result<(), NodeError> {
+        self.forget = true;
+        self.memory = Memory::default();
+        Ok(self.tx().await?.drop_caches().await?)
+    }
+
     /// The head of a lane as the log has it, while caches are rebuilt.
     pub(crate) async fn replay_head(&mut self, op: &Verified) -> Result<(), NodeError> {
+        self.memory.lanes.remove(&op.record());
         Ok(self.tx().await?.set_lane(op).await?)
     }
 

@@ -6,13 +6,14 @@ use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::prepare::Prepared;
+use fhir::ResourceType;
 use fhir::home::Main;
 use fhir::reference::Parts;
 use record::body::genesis::Purpose;
 use record::keys::Level;
 use record::scope::{Interactions, Permit};
 use record::{Authority, Class};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use store::homes::Home;
 use store::search::{Filter, Match, ParamTable, Search};
@@ -29,16 +30,37 @@ pub(crate) struct Place {
 pub(crate) struct Together {
     /// Local Patients created or updated here.
     pub(crate) patients: Vec<String>,
+    /// Which of them have an identifier, by [`identifier_target`].
+    pub(crate) identifiers: HashMap<String, BTreeSet<String>>,
     /// Main patients of the other resources here, by `Type/id`.
     pub(crate) subjects: HashMap<String, Vec<String>>,
 }
 
+/// Whom a resource is about.
+enum Subject {
+    Patient(String),
+    /// Nobody, or several.
+    Nobody,
+    /// Somebody who is not here yet: when one of these appears, it is asked anew.
+    Unknown(Vec<String>),
+}
+
+/// What a resource waits for that names its patient by an identifier.
+pub(crate) fn identifier_target(system: &str, value: &str) -> String {
+    format!("{system}|{value}")
+}
+
 impl Batch {
-    /// The home of a resource.
-    pub(crate) async fn home(&mut self, resource: &Prepared, together: &Together) -> Result<Place, NodeError> {
-        match self.subject(resource, together).await? {
-            Some(patient) => self.home_of_patient(&patient, resource).await,
-            None => self.house().await,
+    /// The home of a resource, and what it waits for there, if it is in the house record for want of that.
+    pub(crate) async fn home(
+        &mut self,
+        resource: &Prepared,
+        together: &Together,
+    ) -> Result<(Place, Vec<String>), NodeError> {
+        match self.subject(resource.kind, &resource.id, &resource.main, together).await? {
+            Subject::Patient(patient) => Ok((self.home_of_patient(&patient, resource).await?, Vec::new())),
+            Subject::Nobody => Ok((self.house().await?, Vec::new())),
+            Subject::Unknown(targets) => Ok((self.house().await?, targets)),
         }
     }
 
@@ -47,41 +69,83 @@ impl Batch {
         Ok(Place { context: self.known(&house).await?, authority: Authority::Genesis })
     }
 
-    /// The one local Patient the resource is about.
-    async fn subject(&mut self, resource: &Prepared, together: &Together) -> Result<Option<String>, NodeError> {
-        if resource.kind.name() == "Patient" {
-            return Ok(Some(resource.id.clone()));
+    /// What a resource in the house record waits for; empty for one that is at home there.
+    pub(crate) async fn waits_for(
+        &mut self,
+        kind: ResourceType,
+        id: &str,
+        main: &Main,
+    ) -> Result<Vec<String>, NodeError> {
+        match self.subject(kind, id, main, &Together::default()).await? {
+            Subject::Unknown(targets) => Ok(targets),
+            Subject::Patient(_) | Subject::Nobody => Ok(Vec::new()),
         }
-        let texts = match &resource.main {
-            Main::None => return Ok(None),
-            Main::Identifier(system, value) => return self.patient_by_identifier(system, value).await,
+    }
+
+    /// The one local Patient the resource is about.
+    async fn subject(
+        &mut self,
+        kind: ResourceType,
+        id: &str,
+        main: &Main,
+        together: &Together,
+    ) -> Result<Subject, NodeError> {
+        if kind.name() == "Patient" {
+            return Ok(Subject::Patient(id.to_owned()));
+        }
+        let texts = match main {
+            Main::None => return Ok(Subject::Nobody),
+            Main::Identifier(system, value) => {
+                let found = self.patient_by_identifier(system, value, together).await?;
+                return Ok(
+                    found.map_or_else(|| Subject::Unknown(vec![identifier_target(system, value)]), Subject::Patient)
+                );
+            }
             Main::Patients(texts) => texts,
         };
-        let mut found = Vec::new();
+        let (mut found, mut unknown) = (Vec::new(), Vec::new());
         for text in texts {
             let Parts::Relative { kind, id, .. } = fhir::reference::parse(text) else { continue };
-            match together.subjects.get(&format!("{}/{id}", kind.name())) {
-                Some(subjects) => found.extend(subjects.iter().cloned()),
-                None if kind.name() == "Patient" => found.push(id.to_owned()),
-                None => found.extend(self.subject_of_stored(kind, id).await?),
+            let target = format!("{}/{id}", kind.name());
+            let known = match together.subjects.get(&target) {
+                Some(subjects) => subjects.clone(),
+                None if kind.name() == "Patient" => vec![id.to_owned()],
+                None => self.subject_of_stored(kind, id).await?.into_iter().collect(),
+            };
+            if known.is_empty() {
+                unknown.push(target);
             }
+            found.extend(known);
         }
         found.sort();
         found.dedup();
-        let [patient] = &found[..] else { return Ok(None) };
-        let known = together.patients.contains(patient) || !self.homes(patient).await?.is_empty();
-        Ok(known.then(|| patient.clone()))
+        let [patient] = &found[..] else {
+            return Ok(if found.is_empty() && !unknown.is_empty() {
+                Subject::Unknown(unknown)
+            } else {
+                Subject::Nobody
+            });
+        };
+        if together.patients.contains(patient) || !self.homes(patient).await?.is_empty() {
+            return Ok(Subject::Patient(patient.clone()));
+        }
+        Ok(Subject::Unknown(vec![format!("Patient/{patient}")]))
     }
 
     /// The Patient whose record a stored resource lives in.
-    async fn subject_of_stored(&mut self, kind: fhir::ResourceType, id: &str) -> Result<Option<String>, NodeError> {
+    async fn subject_of_stored(&mut self, kind: ResourceType, id: &str) -> Result<Option<String>, NodeError> {
         let Some(version) = self.current(kind.number(), id).await? else { return Ok(None) };
-        let homes = self.reader().await?.homes_of(&version.record).await?;
+        let homes = self.homes_of(&version.record).await?;
         Ok(homes.into_iter().next().map(|home| home.patient))
     }
 
-    async fn patient_by_identifier(&mut self, system: &str, value: &str) -> Result<Option<String>, NodeError> {
-        let Some(patient) = fhir::ResourceType::parse("Patient") else { return Ok(None) };
+    async fn patient_by_identifier(
+        &mut self,
+        system: &str,
+        value: &str,
+        together: &Together,
+    ) -> Result<Option<String>, NodeError> {
+        let Some(patient) = ResourceType::parse("Patient") else { return Ok(None) };
         let Some(param) = fhir::params::find(patient, "identifier") else { return Ok(None) };
         let one = Match::Token { code: Some(value.to_owned()), system: Some(system.to_owned()) };
         let search = Search {
@@ -95,8 +159,9 @@ impl Batch {
             before: None,
         };
         let found = self.reader().await?.search(&search, 2).await?;
-        let [only] = &found[..] else { return Ok(None) };
-        Ok(Some(only.id.clone()))
+        let mut ids = together.identifiers.get(&identifier_target(system, value)).cloned().unwrap_or_default();
+        ids.extend(found.into_iter().map(|found| found.id));
+        Ok(if ids.len() == 1 { ids.pop_first() } else { None })
     }
 
     /// The home of a local Patient for a write of this kind and class, opened when first needed.
@@ -125,12 +190,12 @@ impl Batch {
 }
 
 /// The grant under which `me` may write this resource there, if its key is held too.
-fn covering_grant(context: &Context, me: &record::IdentityId, resource: &Prepared) -> Option<Authority> {
+pub(crate) fn covering_grant(context: &Context, me: &record::IdentityId, resource: &Prepared) -> Option<Authority> {
     let needed = match resource.method {
         record::frame::Method::Create => Interactions::CREATE,
         record::frame::Method::Update => Interactions::UPDATE,
         record::frame::Method::Delete => Interactions::DELETE,
-        record::frame::Method::Copy => return None,
+        record::frame::Method::Copy | record::frame::Method::Moved => return None,
     };
     let level = Level::Type(resource.class, resource.kind.name().to_owned());
     context.keys.key(&context.state.epochs(), &level)?;

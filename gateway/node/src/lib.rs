@@ -18,6 +18,7 @@ mod home;
 pub mod identity_file;
 mod index;
 pub mod invite;
+mod lookup;
 pub mod node;
 pub mod pairing;
 pub mod peers;

@@ -1,12 +1,15 @@
 //! A node: its identity, its database, its caches and its workers. Opened once per process. Called by `cli`.
 
 use crate::access::Auditor;
+use crate::batch::Memory;
 use crate::commit::Committer;
 use crate::context::Contexts;
 use crate::identity_file::{IdentityFileError, load_or_create};
+use crate::lookup::Lookups;
 use record::{Identity, RecordId};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 use store::{Store, StoreError};
 use tokio::sync::watch;
 
@@ -76,7 +79,10 @@ pub struct Inner {
     pub(crate) house: OnceLock<RecordId>,
     pub(crate) contexts: Contexts,
     pub(crate) committer: Committer,
+    /// What the last transaction knew, and the position it ended at.
+    pub(crate) memory: Mutex<Option<(i64, Memory)>>,
     pub(crate) auditor: Auditor,
+    pub(crate) lookups: Lookups,
     pub(crate) net: OnceLock<net::Handle>,
     pub(crate) changed: watch::Sender<u64>,
 }
@@ -100,6 +106,7 @@ impl Node {
         check_owner(&store, &identity).await?;
         let (committer, jobs) = Committer::new();
         let (auditor, events) = Auditor::new();
+        let (lookups, asked) = Lookups::new();
         let node = Self(Arc::new(Inner {
             storage_key: identity.storage_key("keys"),
             identity,
@@ -110,13 +117,17 @@ impl Node {
             house: OnceLock::new(),
             contexts: Contexts::default(),
             committer,
+            memory: Mutex::default(),
             auditor,
+            lookups,
             net: OnceLock::new(),
             changed: watch::channel(0).0,
             store,
         }));
         tokio::spawn(crate::commit::run(Arc::downgrade(&node.0), jobs));
         tokio::spawn(crate::access::run(Arc::downgrade(&node.0), events));
+        crate::lookup::start(&Arc::downgrade(&node.0), asked);
+        tokio::spawn(keep_statistics(Arc::downgrade(&node.0)));
         if node.role == Role::Gateway {
             node.open_house().await.map_err(OpenError::House)?;
         }
@@ -174,4 +185,19 @@ async fn check_owner(store: &Store, identity: &Identity) -> Result<(), OpenError
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// How often SQLite's planner learns how much there is; Postgres does so by itself.
+const STATISTICS_EVERY: Duration = Duration::from_secs(600);
+
+async fn keep_statistics(node: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(STATISTICS_EVERY).await;
+        let Some(node) = node.upgrade() else { return };
+        if node.store.kind() == "sqlite"
+            && let Err(error) = node.store.refresh_statistics().await
+        {
+            tracing::warn!(%error, "statistics could not be refreshed; the next round tries again");
+        }
+    }
 }

@@ -72,13 +72,29 @@ impl Prepared {
 
     /// Prepares a deletion.
     pub(crate) fn delete(origin: IdentityId, kind: ResourceType, id: &str, packer: &mut Packer) -> Self {
+        Self::end(origin, kind, id, Method::Delete, Class::NORMAL, packer)
+    }
+
+    /// Prepares the removal of a resource from a record or class that it leaves for another.
+    pub(crate) fn moved(origin: IdentityId, kind: ResourceType, id: &str, class: Class) -> Self {
+        Self::end(origin, kind, id, Method::Moved, class, &mut Packer::default())
+    }
+
+    fn end(
+        origin: IdentityId,
+        kind: ResourceType,
+        id: &str,
+        method: Method,
+        class: Class,
+        packer: &mut Packer,
+    ) -> Self {
         Self {
             kind,
             id: id.to_owned(),
-            method: Method::Delete,
+            method,
             json: Vec::new(),
-            packed: packer.pack(&content(origin, kind, id, Method::Delete, 0, Vec::new()).encode()),
-            class: Class::NORMAL,
+            packed: packer.pack(&content(origin, kind, id, method, 0, Vec::new()).encode()),
+            class,
             main: Main::None,
             references: Vec::new(),
             index: Vec::new(),

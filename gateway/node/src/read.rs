@@ -56,7 +56,7 @@ impl Node {
     pub async fn read(&self, caller: &Caller, kind: ResourceType, id: &str) -> Result<Served, NodeError> {
         caller.permit(kind, Interactions::READ)?;
         let name = || format!("{}/{id}", kind.name());
-        let Some(version) = Reader::from(&self.store).current(kind.number(), id).await? else {
+        let Some(version) = self.find_current(kind.number(), id).await? else {
             return Err(NodeError::NotFound(name()));
         };
         if !self.may_see(&version).await? {

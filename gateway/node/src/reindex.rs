@@ -38,7 +38,7 @@ impl Node {
 
 impl Batch {
     async fn reindex(&mut self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Reindexed, NodeError> {
-        self.tx().await?.drop_caches().await?;
+        self.drop_caches().await?;
         let mut done = Reindexed::default();
         let (mut position, mut records) = (0, HashSet::<RecordId>::new());
         let mut journals = HashMap::<RecordId, HashMap<_, _>>::new();
@@ -81,6 +81,7 @@ impl Batch {
             let context = self.known(&record).await?;
             self.replay_foreign(&context).await?;
         }
+        self.replay_waiting().await?;
         self.replay_tasks().await?;
         Ok(done)
     }
@@ -93,7 +94,11 @@ impl Batch {
         record: &RecordId,
     ) -> Result<(), NodeError> {
         let me = self.node.identity.id();
-        if op.header().lane.author != me || !self.reader().await?.homes_of(record).await?.is_empty() {
+        // The house record is about nobody, even where what it holds names a Patient who is not here yet.
+        if self.node.house().is_ok_and(|house| house == *record)
+            || op.header().lane.author != me
+            || !self.homes_of(record).await?.is_empty()
+        {
             return Ok(());
         }
         let context = self.known(record).await?;
@@ -117,6 +122,28 @@ impl Batch {
         self.set_known(&context);
         self.replay_reach(&context).await?;
         self.derive(&context).await
+    }
+
+    /// What is in the house record for want of what it names.
+    async fn replay_waiting(&mut self) -> Result<(), NodeError> {
+        let Ok(house) = self.node.house() else { return Ok(()) };
+        let mut before = i64::MAX;
+        loop {
+            let page = self.reader().await?.record_versions(&house, before, ROWS).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            before = last.position;
+            for version in page.into_iter().filter(|version| version.current && version.own && !version.is_deleted()) {
+                let Some(kind) = fhir::ResourceType::from_number(version.kind) else { continue };
+                if fhir::home::element(kind).is_none() && kind.name() != "Bundle" {
+                    continue;
+                }
+                let Ok(doc) = fhir::json::Doc::parse(self.stored_json(&version).await?) else { continue };
+                let targets = self.waits_for(kind, &version.id, &fhir::home::main(&doc, kind)).await?;
+                if !targets.is_empty() {
+                    self.add_waiting(version.kind, &version.id, targets);
+                }
+            }
+        }
     }
 
     async fn replay_tasks(&mut self) -> Result<(), NodeError> {

@@ -319,14 +319,18 @@ impl Log for Port {
 
     async fn wanted(&self, _who: IdentityId, record: RecordId) -> Vec<FrameId> {
         let Some(context) = self.context(&record).await else { return Vec::new() };
-        let most = net::limits::FRAMES_MAX as i64;
-        let missing = Reader::from(&self.0.store).missing(&record, most * 8).await.unwrap_or_default();
-        let epochs = context.state.all_epochs();
-        let opens = |frame: &store::missing::Missing| {
-            let level = record::keys::Level::Type(frame.class, frame.resource_type.clone());
-            epochs.iter().any(|epoch| context.keys.key(&[*epoch], &level).is_some())
-        };
-        missing.iter().filter(|frame| opens(frame)).map(|frame| FrameId { op: frame.op, index: frame.place }).collect()
+        let mut reader = Reader::from(&self.0.store);
+        let (epochs, most, mut wanted) = (context.state.all_epochs(), net::limits::FRAMES_MAX, Vec::new());
+        // By type and class, as keys go: what does not open here never stands in the way of what does.
+        for (resource_type, class) in reader.missing_kinds(&record).await.unwrap_or_default() {
+            let level = record::keys::Level::Type(class, resource_type.clone());
+            if wanted.len() < most && epochs.iter().any(|epoch| context.keys.key(&[*epoch], &level).is_some()) {
+                let left = (most - wanted.len()) as i64;
+                let missing = reader.missing(&record, (&resource_type, class), left).await.unwrap_or_default();
+                wanted.extend(missing.iter().map(|frame| FrameId { op: frame.op, index: frame.place }));
+            }
+        }
+        wanted
     }
 
     async fn frames(
@@ -376,13 +380,15 @@ impl Log for Port {
         if matches!(standing(&context, &who), Standing::Stranger) {
             return;
         }
-        let write = async {
-            let mut tx = self.0.store.begin().await?;
-            tx.acknowledge(&who, &record, heads).await?;
-            tx.commit().await
-        };
-        if let Err(error) = write.await {
-            let error: store::StoreError = error;
+        let heads = heads.to_vec();
+        let written = self.0.commit(move |batch| {
+            let heads = heads.clone();
+            Box::pin(async move {
+                batch.acknowledge(who, record, heads);
+                Ok(())
+            })
+        });
+        if let Err(error) = written.await {
             tracing::warn!(%record, %error, "an acknowledgement could not be stored");
         }
         self.0.changed.send_modify(|count| *count += 1);

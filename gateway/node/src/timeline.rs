@@ -211,7 +211,11 @@ impl Node {
         for (at, entry) in (0_u32..).zip(op.entries()).filter(|(_, entry)| entry.is_resource()) {
             let frame = frames.iter().find(|(place, _)| *place == at);
             let content = frame.and_then(|(_, frame)| open_resource(op, at, entry, frame, context).ok().flatten());
-            if content.as_ref().is_some_and(|content| content.method == Method::Copy) {
+            // A copy, and a removal beside what is put again, say nothing new to a person.
+            let put_again = |other: &record::Entry| other.kind == FrameKind::Put && other.handle == entry.handle;
+            if content.as_ref().is_some_and(|content| content.method == Method::Copy)
+                || (entry.kind == FrameKind::Delete && op.entries().iter().any(put_again))
+            {
                 continue;
             }
             *counts.entry(entry.resource_type.clone()).or_default() += 1;

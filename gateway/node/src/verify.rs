@@ -196,7 +196,9 @@ impl Walk<'_> {
                 }
             };
             let counts = own || counts(&mut Reader::from(&self.node.store), &context, op).await?;
-            if !counts || (own && content.method == Method::Copy) || content.origin != op.header().lane.author {
+            // A copy of one's own and a removal from a record are no versions of their own.
+            let unseen = content.method == Method::Moved || (own && content.method == Method::Copy);
+            if !counts || unseen || content.origin != op.header().lane.author {
                 continue;
             }
             self.row(op, *at, content, &context, own).await?;

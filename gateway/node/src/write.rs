@@ -1,6 +1,8 @@
 //! The one way data is written: create, update, delete, one or a whole transaction of them. Prepared outside, checked
 //! and signed inside the group commit's transaction. Called by `server`, `transaction` and `cli`.
 
+mod copies;
+mod moves;
 mod sign;
 
 use crate::batch::Batch;

@@ -1,11 +1,15 @@
-//! The two databases behind one interface: pools, transactions, values and rows. The one file for what differs
-//! between them, with `table` for inserts. Called by every file of this room.
+//! The two databases behind one interface: pools and transactions. The one place for what differs between them, with
+//! `value` for rows, `readers` for connections that read and `table` for inserts. Called by every file of this room.
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgRow};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Column, PgPool, Postgres, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef};
+use crate::readers::Readers;
+pub use crate::value::{Row, Value};
+use crate::value::{bind, bind_owned, pg_row, sqlite_row};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, SqlitePool};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Connections that read; beyond the cores they only queue in the database instead of here.
@@ -37,147 +41,15 @@ pub enum StoreError {
     },
 }
 
-/// A value in or out.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// BIGINT, INTEGER.
-    Int(i64),
-    /// DOUBLE PRECISION, REAL.
-    Real(f64),
-    /// TEXT.
-    Text(String),
-    /// BYTEA, BLOB.
-    Bytes(Vec<u8>),
-    /// NULL, only ever read.
-    Null,
-}
-
-macro_rules! value_from {
-    ($($from:ty => $make:expr),* $(,)?) => {
-        $(impl From<$from> for Value {
-            fn from(value: $from) -> Self {
-                let make: fn($from) -> Value = $make;
-                make(value)
-            }
-        })*
-    };
-}
-value_from! {
-    i64 => Value::Int,
-    u64 => |v: u64| Value::Int(v as i64),
-    u32 => |v: u32| Value::Int(i64::from(v)),
-    u16 => |v: u16| Value::Int(i64::from(v)),
-    bool => |v: bool| Value::Int(i64::from(v)),
-    f64 => Value::Real,
-    String => Value::Text,
-    &str => |v: &str| Value::Text(v.to_owned()),
-    &String => |v: &String| Value::Text(v.clone()),
-    Vec<u8> => Value::Bytes,
-    &[u8] => |v: &[u8]| Value::Bytes(v.to_vec()),
-    &[u8; 32] => |v: &[u8; 32]| Value::Bytes(v.to_vec()),
-}
-
-/// One row that was read.
-#[derive(Clone, Debug)]
-pub struct Row(pub(crate) Vec<Value>);
-
-impl Row {
-    /// The integer in column `at`; zero where there is none.
-    pub fn int(&self, at: usize) -> i64 {
-        match self.0.get(at) {
-            Some(Value::Int(value)) => *value,
-            _ => 0,
-        }
-    }
-
-    /// The text in column `at`; empty where there is none.
-    pub fn text(&mut self, at: usize) -> String {
-        match self.0.get_mut(at) {
-            Some(Value::Text(value)) => std::mem::take(value),
-            _ => String::new(),
-        }
-    }
-
-    /// The bytes in column `at`; empty where there are none.
-    pub fn bytes(&mut self, at: usize) -> Vec<u8> {
-        match self.0.get_mut(at) {
-            Some(Value::Bytes(value)) => std::mem::take(value),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Whether column `at` is NULL.
-    pub fn is_null(&self, at: usize) -> bool {
-        matches!(self.0.get(at), None | Some(Value::Null))
-    }
-
-    /// Exactly 32 bytes.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`].
-    pub fn id(&mut self, at: usize) -> Result<[u8; 32], StoreError> {
-        self.bytes(at).try_into().or(Err(StoreError::Damaged("32-byte id")))
-    }
-}
-
-macro_rules! bind {
-    ($query:expr, $args:expr) => {{
-        let mut query = $query;
-        for value in $args {
-            query = match value {
-                Value::Int(value) => query.bind(*value),
-                Value::Real(value) => query.bind(*value),
-                Value::Text(value) => query.bind(crate::table::without_nul(value.clone())),
-                Value::Bytes(value) => query.bind(value.clone()),
-                Value::Null => query.bind(Option::<String>::None),
-            };
-        }
-        query
-    }};
-}
-
-fn pg_row(row: &PgRow) -> Result<Row, sqlx::Error> {
-    let mut values = Vec::with_capacity(row.len());
-    for (at, column) in row.columns().iter().enumerate() {
-        values.push(match column.type_info().name() {
-            "INT8" => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Int),
-            "INT4" => row.try_get::<Option<i32>, _>(at)?.map_or(Value::Null, |v| Value::Int(i64::from(v))),
-            "FLOAT8" => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Real),
-            "BYTEA" => row.try_get::<Option<Vec<u8>>, _>(at)?.map_or(Value::Null, Value::Bytes),
-            _ => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
-        });
-    }
-    Ok(Row(values))
-}
-
-fn sqlite_row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
-    let mut values = Vec::with_capacity(row.len());
-    for at in 0..row.len() {
-        let kind = {
-            let raw = row.try_get_raw(at)?;
-            if raw.is_null() { "NULL".to_owned() } else { raw.type_info().name().to_owned() }
-        };
-        values.push(match kind.as_str() {
-            "NULL" => Value::Null,
-            "INTEGER" => Value::Int(row.try_get_unchecked(at)?),
-            "REAL" => Value::Real(row.try_get_unchecked(at)?),
-            "BLOB" => Value::Bytes(row.try_get_unchecked(at)?),
-            _ => Value::Text(row.try_get_unchecked(at)?),
-        });
-    }
-    Ok(Row(values))
-}
-
 /// A database: one pool for reads, and for SQLite one connection that writes.
 #[derive(Clone)]
 pub struct Store {
-    pool: Pool,
+    pool: Arc<Pool>,
 }
 
-#[derive(Clone)]
 enum Pool {
-    Postgres(PgPool),
-    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(Readers<Postgres>),
+    Sqlite { read: Readers<Sqlite>, write: SqlitePool },
 }
 
 /// An open transaction; dropped without [`Tx::commit`] it changes nothing.
@@ -186,6 +58,23 @@ pub enum Tx {
     Postgres(sqlx::Transaction<'static, Postgres>),
     /// On SQLite, holding the write lock from the start.
     Sqlite(sqlx::Transaction<'static, Sqlite>),
+}
+
+/// Reads rows with a lent connection; where it turns out to be dead, once more with a fresh one.
+macro_rules! read {
+    ($readers:expr, $sql:expr, $args:expr, $row:expr) => {{
+        let mut fresh = false;
+        loop {
+            let mut lent = $readers.lend(fresh).await?;
+            let query = bind!(sqlx::query(AssertSqlSafe($sql.clone())), $args);
+            let result = query.fetch_all(lent.connection()).await;
+            if $readers.take_back(lent, &result) && !fresh {
+                fresh = true;
+                continue;
+            }
+            break result?.iter().map($row).collect::<Result<_, _>>()?;
+        }
+    }};
 }
 
 impl Store {
@@ -201,7 +90,7 @@ impl Store {
                 .application_name("chartwell")
                 .statement_cache_capacity(512);
             let pool = PgPoolOptions::new().max_connections(READ_CONNECTIONS_MAX + 2).acquire_timeout(ACQUIRE_WAIT_MAX);
-            Pool::Postgres(pool.connect_with(options).await?)
+            Pool::Postgres(Readers::new(pool.connect_with(options).await?, READ_CONNECTIONS_MAX))
         } else if let Some(file) = url.strip_prefix("sqlite://") {
             let options = SqliteConnectOptions::new()
                 .filename(Path::new(file))
@@ -216,11 +105,12 @@ impl Store {
             let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_WAIT_MAX);
             let write = write.connect_with(options.clone()).await?;
             let read = SqlitePoolOptions::new().max_connections(READ_CONNECTIONS_MAX).acquire_timeout(ACQUIRE_WAIT_MAX);
-            Pool::Sqlite { write, read: read.connect_with(options).await? }
+            let read = Readers::new(read.connect_with(options).await?, READ_CONNECTIONS_MAX);
+            Pool::Sqlite { write, read }
         } else {
             return Err(StoreError::Url);
         };
-        let store = Self { pool };
+        let store = Self { pool: Arc::new(pool) };
         crate::migrate::run(&store).await?;
         Ok(store)
     }
@@ -230,8 +120,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(match &self.pool {
-            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        Ok(match &*self.pool {
+            Pool::Postgres(readers) => Tx::Postgres(readers.pool().begin().await?),
             Pool::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
         })
     }
@@ -241,17 +131,27 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub(crate) async fn fetch(&self, sql: impl Into<String>, args: &[Value]) -> Result<Vec<Row>, StoreError> {
-        let sql = AssertSqlSafe(sql.into());
-        Ok(match &self.pool {
-            Pool::Postgres(pool) => {
-                let rows = bind!(sqlx::query(sql), args).fetch_all(pool).await?;
-                rows.iter().map(pg_row).collect::<Result<_, _>>()?
-            }
-            Pool::Sqlite { read, .. } => {
-                let rows = bind!(sqlx::query(sql), args).fetch_all(read).await?;
-                rows.iter().map(sqlite_row).collect::<Result<_, _>>()?
-            }
+        let sql = sql.into();
+        Ok(match &*self.pool {
+            Pool::Postgres(readers) => read!(readers, sql, args, pg_row),
+            Pool::Sqlite { read, .. } => read!(read, sql, args, sqlite_row),
         })
+    }
+
+    /// Gives the planner its statistics: after a reindex, and on SQLite, which has no maintenance of its own, from time
+    /// to time.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn refresh_statistics(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        if matches!(tx, Tx::Sqlite(_)) {
+            // With a limit SQLite gathers no samples of values. With samples it plans each statement anew for each
+            // argument, which cost a third of a read by id.
+            tx.script("PRAGMA analysis_limit = 1000").await?;
+        }
+        tx.script("ANALYZE").await?;
+        tx.commit().await
     }
 
     /// Whether the database answers.
@@ -264,7 +164,7 @@ impl Store {
 
     /// `postgres` or `sqlite`.
     pub fn kind(&self) -> &'static str {
-        match self.pool {
+        match *self.pool {
             Pool::Postgres(_) => "postgres",
             Pool::Sqlite { .. } => "sqlite",
         }
@@ -272,8 +172,8 @@ impl Store {
 
     /// Waits for open statements and closes every connection.
     pub async fn close(&self) {
-        match &self.pool {
-            Pool::Postgres(pool) => pool.close().await,
+        match &*self.pool {
+            Pool::Postgres(readers) => readers.close().await,
             Pool::Sqlite { read, write } => {
                 read.close().await;
                 write.close().await;
@@ -290,6 +190,16 @@ impl Tx {
             Tx::Postgres(tx) => bind!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
             Tx::Sqlite(tx) => bind!(sqlx::query(sql), args).execute(&mut **tx).await?.rows_affected(),
         })
+    }
+
+    /// Runs one statement whose arguments are not needed after it.
+    pub(crate) async fn execute_with(&mut self, sql: String, args: Vec<Value>) -> Result<(), StoreError> {
+        let sql = AssertSqlSafe(sql);
+        match self {
+            Tx::Postgres(tx) => bind_owned!(sqlx::query(sql), args).execute(&mut **tx).await.map(drop)?,
+            Tx::Sqlite(tx) => bind_owned!(sqlx::query(sql), args).execute(&mut **tx).await.map(drop)?,
+        }
+        Ok(())
     }
 
     /// Reads rows inside the transaction.

@@ -1,7 +1,20 @@
 //! Records as this node knows them, and which local Patient each is about. Called by `node`.
 
 use crate::db::{Reader, StoreError, Tx, Value};
+use crate::table::{Kind, Table};
 use record::{IdentityId, RecordId};
+
+const RECORDS: Table = Table {
+    name: "cache_records",
+    columns: &[("record", Kind::Bytes), ("purpose", Kind::Int), ("authority", Kind::Bytes), ("control", Kind::Int)],
+    suffix: "ON CONFLICT (record) DO UPDATE SET purpose = excluded.purpose, authority = excluded.authority, \
+             control = excluded.control",
+};
+const HOMES: Table = Table {
+    name: "cache_homes",
+    columns: &[("patient", Kind::Text), ("record", Kind::Bytes), ("bound", Kind::Int)],
+    suffix: "ON CONFLICT (patient, record) DO UPDATE SET bound = excluded.bound",
+};
 
 /// A record as known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,32 +41,30 @@ pub struct Home {
 }
 
 impl Tx {
-    /// Records what is known of a record.
+    /// Records what is known of records, each named once.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn set_record(&mut self, known: &KnownRecord) -> Result<(), StoreError> {
-        let sql = "INSERT INTO cache_records (record, purpose, authority, control) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (record) DO UPDATE SET purpose = excluded.purpose, \
-                   authority = excluded.authority, control = excluded.control";
-        let args = [
-            known.record.bytes().into(),
-            Value::Int(i64::from(known.purpose)),
-            known.authority.bytes().into(),
-            known.control.into(),
-        ];
-        self.execute(sql, &args).await.map(drop)
+    pub async fn set_records(&mut self, records: Vec<KnownRecord>) -> Result<(), StoreError> {
+        let rows = records.into_iter().map(|known| {
+            vec![
+                known.record.bytes().into(),
+                Value::Int(i64::from(known.purpose)),
+                known.authority.bytes().into(),
+                known.control.into(),
+            ]
+        });
+        RECORDS.insert(self, rows.collect()).await
     }
 
-    /// Says that a record is about a local Patient.
+    /// Says which local Patients records are about, each pair named once.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn set_home(&mut self, home: &Home) -> Result<(), StoreError> {
-        let sql = "INSERT INTO cache_homes (patient, record, bound) VALUES ($1, $2, $3) \
-                   ON CONFLICT (patient, record) DO UPDATE SET bound = excluded.bound";
-        let args = [(&home.patient).into(), home.record.bytes().into(), home.bound.into()];
-        self.execute(sql, &args).await.map(drop)
+    pub async fn set_homes(&mut self, homes: Vec<Home>) -> Result<(), StoreError> {
+        let rows =
+            homes.into_iter().map(|home| vec![home.patient.into(), home.record.bytes().into(), home.bound.into()]);
+        HOMES.insert(self, rows.collect()).await
     }
 }
 

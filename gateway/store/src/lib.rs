@@ -14,9 +14,12 @@ mod migrate;
 pub mod missing;
 pub mod ops;
 pub mod reach;
+mod readers;
 pub mod search;
 pub mod table;
 pub mod tasks;
+mod value;
 pub mod versions;
+pub mod waiting;
 
 pub use db::{Row, Store, StoreError, Tx, Value};

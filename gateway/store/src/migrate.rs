@@ -2,13 +2,15 @@
 
 use crate::db::{Store, StoreError, Tx};
 
-const POSTGRES: [&str; 2] = [
+const POSTGRES: [&str; 3] = [
     include_str!("../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../migrations/postgres/0002_cache.sql"),
+    include_str!("../../../migrations/postgres/0003_moves.sql"),
 ];
-const SQLITE: [&str; 2] = [
+const SQLITE: [&str; 3] = [
     include_str!("../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../migrations/sqlite/0002_cache.sql"),
+    include_str!("../../../migrations/sqlite/0003_moves.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY)";

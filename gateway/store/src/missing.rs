@@ -69,20 +69,37 @@ impl Tx {
 }
 
 impl Reader<'_> {
-    /// The frames of a record that are not here, at most `most`.
+    /// The types and classes of a record's frames that are not here.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn missing(&mut self, record: &RecordId, most: i64) -> Result<Vec<Missing>, StoreError> {
-        let sql = "SELECT op, place, type, class FROM cache_missing WHERE record = $1 LIMIT $2";
-        let mut rows = self.fetch(sql, &[record.bytes().into(), most.into()]).await?;
+    pub async fn missing_kinds(&mut self, record: &RecordId) -> Result<Vec<(String, Class)>, StoreError> {
+        let sql = "SELECT DISTINCT type, class FROM cache_missing WHERE record = $1";
+        let mut rows = self.fetch(sql, &[record.bytes().into()]).await?;
+        Ok(rows.iter_mut().map(|row| (row.text(0), Class(row.int(1) as u8))).collect())
+    }
+
+    /// The frames of a record of one type and class that are not here, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn missing(
+        &mut self,
+        record: &RecordId,
+        (resource_type, class): (&str, Class),
+        most: i64,
+    ) -> Result<Vec<Missing>, StoreError> {
+        let sql = "SELECT op, place FROM cache_missing WHERE record = $1 AND type = $2 AND class = $3 \
+                   ORDER BY op, place LIMIT $4";
+        let args = [record.bytes().into(), resource_type.into(), Value::Int(i64::from(class.0)), most.into()];
+        let mut rows = self.fetch(sql, &args).await?;
         let frame = |row: &mut crate::db::Row| {
             Ok(Missing {
                 op: OpId(row.id(0)?),
                 place: row.int(1) as u32,
                 record: *record,
-                resource_type: row.text(2),
-                class: Class(row.int(3) as u8),
+                resource_type: resource_type.to_owned(),
+                class,
             })
         };
         rows.iter_mut().map(frame).collect()

@@ -52,25 +52,21 @@ impl Table {
     async fn insert_values(&self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         let width = self.columns.len();
         let most = SQLITE_VALUES_MAX / width;
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let chunk = rows.by_ref().take(most).collect::<Vec<_>>();
-            // Few lengths of statement, so that each stays prepared: full chunks, then powers of two.
-            let mut at = 0;
-            while at < chunk.len() {
-                let left = chunk.len() - at;
-                let take = if left == most { most } else { 1 << left.ilog2() };
-                let one = format!("({})", vec!["?"; width].join(","));
-                let sql = format!(
-                    "INSERT INTO {} ({}) VALUES {} {}",
-                    self.name,
-                    self.columns(),
-                    vec![one.as_str(); take].join(","),
-                    self.suffix
-                );
-                tx.execute(sql, &chunk[at..at + take].concat()).await?;
-                at += take;
-            }
+        let one = format!("({})", vec!["?"; width].join(","));
+        let mut left = rows.len();
+        let mut rows = rows.into_iter();
+        while left > 0 {
+            // Few lengths of statement, so that each stays prepared: full ones, then powers of two.
+            let take = if left >= most { most } else { 1 << left.ilog2() };
+            let sql = format!(
+                "INSERT INTO {} ({}) VALUES {} {}",
+                self.name,
+                self.columns(),
+                vec![one.as_str(); take].join(","),
+                self.suffix
+            );
+            tx.execute_with(sql, rows.by_ref().take(take).flatten().collect()).await?;
+            left -= take;
         }
         Ok(())
     }

@@ -106,6 +106,8 @@ pub enum Method {
     Delete = 2,
     /// A copy of a directory resource that another frame names.
     Copy = 3,
+    /// Gone from this record, or from this class in it: the resource lives on elsewhere, and no version ends here.
+    Moved = 4,
 }
 
 /// What a resource frame says inside (rule 4.1).
@@ -152,6 +154,7 @@ impl Content {
             1 => Method::Update,
             2 => Method::Delete,
             3 => Method::Copy,
+            4 => Method::Moved,
             _ => return refuse("4.1", "an unknown method"),
         };
         let house_seq = r.uint()?;

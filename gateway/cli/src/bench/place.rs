@@ -86,7 +86,7 @@ impl Place {
     /// Gives the database its statistics now, as its own maintenance does within minutes of a load.
     pub(crate) async fn analyze(&self) -> anyhow::Result<()> {
         let store = self.store().await?;
-        store.run("ANALYZE").await?;
+        store.refresh_statistics().await?;
         store.close().await;
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! From decided steps to signed ops: one `change` per record that a write touches, directory copies beside what names
 //! them, and the rows each version is found by. Called by `write` alone.
 
+use super::copies::Fresh;
+use super::moves::Before;
 use super::{Decision, Step, Written};
 use crate::author::current_key;
 use crate::batch::Batch;
 use crate::context::{Context, seal_of};
 use crate::error::NodeError;
 use crate::home::{Place, Together};
-use crate::prepare::{Prepared, class_of, content};
+use crate::prepare::Prepared;
 use fhir::home::Main;
 use fhir::reference::Parts;
 use fhir::{ResourceType, datetime};
@@ -15,17 +17,18 @@ use record::body::Body;
 use record::body::access::Agent;
 use record::draft::DraftFrame;
 use record::entry::{FrameKind, handle};
-use record::frame::{Method, Packer};
+use record::frame::Method;
 use record::keys::Level;
 use record::{Authority, Class, Kind, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use store::versions::{StoredVersion, Version};
 
 /// The steps of one record.
 struct Group {
     place: Place,
     steps: Vec<usize>,
+    /// What leaves this record, or a class in it.
+    removals: Vec<Prepared>,
 }
 
 impl Batch {
@@ -33,26 +36,49 @@ impl Batch {
     pub(super) async fn sign_steps(
         &mut self,
         steps: &[Step],
-        decisions: Vec<Decision>,
+        mut decisions: Vec<Decision>,
         agent: &Agent,
     ) -> Result<Vec<Written>, NodeError> {
-        let together = together(steps, &decisions);
+        let asked = steps.len();
+        let mut steps = steps.to_vec();
+        self.add_waiting_steps(&mut steps, &mut decisions).await?;
+        let together = together(&steps, &decisions);
         let mut groups = BTreeMap::<(RecordId, Authority), Group>::new();
-        let mut patients = HashMap::<RecordId, String>::new();
-        for (at, (step, decision)) in steps.iter().zip(&decisions).enumerate() {
-            if let Decision::Write(before) = decision {
-                let place = self.place(&step.prepared, before.as_deref(), &together).await?;
-                let key = (place.context.record, place.authority);
-                groups.entry(key).or_insert_with(|| Group { place, steps: Vec::new() }).steps.push(at);
+        let group = |groups: &mut BTreeMap<_, Group>, place: Place| {
+            let key = (place.context.record, place.authority);
+            groups.entry(key).or_insert_with(|| Group { place, steps: Vec::new(), removals: Vec::new() });
+            key
+        };
+        // Steps are added while they are placed: what follows a resource moves with it.
+        let mut at = 0;
+        while at < steps.len() {
+            if let Decision::Write(before) = &decisions[at] {
+                let resource = steps[at].prepared.clone();
+                let before = before.as_deref().map(Before::of);
+                let place = self.place(&resource, before, &together).await?;
+                let leaves = self.leaves(&resource, before, &place).await?;
+                for (old, class) in leaves {
+                    if old.context.record != place.context.record {
+                        self.add_followers(&resource, &old.context.record, &mut steps, &mut decisions).await?;
+                    }
+                    let removal = Prepared::moved(self.node.identity.id(), resource.kind, &resource.id, class);
+                    let key = group(&mut groups, old);
+                    groups.entry(key).and_modify(|group| group.removals.push(removal));
+                }
+                let key = group(&mut groups, place);
+                groups.entry(key).and_modify(|group| group.steps.push(at));
             }
+            at += 1;
         }
+        let steps = &steps[..];
+        let mut patients = HashMap::<RecordId, String>::new();
         let mut written =
             steps.iter().zip(&decisions).map(|(step, decision)| answer(self, step, decision)).collect::<Vec<_>>();
         // The house first: copies of what it gains in this very write go into the patients' records.
         let house = self.node.house().ok();
         let mut order = groups.into_values().collect::<Vec<_>>();
         order.sort_by_key(|group| Some(group.place.context.record) != house);
-        let mut fresh = HashMap::new();
+        let mut fresh = Fresh::new();
         for group in order {
             let record = group.place.context.record;
             if !patients.contains_key(&record) && Some(record) != house {
@@ -67,28 +93,36 @@ impl Batch {
                 written[at] = self.found(*found).await?;
             }
         }
+        written.truncate(asked);
         Ok(written)
     }
 
     async fn place(
         &mut self,
         resource: &Prepared,
-        before: Option<&StoredVersion>,
+        before: Option<Before>,
         together: &Together,
     ) -> Result<Place, NodeError> {
         // A deletion goes where the resource is; an update goes home.
         if let (Method::Delete, Some(before)) = (resource.method, before) {
-            let homes = self.reader().await?.homes_of(&before.record).await?;
+            let homes = self.homes_of(&before.record).await?;
             return match homes.into_iter().next() {
                 Some(home) => self.home_of_patient(&home.patient, resource).await,
                 None => self.house().await,
             };
         }
-        self.home(resource, together).await
+        let (place, waits) = self.home(resource, together).await?;
+        if before.is_some() {
+            self.waits_no_more(resource.kind.number(), &resource.id).await?;
+        }
+        if !waits.is_empty() {
+            self.add_waiting(resource.kind.number(), &resource.id, waits);
+        }
+        Ok(place)
     }
 
     async fn patient_of(&mut self, record: &RecordId) -> Result<String, NodeError> {
-        let homes = self.reader().await?.homes_of(record).await?;
+        let homes = self.homes_of(record).await?;
         Ok(homes.into_iter().next().map(|home| home.patient).unwrap_or_default())
     }
 
@@ -99,7 +133,7 @@ impl Batch {
         steps: &[Step],
         decisions: &[Decision],
         agent: &Agent,
-        fresh: &mut HashMap<(u16, String), (i64, Arc<Prepared>)>,
+        fresh: &mut Fresh,
         written: &mut [Written],
         patient: &str,
     ) -> Result<(), NodeError> {
@@ -107,11 +141,15 @@ impl Batch {
         let is_house = self.node.house().is_ok_and(|house| house == context.record);
         let (key_name, key) = current_key(&context, &Level::Control).ok_or(NO_KEY)?;
         let mut frames = vec![DraftFrame::Body { body: Body::Agent(agent.clone()), key_name, key: Some(key) }];
+        // Before the puts: of two frames of one resource the later is current.
+        for removal in &group.removals {
+            frames.push(self.frame(&context, removal, removal.class)?);
+        }
+        let first_put = frames.len() as u32;
         for at in &group.steps {
             let class = class_in(&steps[*at], &decisions[*at]);
             frames.push(self.frame(&context, &steps[*at].prepared, class)?);
         }
-        let first_copy = frames.len();
         let mut copies = Vec::new();
         if !is_house {
             let named = group.steps.iter().flat_map(|at| steps[*at].prepared.references.iter());
@@ -123,12 +161,11 @@ impl Batch {
                 }
             }
         }
-        debug_assert_eq!(first_copy, group.steps.len() + 1);
         let authored = self.author(&context, Kind::Change, group.place.authority, frames).await?;
         for (kind, id, position) in copies {
             self.set_copy(context.record, kind.number(), id, position);
         }
-        for (at, place) in group.steps.iter().zip(1_u32..) {
+        for (at, place) in group.steps.iter().zip(first_put..) {
             let (step, position) = (&steps[*at], authored.position + i64::from(place));
             let version = format!("{}.{place}", authored.op.id().version());
             let Decision::Write(before) = &decisions[*at] else { continue };
@@ -170,7 +207,10 @@ impl Batch {
         let level = Level::Type(class, resource.kind.name().to_owned());
         let (key_name, key) = current_key(context, &level).ok_or(NO_KEY)?;
         Ok(DraftFrame::Resource {
-            kind: if resource.method == Method::Delete { FrameKind::Delete } else { FrameKind::Put },
+            kind: match resource.method {
+                Method::Delete | Method::Moved => FrameKind::Delete,
+                _ => FrameKind::Put,
+            },
             resolves: false,
             resource_type: resource.kind.name().to_owned(),
             class,
@@ -179,51 +219,6 @@ impl Batch {
             key,
             packed: resource.packed.clone(),
         })
-    }
-
-    /// A copy of a directory resource for a record that does not carry its current version yet.
-    async fn copy(
-        &mut self,
-        context: &Context,
-        kind: ResourceType,
-        id: &str,
-        fresh: &HashMap<(u16, String), (i64, Arc<Prepared>)>,
-    ) -> Result<Option<(i64, DraftFrame)>, NodeError> {
-        let (position, json, class) = match fresh.get(&(kind.number(), id.to_owned())) {
-            Some((position, prepared)) => (*position, prepared.json.clone(), prepared.class),
-            None => {
-                let Some(current) = self.current(kind.number(), id).await? else { return Ok(None) };
-                if !current.own || current.is_deleted() || current.op.0 == [0; 32] {
-                    return Ok(None);
-                }
-                if self.copy_of(&context.record, kind.number(), id).await? == Some(current.position) {
-                    return Ok(None);
-                }
-                let position = current.position;
-                let json = self.stored_json(&current).await?;
-                let Ok(parsed) = fhir::parse::resource(json.clone()) else { return Ok(None) };
-                (position, json, class_of(parsed.doc(), kind))
-            }
-        };
-        if class.is_sensitive() {
-            // A directory resource that is itself labelled stays at home: the copy would carry it further.
-            return Ok(None);
-        }
-        let origin = self.node.identity.id();
-        let level = Level::Type(Class::DIRECTORY, kind.name().to_owned());
-        let (key_name, key) = current_key(context, &level).ok_or(NO_KEY)?;
-        let content = content(origin, kind, id, Method::Copy, position as u64, json);
-        let frame = DraftFrame::Resource {
-            kind: FrameKind::Put,
-            resolves: false,
-            resource_type: kind.name().to_owned(),
-            class: Class::DIRECTORY,
-            handle: handle(&context.handle_key, &origin, kind.name(), id),
-            key_name,
-            key,
-            packed: Packer::default().pack(&content.encode()),
-        };
-        Ok(Some((position, frame)))
     }
 
     async fn found(&mut self, found: StoredVersion) -> Result<Written, NodeError> {
@@ -244,7 +239,7 @@ impl Batch {
 }
 
 /// A member who may write but lost its key is told, instead of writing what nobody can open.
-const NO_KEY: NodeError = NodeError::Internal("the key of the current epoch is not here");
+pub(super) const NO_KEY: NodeError = NodeError::Internal("the key of the current epoch is not here");
 
 /// A deletion is told to those who could read what is deleted, and to nobody else.
 fn class_in(step: &Step, decision: &Decision) -> Class {
@@ -286,6 +281,9 @@ fn together(steps: &[Step], decisions: &[Decision]) -> Together {
         let resource = &step.prepared;
         if resource.kind.name() == "Patient" && resource.method != Method::Delete {
             together.patients.push(resource.id.clone());
+            for target in super::moves::identifiers(resource) {
+                together.identifiers.entry(target).or_default().insert(resource.id.clone());
+            }
         }
         if fhir::home::follows(resource.kind) {
             continue;

@@ -1,5 +1,8 @@
 //! Nodes for tests: each with its own folder and database, connected over loopback.
 
+use node::grants::Approval;
+use node::pairing::PairingState;
+use node::requests::AccessRequest;
 use node::{Caller, Config, Node, Role};
 use record::scope::Scopes;
 use std::time::Duration;
@@ -127,4 +130,50 @@ where
 pub async fn is_clean(node: &Node) {
     let report = node.verify().await.unwrap();
     assert_eq!(report.faults, Vec::<String>::new());
+}
+
+/// Gives the record of a hospital's Patient to its patient; returns its address.
+pub async fn pair(hospital: &Node, patient: &Node, id: &str) -> String {
+    let invite = hospital.invite(&caller(), id).await.unwrap();
+    let pairing = patient.accept_invite(&invite.code).await.unwrap();
+    let state = async || patient.pairing(&pairing).await.unwrap().unwrap();
+    until("both sides have digits", || async { state().await.state == PairingState::Digits }).await;
+    let view = state().await;
+    patient.confirm_pairing(&pairing, &vec![true; view.grants.len()]).await.unwrap();
+    hospital.confirm(&caller(), &invite.task, &view.digits).await.unwrap();
+    until("the record is the patient's", || async { state().await.state == PairingState::Done }).await;
+    let records = patient.records().await.unwrap();
+    records.into_iter().map(|record| record.address).next_back().unwrap()
+}
+
+/// Has a hospital ask for access to a record, and the patient approve it as it is.
+pub async fn let_in(hospital: &Node, patient: &Node, id: &str, address: &str, scope: &str) {
+    let known = patient.requests().await.unwrap().len();
+    let ask = AccessRequest {
+        address: address.to_owned(),
+        scope: scope.to_owned(),
+        purpose: "TREAT".into(),
+        start_ms: None,
+        end_ms: None,
+        reason: "care".into(),
+    };
+    let task = hospital.request_access(&caller(), id, ask).await.unwrap();
+    until("the request is on the page", || async { patient.requests().await.unwrap().len() > known }).await;
+    let request = patient.requests().await.unwrap().remove(0);
+    let scopes = request.lines.iter().map(|line| line.scope.clone()).collect();
+    patient.approve(&request.id, Approval { scopes, end_ms: request.end_ms }).await.unwrap();
+    until("access is given", || async {
+        let task = hospital.read(&caller(), kind("Task"), &task.id).await.unwrap();
+        String::from_utf8(task.json).unwrap().contains("\"completed\"")
+    })
+    .await;
+}
+
+/// Verifies, rebuilds all caches, and finds the same again.
+pub async fn stays_the_same_after_reindex(node: &Node) {
+    is_clean(node).await;
+    let report = node.verify().await.unwrap();
+    node.reindex(std::sync::Arc::new(|_| {})).await.unwrap();
+    is_clean(node).await;
+    assert_eq!(node.verify().await.unwrap(), report);
 }

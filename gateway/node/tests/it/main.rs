@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure, with its place")]
 
 mod common;
+mod moves;
 mod way;
 mod writes;

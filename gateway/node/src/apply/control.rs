@@ -1,0 +1,130 @@
+//! What follows from a control op: keys that were wrapped to this identity, what grants let one see, what a revoke takes
+//! away. Called by `apply`, by whoever signs a control op, and by `reindex`.
+
+use crate::batch::Batch;
+use crate::context::Context;
+use crate::error::NodeError;
+use crate::node::Role;
+use fhir::ResourceType;
+use record::entry::{FrameKind, wrap_handle};
+use record::keys::decode_items;
+use record::{IdentityId, Kind, Verified};
+use std::sync::Arc;
+use store::homes::Home;
+use store::identities::Known;
+use store::reach::Reach;
+
+impl Batch {
+    /// Takes the keys of a control op that are meant for this identity, folds the record anew, and does what follows.
+    pub(crate) async fn apply_control(
+        &mut self,
+        op: &Verified,
+        frames: &[(u32, Vec<u8>)],
+        position: i64,
+    ) -> Result<(), NodeError> {
+        let record = op.record();
+        let before = match op.header().kind {
+            Kind::Genesis => None,
+            _ => self.context(&record).await?,
+        };
+        let keys = self.unwrap_keys(op, frames);
+        self.add_keys(keys);
+        let context = self.reload(&record, position).await?;
+        self.after_control(before.as_deref(), &context).await
+    }
+
+    fn unwrap_keys(&self, op: &Verified, frames: &[(u32, Vec<u8>)]) -> Vec<store::keys::SealedKey> {
+        let identity = &self.node.identity;
+        let mine = wrap_handle(&op.header().record, &identity.id());
+        let mut keys = Vec::new();
+        for (at, frame) in frames {
+            let Some(entry) = op.entries().get(*at as usize) else { continue };
+            if entry.kind != FrameKind::Wrap || entry.handle != mine {
+                continue;
+            }
+            let items =
+                identity.open(record::draft::WRAP_INFO, frame).and_then(|plain| decode_items(&plain, op.id()).ok());
+            match items {
+                Some(items) => keys.extend(items.iter().map(|item| self.node.seal_key(&op.record(), item))),
+                None => tracing::warn!(op = %op.id(), "a wrap for this identity does not open"),
+            }
+        }
+        keys
+    }
+
+    /// What follows when a record's control state has moved.
+    pub(crate) async fn after_control(
+        &mut self,
+        before: Option<&Context>,
+        now: &Arc<Context>,
+    ) -> Result<(), NodeError> {
+        self.set_known(now);
+        for card in now.state.members() {
+            let known = Known { id: card.id(), card: card.encode(), name: String::new(), addresses: String::new() };
+            self.tx().await?.remember(&known).await?;
+        }
+        for given in now.state.grants() {
+            let known = Known {
+                id: given.grant.to.id(),
+                card: given.grant.to.encode(),
+                name: given.grant.name.clone(),
+                addresses: String::new(),
+            };
+            self.tx().await?.remember(&known).await?;
+        }
+        self.replay_reach(now).await?;
+        let moved = before.is_none_or(|before| {
+            before.keys.items().count() != now.keys.items().count()
+                || before.state.grants().count() != now.state.grants().count()
+                || before.state.claim() != now.state.claim()
+                || before.state.grants().zip(now.state.grants()).any(|(a, b)| a.revoked_by != b.revoked_by)
+        });
+        if moved {
+            self.rebuild_foreign(now).await?;
+        }
+        self.derive(now).await?;
+        if self.node.role == Role::Patient {
+            self.take_over(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down whose Patient a record is about, and what its grants let one see.
+    pub(crate) async fn replay_reach(&mut self, now: &Context) -> Result<(), NodeError> {
+        let me = self.node.identity.id();
+        if let Some(patient) = now.local.clone() {
+            let bound = now.state.custodian().is_none_or(|card| card.id() != me);
+            self.set_home(Home { patient, record: now.record, bound });
+        }
+        let reach = reach_of(now, &me);
+        Ok(self.tx().await?.set_reach(&now.record, reach).await?)
+    }
+}
+
+/// What the grants of a record let `me` see.
+fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
+    let line =
+        |kind, class, start_ms, end_ms, grant| Reach { record: context.record, kind, class, start_ms, end_ms, grant };
+    if context.state.authority().is_some_and(|card| card.id() == *me) {
+        return record::Class::all().map(|class| line(None, class, 0, None, String::new())).collect();
+    }
+    let mut reach = Vec::new();
+    let open = context
+        .state
+        .grants()
+        .filter(|given| given.grant.to.id() == *me && given.revoked_by.is_none() && given.replaced_by.is_none());
+    for given in open {
+        let (start, end) = (given.grant.start_ms, (given.grant.end_ms != 0).then_some(given.grant.end_ms));
+        for (class, kind) in given.grant.open_reads() {
+            let kind = match kind {
+                None => None,
+                Some(name) => match ResourceType::parse(&name) {
+                    Some(kind) => Some(kind.number()),
+                    None => continue,
+                },
+            };
+            reach.push(line(kind, class, start, end, given.id.text()));
+        }
+    }
+    reach
+}

@@ -1,0 +1,93 @@
+//! Frames that come after their op: withheld until a grant reached them, or too large for one message. Called by `sync`.
+
+use super::ApplyFault;
+use crate::batch::Batch;
+use crate::context::{Context, open_resource};
+use crate::error::NodeError;
+use crate::node::Node;
+use record::{Op, OpId, RecordId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+impl Node {
+    /// Adds frames that were missing; returns how many were new.
+    pub(crate) async fn fill_frames(
+        &self,
+        record: RecordId,
+        frames: Vec<(net::FrameId, Vec<u8>)>,
+    ) -> Result<usize, ApplyFault> {
+        let frames = Arc::new(frames);
+        self.commit(move |batch| {
+            let frames = frames.clone();
+            Box::pin(async move {
+                match batch.fill(&record, &frames).await {
+                    Ok(count) => Ok(Ok(count)),
+                    Err(ApplyFault::Node(error)) => Err(error),
+                    Err(fault) => Ok(Err(fault)),
+                }
+            })
+        })
+        .await?
+    }
+}
+
+impl Batch {
+    async fn fill(&mut self, record: &RecordId, frames: &[(net::FrameId, Vec<u8>)]) -> Result<usize, ApplyFault> {
+        let context = self.known(record).await?;
+        let mut ops = BTreeMap::<OpId, (Op, Vec<(u32, Vec<u8>)>)>::new();
+        for (id, frame) in frames {
+            let mut reader = self.reader().await?;
+            let Some(stored) = reader.op(&id.op).await? else { continue };
+            let entry = stored.op.entries().get(id.index as usize).filter(|_| stored.op.record() == *record);
+            if !entry.is_some_and(|entry| record::frame::matches(entry, frame)) {
+                return Err(ApplyFault::Lie("rule 3.6: a frame that is not the signed one".to_owned()));
+            }
+            if reader.frame(&id.op, id.index).await?.is_some() {
+                continue;
+            }
+            ops.entry(id.op).or_insert_with(|| (stored.op, Vec::new())).1.push((id.index, frame.clone()));
+        }
+        let mut count = 0;
+        for (op, frames) in ops.into_values() {
+            count += frames.len();
+            let (mut journal, mut rows) = (HashMap::new(), Vec::new());
+            for (at, frame) in &frames {
+                let position = self.positions(1);
+                journal.insert((op.id(), *at), (position, self.last_updated));
+                rows.push((op.id(), *at, position, self.last_updated));
+                let tx = self.tx().await?;
+                tx.add_frames(vec![(op.id(), *at, frame.clone())]).await?;
+                tx.found(&op.id(), *at).await?;
+            }
+            self.tx().await?.journal(&rows).await?;
+            self.index_frames(&context, &op, &frames, &journal).await?;
+        }
+        self.moved_now(*record);
+        Ok(count)
+    }
+
+    /// As [`Batch::index_op`], for these frames alone.
+    async fn index_frames(
+        &mut self,
+        context: &Arc<Context>,
+        op: &Op,
+        frames: &[(u32, Vec<u8>)],
+        journal: &HashMap<(OpId, u32), (i64, i64)>,
+    ) -> Result<(), NodeError> {
+        let own = op.header().lane.author == self.node.identity.id();
+        if !own && !self.counts(context, op).await? {
+            return Ok(());
+        }
+        for (at, frame) in frames {
+            let (Some(entry), Some((position, last_updated))) =
+                (op.entries().get(*at as usize), journal.get(&(op.id(), *at)))
+            else {
+                continue;
+            };
+            if let (true, Ok(Some(content))) = (entry.is_resource(), open_resource(op, *at, entry, frame, context)) {
+                self.index_content(context, op, *at, content, *position, *last_updated).await?;
+            }
+        }
+        Ok(())
+    }
+}

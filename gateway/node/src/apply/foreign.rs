@@ -1,0 +1,116 @@
+//! Others' versions of a record, indexed anew: keys came, a line was drawn, or access ended. Called by `control` and by
+//! `reindex`.
+
+use crate::batch::Batch;
+use crate::context::{Context, open_version};
+use crate::error::NodeError;
+use fhir::ResourceType;
+use fhir::json::Doc;
+use record::frame::Method;
+use record::{LaneKind, Op};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use store::versions::{Index, StoredVersion};
+
+/// Versions among which the best is looked for.
+const CANDIDATES_MAX: i64 = 1000;
+
+impl Batch {
+    /// Others' versions of a record as the final control state has them.
+    pub(crate) async fn replay_foreign(&mut self, context: &Arc<Context>) -> Result<(), NodeError> {
+        self.rebuild_foreign(context).await
+    }
+
+    /// Indexes the others' versions of a record anew: keys came, or a line was drawn.
+    pub(super) async fn rebuild_foreign(&mut self, context: &Arc<Context>) -> Result<(), NodeError> {
+        let record = context.record;
+        self.forget_ahead();
+        let mut journal = HashMap::new();
+        let mut reader = self.reader().await?;
+        for (op, place, position, last_updated) in reader.journal_of(&record).await? {
+            journal.insert((op, place), (position, last_updated));
+        }
+        let (mut shown, mut were_current) = (HashSet::new(), BTreeSet::new());
+        for version in reader.record_versions(&record, i64::MAX, i64::MAX).await? {
+            shown.insert((version.op, version.place));
+            if version.current && !version.own {
+                were_current.insert((version.kind, version.id));
+            }
+        }
+        let ops = reader.ops_after(&record, 0, i64::MAX).await?;
+        self.tx().await?.remove_foreign(&record).await?;
+        let me = self.node.identity.id();
+        let gone = context.state.authority().is_none_or(|card| card.id() != me)
+            && !context.state.grants().any(|given| given.grant.to.id() == me && given.revoked_by.is_none());
+        for stored in ops {
+            let lane = stored.op.header().lane;
+            if lane.kind != LaneKind::Change || lane.author == me {
+                continue;
+            }
+            if gone {
+                self.forget_frames(&stored.op).await?;
+                continue;
+            }
+            let frames = self.reader().await?.frames(&stored.op.id()).await?;
+            // What was not to be seen when it came gets its own place in the log's order now.
+            for (place, _) in &frames {
+                let key = (stored.op.id(), *place);
+                let resource = stored.op.entries().get(*place as usize).is_some_and(record::Entry::is_resource);
+                if resource
+                    && !shown.contains(&key)
+                    && !journal.contains_key(&key)
+                    && stored.position < self.first_position()
+                {
+                    journal.insert(key, (self.positions(1), self.last_updated));
+                }
+            }
+            let op = stored.op.clone();
+            self.index_op(context, &op, &frames, stored.position, stored.last_updated, &journal).await?;
+        }
+        let rows = journal.into_iter().map(|((op, place), (position, at))| (op, place, position, at));
+        let rows = rows.collect::<Vec<_>>();
+        self.tx().await?.journal(&rows).await?;
+        for (kind, id) in were_current {
+            self.promote(kind, &id).await?;
+        }
+        Ok(())
+    }
+
+    /// Where a resource has no current version any more and other records still show it, the best of those is current:
+    /// of copies the one made last, of moved resources the one that came last.
+    async fn promote(&mut self, kind: u16, id: &str) -> Result<(), NodeError> {
+        if self.current(kind, id).await?.is_some() {
+            return Ok(());
+        }
+        let versions = self.reader().await?.history(kind, id, i64::MAX, CANDIDATES_MAX).await?;
+        let best = versions.into_iter().filter(|version| !version.own).max_by_key(|version| {
+            let copied = version.method == Method::Copy as u8;
+            (!version.is_deleted(), if copied { version.lamport } else { 0 }, version.position)
+        });
+        let Some(best) = best else { return Ok(()) };
+        let index = self.index_of_foreign(&best).await?;
+        Ok(self.tx().await?.promote(best.position, kind, index).await?)
+    }
+
+    async fn index_of_foreign(&mut self, version: &StoredVersion) -> Result<Vec<(u16, Index)>, NodeError> {
+        let (Some(kind), Some(context)) =
+            (ResourceType::from_number(version.kind), self.context(&version.record).await?)
+        else {
+            return Ok(Vec::new());
+        };
+        let Some(Ok(content)) = open_version(version, &context.keys) else { return Ok(Vec::new()) };
+        let Ok(doc) = Doc::parse(content.json) else { return Ok(Vec::new()) };
+        let shown = crate::rewrite::for_viewer(&self.node.identity.id(), &version.origin, &context, &doc);
+        Ok(Doc::parse(shown).map(|doc| crate::index::rows(&doc, kind)).unwrap_or_default())
+    }
+
+    /// Others' frames are not kept once nothing lets one see them.
+    async fn forget_frames(&mut self, op: &Op) -> Result<(), NodeError> {
+        for (at, entry) in (0..).zip(op.entries()) {
+            if entry.is_resource() {
+                self.tx().await?.delete_frame(&op.id(), at).await?;
+            }
+        }
+        Ok(())
+    }
+}

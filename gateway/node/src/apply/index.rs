@@ -1,0 +1,195 @@
+//! Versions made of change ops: one's own, and others' as far as they count and their frames open. Called by `apply`,
+//! `fill`, `foreign` and `reindex`.
+
+use crate::batch::Batch;
+use crate::context::{Context, counts, open_resource, seal_of};
+use crate::error::NodeError;
+use crate::index;
+use fhir::ResourceType;
+use record::entry::FrameKind;
+use record::frame::{Content, Method};
+use record::state::Judgement;
+use record::{Entry, LaneKind, Op, OpId, Parcel, RecordId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use store::missing::Missing;
+use store::versions::{StoredVersion, Version};
+
+impl Batch {
+    /// Adds the versions of a change op: one's own, or another's as far as it counts and its frames open.
+    pub(crate) async fn index_op(
+        &mut self,
+        context: &Arc<Context>,
+        op: &Op,
+        frames: &[(u32, Vec<u8>)],
+        position: i64,
+        last_updated: i64,
+        journal: &HashMap<(OpId, u32), (i64, i64)>,
+    ) -> Result<(), NodeError> {
+        let own = op.header().lane.author == self.node.identity.id();
+        let counts = own || self.counts(context, op).await?;
+        let superseded = superseded(op, frames);
+        let frames = frames.iter().map(|(at, frame)| (*at, frame.as_slice())).collect::<BTreeMap<_, _>>();
+        for (at, entry) in (0_u32..).zip(op.entries()) {
+            if !entry.is_resource() {
+                continue;
+            }
+            let Some(frame) = frames.get(&at) else {
+                self.add_missing(Missing {
+                    op: op.id(),
+                    place: at,
+                    record: context.record,
+                    resource_type: entry.resource_type.clone(),
+                    class: entry.class,
+                });
+                continue;
+            };
+            if !counts || superseded.contains(&at) {
+                continue;
+            }
+            match open_resource(op, at, entry, frame, context) {
+                Ok(Some(content)) => {
+                    let place = journal.get(&(op.id(), at)).copied();
+                    let (position, last_updated) = place.unwrap_or((position + i64::from(at), last_updated));
+                    self.index_content(context, op, at, content, position, last_updated).await?;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(op = %op.id(), place = at, %error, "a received frame is unreadable"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a change of another's counts; only where a line was drawn through its lane does it take a look at the log.
+    pub(super) async fn counts(&mut self, context: &Context, op: &Op) -> Result<bool, NodeError> {
+        if context.state.judge(&op.id(), op.header(), op.entries()) != Judgement::Counts {
+            return Ok(false);
+        }
+        match context.state.kept_heads(op.header()).is_empty() {
+            true => Ok(true),
+            false => counts(&mut self.reader().await?, context, op).await,
+        }
+    }
+
+    /// Looks up what the resources of received changes are now, all at once.
+    pub(super) async fn look_ahead(&mut self, record: &RecordId, parcels: &[Parcel]) -> Result<(), NodeError> {
+        let changes = parcels.iter().filter(|parcel| parcel.op.header().kind.lane() == LaneKind::Change);
+        let Some(context) = self.context(record).await? else { return Ok(()) };
+        let (me, mut keys) = (self.node.identity.id(), Vec::new());
+        for parcel in changes {
+            for (at, (entry, frame)) in (0_u32..).zip(parcel.op.entries().iter().zip(&parcel.frames)) {
+                let Some(frame) = frame.as_ref().filter(|_| entry.is_resource()) else { continue };
+                if let Ok(Some(content)) = open_resource(&parcel.op, at, entry, frame, &context)
+                    && let Some(kind) = ResourceType::parse(&content.resource_type)
+                {
+                    keys.push((kind.number(), crate::rewrite::served_id(&me, &content.origin, &content.id)));
+                }
+            }
+        }
+        self.read_ahead(keys).await
+    }
+
+    pub(super) async fn index_content(
+        &mut self,
+        context: &Arc<Context>,
+        op: &Op,
+        place: u32,
+        content: Content,
+        position: i64,
+        last_updated: i64,
+    ) -> Result<(), NodeError> {
+        let (me, author) = (self.node.identity.id(), op.header().lane.author);
+        let Some(kind) = ResourceType::parse(&content.resource_type) else { return Ok(()) };
+        let own = author == me;
+        if own && content.method == Method::Moved {
+            return Ok(());
+        }
+        if own && content.method == Method::Copy {
+            self.set_copy(context.record, kind.number(), content.id, content.house_seq as i64);
+            return Ok(());
+        }
+        if !fhir::primitive::is_id(&content.id) {
+            tracing::warn!(op = %op.id(), place, "a resource whose id is none was not applied");
+            return Ok(());
+        }
+        if content.origin != author {
+            tracing::warn!(op = %op.id(), place, "a resource of another origin than its author was not applied");
+            return Ok(());
+        }
+        let id = crate::rewrite::served_id(&me, &content.origin, &content.id);
+        let (mut class, mut index) = (op.entries()[place as usize].class, Vec::new());
+        let ends = matches!(content.method, Method::Delete | Method::Moved);
+        if !ends {
+            let Ok(doc) = fhir::json::Doc::parse(content.json) else {
+                tracing::warn!(op = %op.id(), place, "a received resource does not parse");
+                return Ok(());
+            };
+            if own {
+                class = crate::prepare::class_of(&doc, kind);
+                index = index::rows(&doc, kind);
+            } else {
+                let shown = crate::rewrite::for_viewer(&me, &author, context, &doc);
+                if let Ok(doc) = fhir::json::Doc::parse(shown) {
+                    index = index::rows(&doc, kind);
+                }
+            }
+        }
+        let lamport = if content.method == Method::Copy { content.house_seq } else { op.header().lamport };
+        let before = self.current(kind.number(), &id).await?;
+        let current = match &before {
+            None => true,
+            // One's own: the last written here, in whatever record.
+            Some(before) if own => self.follows(op, position, before).await?,
+            // It moved out of this record and stands in another one.
+            Some(before) if content.method == Method::Moved && before.record != context.record => return Ok(()),
+            Some(before) if before.is_deleted() && before.record != context.record => {
+                !ends || before.position < position
+            }
+            Some(before) => (before.lamport, before.op) < (lamport, op.id()),
+        };
+        let retires = before.filter(|before| current && before.current).map(|before| before.position);
+        self.add_version(
+            Version {
+                position,
+                kind: kind.number(),
+                id,
+                version: format!("{}.{place}", op.id().version()),
+                op: op.id(),
+                place,
+                record: context.record,
+                origin: content.origin,
+                own,
+                class,
+                method: if ends { Method::Delete } else { content.method } as u8,
+                current,
+                lamport,
+                last_updated,
+                seal: seal_of(op, &op.entries()[place as usize]),
+                json: Vec::new(),
+                index: if current { index } else { Vec::new() },
+            },
+            retires,
+        );
+        Ok(())
+    }
+
+    /// Whether an own version takes the place of the one before. What came back from a peer after a restore was written
+    /// before everything that was written here since; among themselves such ops have the record's order.
+    async fn follows(&mut self, op: &Op, position: i64, before: &StoredVersion) -> Result<bool, NodeError> {
+        if !self.is_returned(&op.id()).await? {
+            return Ok(before.position < position);
+        }
+        Ok(self.is_returned(&before.op).await? && (before.lamport, before.op) < (op.header().lamport, op.id()))
+    }
+}
+
+/// Places of removals beside which the same op puts the same resource: of the two only the put is shown where both open.
+fn superseded(op: &Op, frames: &[(u32, Vec<u8>)]) -> BTreeSet<u32> {
+    let here = |at: u32| frames.iter().any(|(place, _)| *place == at);
+    let entries = || (0_u32..).zip(op.entries());
+    let deletes = entries().filter(|(at, entry)| entry.kind == FrameKind::Delete && here(*at));
+    let put_again = |entry: &Entry| {
+        entries().any(|(at, other)| other.kind == FrameKind::Put && other.handle == entry.handle && here(at))
+    };
+    deletes.filter(|(_, entry)| put_again(entry)).map(|(at, _)| at).collect()
+}

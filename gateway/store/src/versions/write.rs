@@ -1,0 +1,179 @@
+//! Versions and index rows as they are written, always inside a transaction. Called by `node`.
+
+use super::{CACHE_TABLES, DATES, INDEX_TABLES, Index, NUMBERS, REFERENCES, STRINGS, TOKENS, VERSIONS, Version};
+use crate::db::{StoreError, Tx, Value};
+use crate::table::{Kind, Table};
+use record::{OpId, RecordId};
+
+/// Versions one statement retires.
+const RETIRE_MAX: usize = 500;
+
+/// Rows of the index tables.
+#[derive(Default)]
+struct IndexRows {
+    tokens: Vec<Vec<Value>>,
+    strings: Vec<Vec<Value>>,
+    dates: Vec<Vec<Value>>,
+    references: Vec<Vec<Value>>,
+    numbers: Vec<Vec<Value>>,
+}
+
+impl IndexRows {
+    fn add(&mut self, kind: u16, position: i64, index: Vec<(u16, Index)>) {
+        for (param, index) in index {
+            let mut row = vec![kind.into(), param.into()];
+            let into = match index {
+                Index::Token { code, system } => {
+                    row.extend([code.into(), system.into()]);
+                    &mut self.tokens
+                }
+                Index::Text { normal, exact } => {
+                    row.extend([normal.into(), exact.into()]);
+                    &mut self.strings
+                }
+                Index::Date { low, high } => {
+                    row.extend([low.into(), high.into()]);
+                    &mut self.dates
+                }
+                Index::Reference { target, kind } => {
+                    row.extend([target.into(), kind.into()]);
+                    &mut self.references
+                }
+                Index::Number { low, high, system, code } => {
+                    row.extend([low.into(), high.into(), system.into(), code.into()]);
+                    &mut self.numbers
+                }
+            };
+            row.push(position.into());
+            into.push(row);
+        }
+    }
+
+    async fn insert(self, tx: &mut Tx) -> Result<(), StoreError> {
+        TOKENS.insert(tx, self.tokens).await?;
+        STRINGS.insert(tx, self.strings).await?;
+        DATES.insert(tx, self.dates).await?;
+        REFERENCES.insert(tx, self.references).await?;
+        NUMBERS.insert(tx, self.numbers).await
+    }
+}
+
+impl Tx {
+    /// Adds versions and their index rows. Versions that were current before must be retired first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn add_versions(&mut self, versions: Vec<Version>) -> Result<(), StoreError> {
+        let (mut rows, mut index) = (Vec::with_capacity(versions.len()), IndexRows::default());
+        for version in versions {
+            index.add(version.kind, version.position, version.index);
+            rows.push(vec![
+                version.position.into(),
+                version.kind.into(),
+                version.id.into(),
+                version.version.into(),
+                version.op.bytes().into(),
+                version.place.into(),
+                version.record.bytes().into(),
+                version.origin.bytes().into(),
+                version.own.into(),
+                Value::Int(i64::from(version.class.0)),
+                Value::Int(i64::from(version.method)),
+                version.current.into(),
+                version.lamport.into(),
+                version.last_updated.into(),
+                version.seal.into(),
+                version.json.into(),
+            ]);
+        }
+        VERSIONS.insert(self, rows).await?;
+        index.insert(self).await
+    }
+
+    /// Takes away the current mark and the index rows of the versions at `positions`; the versions stay readable.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn retire(&mut self, positions: &[i64]) -> Result<(), StoreError> {
+        for chunk in positions.chunks(RETIRE_MAX) {
+            let args = chunk.iter().map(|position| (*position).into()).collect::<Vec<Value>>();
+            let holes = (1..=chunk.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(",");
+            let sql = format!("UPDATE cache_versions SET current = 0 WHERE position IN ({holes})");
+            self.execute(sql, &args).await?;
+            for table in INDEX_TABLES {
+                self.execute(format!("DELETE FROM {table} WHERE position IN ({holes})"), &args).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a version current again, with what it is found by.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn promote(&mut self, position: i64, kind: u16, index: Vec<(u16, Index)>) -> Result<(), StoreError> {
+        self.execute("UPDATE cache_versions SET current = 1 WHERE position = $1", &[position.into()]).await?;
+        let mut rows = IndexRows::default();
+        rows.add(kind, position, index);
+        rows.insert(self).await
+    }
+
+    /// Removes the versions of a record that others wrote, with their index rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn remove_foreign(&mut self, record: &RecordId) -> Result<(), StoreError> {
+        let args = [record.bytes().into()];
+        for table in INDEX_TABLES {
+            let sql = format!(
+                "DELETE FROM {table} WHERE position IN \
+                 (SELECT position FROM cache_versions WHERE record = $1 AND own = 0)"
+            );
+            self.execute(sql, &args).await?;
+        }
+        self.execute("DELETE FROM cache_versions WHERE record = $1 AND own = 0", &args).await.map(drop)
+    }
+
+    /// Empties every cache table; `reindex` fills them again in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn drop_caches(&mut self) -> Result<(), StoreError> {
+        for table in CACHE_TABLES.iter().chain(&INDEX_TABLES) {
+            self.execute(format!("DELETE FROM {table}"), &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Records that the version of a frame became visible only now.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn journal(&mut self, rows: &[(OpId, u32, i64, i64)]) -> Result<(), StoreError> {
+        const JOURNAL: Table = Table {
+            name: "log_journal",
+            columns: &[("op", Kind::Bytes), ("place", Kind::Int), ("position", Kind::Int), ("last_updated", Kind::Int)],
+            suffix: "ON CONFLICT (op, place) DO NOTHING",
+        };
+        let rows = rows.iter().map(|(op, place, position, last_updated)| {
+            vec![op.bytes().into(), (*place).into(), (*position).into(), (*last_updated).into()]
+        });
+        JOURNAL.insert(self, rows.collect()).await
+    }
+
+    /// Remembers which versions of directory resources a record carries: (record, type, id, position).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn set_copies(&mut self, copies: Vec<(RecordId, u16, String, i64)>) -> Result<(), StoreError> {
+        const COPIES: Table = Table {
+            name: "cache_copies",
+            columns: &[("record", Kind::Bytes), ("type", Kind::Int), ("id", Kind::Text), ("position", Kind::Int)],
+            suffix: "ON CONFLICT (record, type, id) DO UPDATE SET position = excluded.position",
+        };
+        let rows = copies
+            .into_iter()
+            .map(|(record, kind, id, position)| vec![record.bytes().into(), kind.into(), id.into(), position.into()]);
+        COPIES.insert(self, rows.collect()).await
+    }
+}
