@@ -32,6 +32,15 @@ pub fn command() -> anyhow::Result<Command> {
     Ok(command)
 }
 
+/// A command of the binary whose files cannot grow beyond a limit: writes fail there, and no signal ends the process.
+fn limited(kib_max: u64) -> anyhow::Result<Command> {
+    let mut command = Command::new("sh");
+    // The shell counts in blocks of 512 bytes.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", kib_max * 2);
+    command.arg("-c").arg(script).arg(binary()?).env_remove("DATABASE_URL").kill_on_drop(true);
+    Ok(command)
+}
+
 /// Runs a command to its end.
 ///
 /// # Errors
@@ -51,6 +60,7 @@ pub struct Process {
     /// What its `ready.json` said.
     pub ready: Value,
     arguments: Vec<String>,
+    file_kib_max: Option<u64>,
     child: Option<Child>,
 }
 
@@ -62,7 +72,8 @@ impl Process {
     pub async fn start(command: &str, data: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
         let mut all = vec![command.to_owned(), "--data".to_owned(), data.display().to_string()];
         all.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        let mut process = Self { data: data.to_owned(), ready: Value::Null, arguments: all, child: None };
+        let mut process =
+            Self { data: data.to_owned(), ready: Value::Null, arguments: all, file_kib_max: None, child: None };
         process.restart().await?;
         Ok(process)
     }
@@ -74,7 +85,11 @@ impl Process {
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         std::fs::create_dir_all(&self.data)?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.data.join("log.txt"))?;
-        let child = command()?.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
+        let mut command = command()?;
+        if let Some(limit) = self.file_kib_max {
+            command = limited(limit)?;
+        }
+        let child = command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn()?;
         let pid = child.id();
         self.child = Some(child);
         let file = self.data.join("ready.json");
@@ -85,6 +100,11 @@ impl Process {
         })
         .await;
         Ok(())
+    }
+
+    /// From the next start on no file of the process may grow beyond so many KiB, as if the disk were full.
+    pub fn limit_files(&mut self, kib_max: Option<u64>) {
+        self.file_kib_max = kib_max;
     }
 
     /// Starts the process again where `before`, an earlier `ready.json`, says it was: the same ports, so that those who

@@ -11,6 +11,8 @@ mod data;
 #[cfg(test)]
 mod eight_steps;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod restore;

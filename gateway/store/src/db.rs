@@ -100,6 +100,8 @@ impl Store {
                 .busy_timeout(LOCK_WAIT_MAX)
                 .statement_cache_capacity(512)
                 .pragma("cache_size", "-65536")
+                // 32 MiB of log between checkpoints: a page that many commits change is copied back once for all.
+                .pragma("wal_autocheckpoint", "8192")
                 .pragma("mmap_size", "268435456")
                 .pragma("temp_store", "MEMORY");
             let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_WAIT_MAX);

@@ -6,6 +6,7 @@ use crate::entry::FRAME_BYTES_MAX;
 use crate::id::{IdentityId, Lane, RecordId};
 use crate::seal;
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params};
+use std::cell::RefCell;
 
 /// Largest content of a frame before sealing; bounds what a hostile frame can inflate to.
 pub const CONTENT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -15,23 +16,47 @@ const DEFLATE_LEVEL: i32 = 1;
 const DEFLATE_BYTES_MIN: usize = 96;
 
 /// Compresses frames one after the other, keeping its large tables between them.
-pub struct Packer(Box<CompressorOxide>);
+pub struct Packer(Option<Box<CompressorOxide>>);
+
+/// Compressors a thread keeps for the next packer: to make one costs more than to compress a small resource.
+const SPARE_MAX: usize = 2;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Box<CompressorOxide>>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Default for Packer {
     fn default() -> Self {
-        let flags = create_comp_flags_from_zip_params(DEFLATE_LEVEL, -15, 0);
-        Self(Box::new(CompressorOxide::new(flags)))
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        Self(Some(spare.unwrap_or_else(|| {
+            let flags = create_comp_flags_from_zip_params(DEFLATE_LEVEL, -15, 0);
+            Box::new(CompressorOxide::new(flags))
+        })))
+    }
+}
+
+impl Drop for Packer {
+    fn drop(&mut self) {
+        if let Some(compressor) = self.0.take() {
+            // A thread that is ending has no spares any more.
+            let _ = SPARE.try_with(|spare| {
+                let mut spare = spare.borrow_mut();
+                if spare.len() < SPARE_MAX {
+                    spare.push(compressor);
+                }
+            });
+        }
     }
 }
 
 impl Packer {
     /// The algorithm byte and the content: 1 raw DEFLATE, 0 stored when that is not larger (rule 3.3).
     pub fn pack(&mut self, content: &[u8]) -> Vec<u8> {
-        if content.len() >= DEFLATE_BYTES_MIN {
+        if let Some(compressor) = self.0.as_mut().filter(|_| content.len() >= DEFLATE_BYTES_MIN) {
             let mut packed = Vec::with_capacity(content.len() / 2 + 16);
             packed.push(1);
-            self.0.reset();
-            compress_to_output(&mut self.0, content, TDEFLFlush::Finish, |out| {
+            compressor.reset();
+            compress_to_output(compressor, content, TDEFLFlush::Finish, |out| {
                 packed.extend_from_slice(out);
                 true
             });
