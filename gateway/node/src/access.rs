@@ -14,7 +14,7 @@ use record::body::access::{Access, Agent, LINES_MAX, Line};
 use record::draft::DraftFrame;
 use record::{Authority, Kind, RecordId};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use store::audit::{AuditQuery, AuditRow};
 use store::db::Reader;
@@ -244,22 +244,21 @@ fn gather(
 
 /// Writes rows; those that cannot be written now stay for the next round, up to what may wait.
 async fn write_rows(node: &Node, rows: &mut Vec<AuditRow>) {
-    let now = rows.clone();
+    let now = Arc::new(std::mem::take(rows));
+    let shared = now.clone();
     let result = node
         .commit(move |batch| {
-            let mut rows = now.clone();
+            let rows = shared.clone();
             Box::pin(async move {
-                for row in &mut rows {
-                    row.position = batch.positions(1);
-                }
-                batch.tx().await?.add_audit(rows).await?;
+                batch.add_audit(&rows);
                 Ok(())
             })
         })
         .await;
     match result {
-        Ok(()) => rows.clear(),
+        Ok(()) => {}
         Err(error) => {
+            *rows = Arc::unwrap_or_clone(now);
             let over = rows.len().saturating_sub(EVENTS_WAITING_MAX);
             rows.drain(..over);
             tracing::error!(%error, waiting = rows.len(), lost = over, "audit rows could not be written yet");

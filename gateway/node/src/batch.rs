@@ -11,6 +11,7 @@ use record::{Head, IdentityId, OpId, RecordId, Verified};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use store::Tx;
+use store::audit::AuditRow;
 use store::db::Reader;
 use store::homes::{Home, KnownRecord};
 use store::keys::SealedKey;
@@ -46,6 +47,7 @@ pub(crate) struct Batch {
     missing: Vec<Missing>,
     waiting: Vec<Waiting>,
     returned: Vec<OpId>,
+    audit: Vec<AuditRow>,
     acknowledged: Vec<(IdentityId, RecordId, Vec<Head>)>,
     touched: HashSet<(u16, String)>,
     fresh: HashMap<RecordId, Arc<Context>>,
@@ -81,6 +83,7 @@ impl Batch {
             missing: Vec::new(),
             waiting: Vec::new(),
             returned: Vec::new(),
+            audit: Vec::new(),
             acknowledged: Vec::new(),
             touched: HashSet::new(),
             fresh: HashMap::new(),
@@ -201,6 +204,13 @@ impl Batch {
         self.waiting.extend(targets.into_iter().map(|target| Waiting { target, kind, id: id.to_owned() }));
     }
 
+    /// Adds audit rows, each at a place of its own in the log's order.
+    pub(crate) fn add_audit(&mut self, rows: &[AuditRow]) {
+        self.gathered += 1;
+        let positions = self.positions(rows.len())..;
+        self.audit.extend(positions.zip(rows).map(|(position, row)| AuditRow { position, ..row.clone() }));
+    }
+
     /// Remembers what a peer has.
     pub(crate) fn acknowledge(&mut self, who: IdentityId, record: RecordId, heads: Vec<Head>) {
         self.gathered += 1;
@@ -239,6 +249,7 @@ impl Batch {
         self.tx.add_missing(std::mem::take(&mut self.missing)).await?;
         self.tx.add_waiting(std::mem::take(&mut self.waiting)).await?;
         self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
+        self.tx.add_audit(std::mem::take(&mut self.audit)).await?;
         for (who, record, heads) in std::mem::take(&mut self.acknowledged) {
             self.tx.acknowledge(&who, &record, &heads).await?;
         }

@@ -1,250 +1,27 @@
 //! The network's port, implemented: who may have which ops and frames, what arrives, what is asked. Membership and reach
 //! are decided here for every message. Called by `net`.
 
+mod give;
+mod greeting;
+
 use crate::apply::ApplyFault;
-use crate::context::Context;
 use crate::node::{Node, Role};
+use give::{Standing, may_have, standing};
 use net::{Applied, ApplyError, FrameId, Log, PeerKey, Refusal, Suffix};
-use record::entry::{FrameKind, wrap_handle};
-use record::id::{base32, unbase32};
-use record::identity::Card;
-use record::{Class, Entry, Head, IdentityId, LaneKind, Op, OpId, Parcel, RecordId};
-use serde::{Deserialize, Serialize};
+use record::{Head, IdentityId, Parcel, RecordId};
 use std::collections::HashMap;
-use std::sync::Arc;
 use store::db::Reader;
-use store::identities::Known;
-use store::ops::StoredOp;
-
-/// How long a certificate of a transport key is good.
-const CERTIFICATE_MS: u64 = 24 * 3600 * 1000;
-const CERTIFICATE_DOMAIN: &[u8] = b"chartwell 1 transport";
-/// Ops read at once while a suffix is gathered.
-const SUFFIX_ROWS: i64 = 256;
-
-/// What a node says first: that a transport key speaks for its identity.
-#[derive(Serialize, Deserialize)]
-struct Certificate {
-    card: String,
-    name: String,
-    expires_ms: u64,
-    signature: String,
-    addresses: Vec<String>,
-}
-
-fn certified(peer: &PeerKey, expires_ms: u64) -> Vec<u8> {
-    [CERTIFICATE_DOMAIN, &peer.0, &expires_ms.to_le_bytes()].concat()
-}
 
 /// The node as the network sees it.
 pub(crate) struct Port(pub(crate) Node);
 
-/// Whether, and how far, a peer is in a record.
-enum Standing {
-    /// A member: everything, frames as far as grants reach.
-    In,
-    /// Was let out by this control op: up to it, and no further.
-    Out(OpId),
-    /// Never was.
-    Stranger,
-}
-
-fn standing(context: &Context, who: &IdentityId) -> Standing {
-    if context.state.is_member(who) {
-        return Standing::In;
-    }
-    match context.state.last_word_to(who) {
-        Some(op) => Standing::Out(op),
-        None => Standing::Stranger,
-    }
-}
-
-/// Whether `who` may have a frame: bodies as any member, wraps if they are its own, resources as grants reach.
-fn may_have(context: &Context, who: &IdentityId, op: &Op, entry: &Entry) -> bool {
-    match entry.kind {
-        FrameKind::Body => true,
-        FrameKind::Wrap => entry.handle == wrap_handle(&op.header().record, who),
-        FrameKind::Put | FrameKind::Delete => {
-            let now = crate::clock::now_ms();
-            op.header().lane.author == *who
-                || context.state.authority().is_some_and(|card| card.id() == *who)
-                || context.state.live_grants(who, now).any(|given| {
-                    given.grant.open_reads().iter().any(|(class, kind)| {
-                        *class == entry.class
-                            && (*class == Class::DIRECTORY
-                                || kind.as_deref().is_none_or(|kind| kind == entry.resource_type))
-                    })
-                })
-        }
-    }
-}
-
-impl Port {
-    async fn context(&self, record: &RecordId) -> Option<Arc<Context>> {
-        match self.0.context(&mut Reader::from(&self.0.store), record).await {
-            Ok(context) => context,
-            Err(error) => {
-                tracing::error!(%record, %error, "a record could not be loaded");
-                None
-            }
-        }
-    }
-
-    async fn parcel(
-        &self,
-        context: &Context,
-        who: &IdentityId,
-        stored: &StoredOp,
-    ) -> Result<Vec<u8>, store::StoreError> {
-        let op = &stored.op;
-        let mut frames = vec![None; op.entries().len()];
-        for (at, frame) in Reader::from(&self.0.store).frames(&op.id()).await? {
-            if let (Some(entry), Some(place)) = (op.entries().get(at as usize), frames.get_mut(at as usize))
-                && may_have(context, who, op, entry)
-            {
-                *place = Some(frame);
-            }
-        }
-        let parcel = Parcel::encode(op, &frames);
-        if parcel.len() < net::limits::OP_BYTES_MAX {
-            return Ok(parcel);
-        }
-        // Too large for one message: its resources are asked for one by one.
-        for (place, entry) in frames.iter_mut().zip(op.entries()) {
-            if entry.is_resource() {
-                *place = None;
-            }
-        }
-        Ok(Parcel::encode(op, &frames))
-    }
-
-    async fn gather(
-        &self,
-        who: IdentityId,
-        record: RecordId,
-        have: &[Head],
-        bytes_max: usize,
-    ) -> Result<Suffix, store::StoreError> {
-        let mut suffix = Suffix::default();
-        let Some(context) = self.context(&record).await else { return Ok(suffix) };
-        let last = match standing(&context, &who) {
-            Standing::In => None,
-            Standing::Out(op) => Some(op),
-            Standing::Stranger => return Ok(suffix),
-        };
-        let have = have.iter().map(|head| (head.lane, head.seq)).collect::<HashMap<_, _>>();
-        // Control ops first: who may do what, and whose cards are whose, is known before any data.
-        let mut bytes = 0;
-        for stored in Reader::from(&self.0.store).control_ops(&record).await? {
-            let lacked = have.get(&stored.op.header().lane).is_none_or(|seq| stored.op.header().seq > *seq);
-            let told = last.is_none_or(|last| context.state.reaches(&last, &stored.op.id()));
-            if lacked && told && !self.add(&context, &who, &stored, &mut suffix, &mut bytes, bytes_max).await? {
-                return Ok(suffix);
-            }
-        }
-        if last.is_some() {
-            return Ok(suffix);
-        }
-        let mut position = self.first_lacked(&record, &have).await?;
-        loop {
-            let rows = Reader::from(&self.0.store).ops_after(&record, position, SUFFIX_ROWS).await?;
-            let Some(end) = rows.last().map(|stored| stored.position) else { return Ok(suffix) };
-            for stored in rows {
-                let header = stored.op.header();
-                if header.lane.kind == LaneKind::Control || have.get(&header.lane).is_some_and(|seq| header.seq <= *seq)
-                {
-                    continue;
-                }
-                if !self.add(&context, &who, &stored, &mut suffix, &mut bytes, bytes_max).await? {
-                    return Ok(suffix);
-                }
-            }
-            position = end;
-        }
-    }
-
-    /// Adds an op to a suffix; `false` where it no longer fits.
-    async fn add(
-        &self,
-        context: &Context,
-        who: &IdentityId,
-        stored: &StoredOp,
-        suffix: &mut Suffix,
-        bytes: &mut usize,
-        bytes_max: usize,
-    ) -> Result<bool, store::StoreError> {
-        let parcel = self.parcel(context, who, stored).await?;
-        if !suffix.ops.is_empty() && *bytes + parcel.len() > bytes_max {
-            suffix.more = true;
-            return Ok(false);
-        }
-        *bytes += parcel.len();
-        suffix.ops.push(parcel);
-        Ok(true)
-    }
-
-    /// Just before the first op that somebody with `have` lacks.
-    async fn first_lacked(
-        &self,
-        record: &RecordId,
-        have: &HashMap<record::Lane, u64>,
-    ) -> Result<i64, store::StoreError> {
-        let mut reader = Reader::from(&self.0.store);
-        let mut first = i64::MAX;
-        for lane in reader.lanes(record).await? {
-            let next = have.get(&lane.head.lane).map_or(0, |seq| seq + 1);
-            if next <= lane.head.seq {
-                let at = reader.lane_at(record, &lane.head.lane, next).await?;
-                first = at.iter().map(|stored| stored.position).fold(first, i64::min);
-            }
-        }
-        Ok(if first == i64::MAX { i64::MAX } else { first - 1 })
-    }
-}
-
 impl Log for Port {
     fn hello(&self, own: PeerKey, listen: &[String]) -> Vec<u8> {
-        let identity = self.0.identity();
-        let expires_ms = crate::clock::now_ms() + CERTIFICATE_MS;
-        let certificate = Certificate {
-            card: base32(&identity.card().encode()),
-            name: self.0.name().to_owned(),
-            expires_ms,
-            signature: base32(&identity.sign(&certified(&own, expires_ms))),
-            addresses: listen.iter().take(record::address::MULTIADDRS_MAX).cloned().collect(),
-        };
-        serde_json::to_vec(&certificate).unwrap_or_default()
+        self.certificate(own, listen)
     }
 
     async fn greet(&self, peer: PeerKey, hello: &[u8]) -> Result<IdentityId, Refusal> {
-        let refuse = |text: &str| Refusal::new(text);
-        let certificate: Certificate =
-            serde_json::from_slice(hello).map_err(|_| refuse("the greeting is not understood"))?;
-        let card = unbase32(&certificate.card).and_then(|card| Card::decode(&card).ok());
-        let card = card.ok_or_else(|| refuse("the greeting's card does not verify"))?;
-        let signature = unbase32(&certificate.signature).and_then(|bytes| bytes.try_into().ok());
-        let signature = signature.ok_or_else(|| refuse("the greeting is not signed"))?;
-        if card.verify(&certified(&peer, certificate.expires_ms), &signature).is_err() {
-            return Err(refuse("the transport key is not certified by the identity"));
-        }
-        if certificate.expires_ms < crate::clock::now_ms() {
-            return Err(refuse("the certificate of the transport key has expired"));
-        }
-        let addresses = certificate.addresses.into_iter().take(record::address::MULTIADDRS_MAX);
-        let addresses = addresses.filter(|address| address.len() <= 256 && !address.contains(' '));
-        let known = Known {
-            id: card.id(),
-            card: card.encode(),
-            name: certificate.name.chars().filter(|c| !c.is_control()).take(100).collect(),
-            addresses: addresses.collect::<Vec<_>>().join(" "),
-        };
-        let remember = async {
-            let mut tx = self.0.store.begin().await?;
-            tx.remember(&known).await?;
-            tx.commit().await
-        };
-        remember.await.map_err(|_: store::StoreError| refuse("the store is not available"))?;
-        Ok(known.id)
+        self.check(peer, hello).await
     }
 
     async fn records(&self, who: IdentityId) -> Vec<RecordId> {

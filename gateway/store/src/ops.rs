@@ -3,6 +3,7 @@
 use crate::db::{Reader, Row, Store, StoreError, Tx, Value};
 use crate::table::{Kind, Table};
 use record::{Head, IdentityId, Lane, LaneKind, Op, OpId, RecordId, Verified};
+use std::collections::HashMap;
 
 pub(crate) const OPS: Table = Table {
     name: "log_ops",
@@ -159,6 +160,9 @@ fn stored(row: &mut Row) -> Result<StoredOp, StoreError> {
     Ok(StoredOp { op, position: row.int(3), last_updated: row.int(4) })
 }
 
+/// Ops whose frames one statement reads.
+const FRAMES_OF_MAX: usize = 100;
+
 impl Reader<'_> {
     /// The heads of every lane of a record.
     ///
@@ -251,6 +255,23 @@ impl Reader<'_> {
         let sql = "SELECT place, bytes FROM log_frames WHERE op = $1 ORDER BY place";
         let mut rows = self.fetch(sql, &[op.bytes().into()]).await?;
         Ok(rows.iter_mut().map(|row| (row.int(0) as u32, row.bytes(1))).collect())
+    }
+
+    /// The frames of several ops that are here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn frames_of(&mut self, ops: &[OpId]) -> Result<HashMap<OpId, Vec<(u32, Vec<u8>)>>, StoreError> {
+        let mut found = HashMap::<OpId, Vec<(u32, Vec<u8>)>>::new();
+        for chunk in ops.chunks(FRAMES_OF_MAX) {
+            let holes = (1..=chunk.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(",");
+            let args = chunk.iter().map(|id| id.bytes().into()).collect::<Vec<_>>();
+            let sql = format!("SELECT op, place, bytes FROM log_frames WHERE op IN ({holes}) ORDER BY op, place");
+            for row in &mut self.fetch(sql, &args).await? {
+                found.entry(OpId(row.id(0)?)).or_default().push((row.int(1) as u32, row.bytes(2)));
+            }
+        }
+        Ok(found)
     }
 
     /// One frame.

@@ -11,7 +11,7 @@ use crate::words::{self, clock};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Redirect;
-use node::pairing::PairingView;
+use node::pairing::{PairingState, PairingView};
 
 /// Longest code that is taken; an address with eight places is a quarter of it.
 const CODE_BYTES_MAX: usize = 8 * 1024;
@@ -67,9 +67,11 @@ pub(crate) fn form(frame: &Frame) -> El {
 
 fn line(view: &PairingView) -> El {
     let (key, look) = pairing::state(view.state);
-    let hospital = el("a")
-        .href(format!("/invite/{}", segment(&view.id)))
-        .with(words::name(&view.hospital, "A hospital that was not reached"));
+    let nameless = match view.state {
+        PairingState::Ended => "A code that no hospital took",
+        _ => "A hospital that has not answered yet",
+    };
+    let hospital = el("a").href(format!("/invite/{}", segment(&view.id))).with(words::name(&view.hospital, nameless));
     let when = clock::stamp(view.started_ms, &clock::moment(view.started_ms));
     el("li").class("line").attr("data-state", key).with((el("span").with((hospital, ", ", when)), look))
 }

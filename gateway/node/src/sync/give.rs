@@ -1,0 +1,182 @@
+//! What a peer is given of a record: the ops it lacks, in an order it can apply, with the frames its grants reach. Called
+//! by `sync`.
+
+use super::Port;
+use crate::context::Context;
+use net::Suffix;
+use record::entry::{FrameKind, wrap_handle};
+use record::{Class, Entry, Head, IdentityId, LaneKind, Op, OpId, Parcel, RecordId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use store::db::Reader;
+use store::ops::StoredOp;
+
+/// Ops read at once while a suffix is gathered.
+const SUFFIX_ROWS: i64 = 256;
+
+/// Whether, and how far, a peer is in a record.
+pub(super) enum Standing {
+    /// A member: everything, frames as far as grants reach.
+    In,
+    /// Was let out by this control op: up to it, and no further.
+    Out(OpId),
+    /// Never was.
+    Stranger,
+}
+
+pub(super) fn standing(context: &Context, who: &IdentityId) -> Standing {
+    if context.state.is_member(who) {
+        return Standing::In;
+    }
+    match context.state.last_word_to(who) {
+        Some(op) => Standing::Out(op),
+        None => Standing::Stranger,
+    }
+}
+
+/// Whether `who` may have a frame: bodies as any member, wraps if they are its own, resources as grants reach.
+pub(super) fn may_have(context: &Context, who: &IdentityId, op: &Op, entry: &Entry) -> bool {
+    match entry.kind {
+        FrameKind::Body => true,
+        FrameKind::Wrap => entry.handle == wrap_handle(&op.header().record, who),
+        FrameKind::Put | FrameKind::Delete => {
+            let now = crate::clock::now_ms();
+            op.header().lane.author == *who
+                || context.state.authority().is_some_and(|card| card.id() == *who)
+                || context.state.live_grants(who, now).any(|given| {
+                    given.grant.open_reads().iter().any(|(class, kind)| {
+                        *class == entry.class
+                            && (*class == Class::DIRECTORY
+                                || kind.as_deref().is_none_or(|kind| kind == entry.resource_type))
+                    })
+                })
+        }
+    }
+}
+
+/// Ops that fit one message, by what their headers say of their size.
+struct Chosen {
+    ops: Vec<StoredOp>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Chosen {
+    /// Adds an op; `false` where it no longer fits. The first always does.
+    fn add(&mut self, stored: StoredOp) -> bool {
+        let frames = stored.op.entries().iter().map(|entry| usize::try_from(entry.size).unwrap_or(usize::MAX));
+        let bytes =
+            frames.fold(stored.op.header_bytes().len() + stored.op.entries_bytes().len(), usize::saturating_add);
+        if !self.ops.is_empty() && self.bytes.saturating_add(bytes) > self.bytes_max {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.ops.push(stored);
+        true
+    }
+}
+
+impl Port {
+    pub(super) async fn context(&self, record: &RecordId) -> Option<Arc<Context>> {
+        match self.0.context(&mut Reader::from(&self.0.store), record).await {
+            Ok(context) => context,
+            Err(error) => {
+                tracing::error!(%record, %error, "a record could not be loaded");
+                None
+            }
+        }
+    }
+
+    /// The ops with those of their frames that `who` may have.
+    async fn parcels(
+        &self,
+        context: &Context,
+        who: &IdentityId,
+        chosen: &[StoredOp],
+    ) -> Result<Vec<Vec<u8>>, store::StoreError> {
+        let ids = chosen.iter().map(|stored| stored.op.id()).collect::<Vec<_>>();
+        let mut stored_frames = Reader::from(&self.0.store).frames_of(&ids).await?;
+        let one = |stored: &StoredOp| {
+            let op = &stored.op;
+            let mut frames = vec![None; op.entries().len()];
+            for (at, frame) in stored_frames.remove(&op.id()).unwrap_or_default() {
+                if let (Some(entry), Some(place)) = (op.entries().get(at as usize), frames.get_mut(at as usize))
+                    && may_have(context, who, op, entry)
+                {
+                    *place = Some(frame);
+                }
+            }
+            let parcel = Parcel::encode(op, &frames);
+            if parcel.len() < net::limits::OP_BYTES_MAX {
+                return parcel;
+            }
+            // Too large for one message: its resources are asked for one by one.
+            for (place, entry) in frames.iter_mut().zip(op.entries()) {
+                if entry.is_resource() {
+                    *place = None;
+                }
+            }
+            Parcel::encode(op, &frames)
+        };
+        Ok(chosen.iter().map(one).collect())
+    }
+
+    pub(super) async fn gather(
+        &self,
+        who: IdentityId,
+        record: RecordId,
+        have: &[Head],
+        bytes_max: usize,
+    ) -> Result<Suffix, store::StoreError> {
+        let mut suffix = Suffix::default();
+        let Some(context) = self.context(&record).await else { return Ok(suffix) };
+        let last = match standing(&context, &who) {
+            Standing::In => None,
+            Standing::Out(op) => Some(op),
+            Standing::Stranger => return Ok(suffix),
+        };
+        let have = have.iter().map(|head| (head.lane, head.seq)).collect::<HashMap<_, _>>();
+        let mut chosen = Chosen { ops: Vec::new(), bytes: 0, bytes_max };
+        // Control ops first: who may do what, and whose cards are whose, is known before any data.
+        for stored in Reader::from(&self.0.store).control_ops(&record).await? {
+            let lacked = have.get(&stored.op.header().lane).is_none_or(|seq| stored.op.header().seq > *seq);
+            let told = last.is_none_or(|last| context.state.reaches(&last, &stored.op.id()));
+            if lacked && told && !suffix.more {
+                suffix.more = !chosen.add(stored);
+            }
+        }
+        let mut position = if last.is_some() { i64::MAX } else { self.first_lacked(&record, &have).await? };
+        while !suffix.more {
+            let rows = Reader::from(&self.0.store).ops_after(&record, position, SUFFIX_ROWS).await?;
+            let Some(end) = rows.last().map(|stored| stored.position) else { break };
+            for stored in rows {
+                let header = stored.op.header();
+                let known = have.get(&header.lane).is_some_and(|seq| header.seq <= *seq);
+                if header.lane.kind != LaneKind::Control && !known && !suffix.more {
+                    suffix.more = !chosen.add(stored);
+                }
+            }
+            position = end;
+        }
+        suffix.ops = self.parcels(&context, &who, &chosen.ops).await?;
+        Ok(suffix)
+    }
+
+    /// Just before the first op that somebody with `have` lacks.
+    async fn first_lacked(
+        &self,
+        record: &RecordId,
+        have: &HashMap<record::Lane, u64>,
+    ) -> Result<i64, store::StoreError> {
+        let mut reader = Reader::from(&self.0.store);
+        let mut first = i64::MAX;
+        for lane in reader.lanes(record).await? {
+            let next = have.get(&lane.head.lane).map_or(0, |seq| seq + 1);
+            if next <= lane.head.seq {
+                let at = reader.lane_at(record, &lane.head.lane, next).await?;
+                first = at.iter().map(|stored| stored.position).fold(first, i64::min);
+            }
+        }
+        Ok(if first == i64::MAX { i64::MAX } else { first - 1 })
+    }
+}
