@@ -9,3 +9,5 @@ CREATE TABLE cache_waiting (
     id TEXT NOT NULL,
     PRIMARY KEY (target, type, id)
 ) WITHOUT ROWID;
+-- The history of a type, all versions of it.
+CREATE INDEX cache_versions_history ON cache_versions (type, position DESC);

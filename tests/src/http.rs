@@ -33,7 +33,9 @@ impl Fhir {
     /// The server does not answer.
     pub async fn send(&self, method: Method, path: &str, body: Option<String>) -> anyhow::Result<Response> {
         let url = if path.is_empty() { self.base.clone() } else { format!("{}/{path}", self.base) };
-        let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        // A Binary is shown as a resource only to who names FHIR's own types.
+        let request = self.client.request(method, url).bearer_auth(&self.token);
+        let mut request = request.header("accept", "application/fhir+json");
         if let Some(body) = body {
             request = request.header("content-type", "application/fhir+json").body(body);
         }

@@ -9,6 +9,8 @@ mod cli;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod eight_steps;
 #[cfg(test)]
 mod hostile;

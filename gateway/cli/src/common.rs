@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
+use fhir::validate::Mode;
 use node::{Config, Node, Role};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ impl Place {
         role: Role,
         identity: Option<PathBuf>,
         name: Option<String>,
+        validation: Mode,
     ) -> anyhow::Result<Node> {
         let word = word(role);
         let before = recorded(&self.data)?;
@@ -65,7 +67,7 @@ impl Place {
                 .or(before.map(|before| before.name))
                 .unwrap_or_else(|| if role == Role::Gateway { "A hospital" } else { "A patient" }.to_owned()),
         };
-        let node = self.node(role, &recorded).await?;
+        let node = self.node(role, &recorded, validation).await?;
         let text = serde_json::to_string_pretty(&recorded)?;
         // The URL may hold a password: the file is its owner's alone.
         node::identity_file::write_private(&data.join("node.json"), text.as_bytes())
@@ -82,7 +84,7 @@ impl Place {
             recorded.database_url.clone_from(url);
         }
         let role = if recorded.role == word(Role::Patient) { Role::Patient } else { Role::Gateway };
-        self.node(role, &recorded).await
+        self.node(role, &recorded, Mode::default()).await
     }
 
     /// Opens the node of a folder; one that is not there yet becomes a gateway's, so that clients can be registered
@@ -90,17 +92,18 @@ impl Place {
     pub(crate) async fn open_or_make(&self) -> anyhow::Result<Node> {
         match recorded(&self.data)? {
             Some(_) => self.open().await,
-            None => self.start(Role::Gateway, None, None).await,
+            None => self.start(Role::Gateway, None, None, Mode::default()).await,
         }
     }
 
-    async fn node(&self, role: Role, recorded: &Recorded) -> anyhow::Result<Node> {
+    async fn node(&self, role: Role, recorded: &Recorded, validation: Mode) -> anyhow::Result<Node> {
         let config = Config {
             data: absolute(&self.data)?,
             database_url: recorded.database_url.clone(),
             identity: recorded.identity.clone(),
             name: recorded.name.clone(),
             role,
+            validation,
         };
         Ok(Node::open(config).await?)
     }

@@ -2,16 +2,58 @@
 
 use crate::service::{self, Started};
 use crate::stop;
+use fhir::validate::Mode;
 use node::Role;
 use serde_json::json;
 use std::process::ExitCode;
 
+// Two structs of one name would be two groups of one name.
+#[derive(clap::Args)]
+#[group(skip)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    service: service::Args,
+    /// What happens to resources that break the rules of FHIR.
+    #[arg(long, value_enum, value_name = "MODE", default_value = "enforce")]
+    validation: Validation,
+    /// Lets one conditional delete take every resource that matches, not only a single one.
+    #[arg(long)]
+    conditional_delete_multiple: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Validation {
+    /// They are refused.
+    Enforce,
+    /// They are kept; the log counts their issues, and who asks with Prefer: return=OperationOutcome is told them.
+    Warn,
+    /// They are kept, and no rule is held.
+    Off,
+}
+
+impl From<Validation> for Mode {
+    fn from(validation: Validation) -> Self {
+        match validation {
+            Validation::Enforce => Self::Enforce,
+            Validation::Warn => Self::Warn,
+            Validation::Off => Self::Off,
+        }
+    }
+}
+
 /// Runs the gateway.
-pub(crate) async fn run(args: service::Args) -> anyhow::Result<ExitCode> {
-    let Started { node, listener, address, base_url, p2p, ready, stopped } = args.start(Role::Gateway).await?;
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let validation = Mode::from(args.validation);
+    let Started { node, listener, address, base_url, p2p, ready, stopped } =
+        args.service.start(Role::Gateway, validation).await?;
     let base_url = base_url.trim_end_matches('/').to_owned();
-    let router = server::app(server::Settings::new(&base_url), node.clone());
+    let conditional_delete_multiple = args.conditional_delete_multiple;
+    let settings = server::Settings { conditional_delete_multiple, ..server::Settings::new(&base_url) };
+    let router = server::app(settings, node.clone());
     ready.write(&json!({ "fhir": format!("{base_url}/fhir"), "p2p": p2p, "pid": std::process::id() }))?;
+    if validation != Mode::Enforce {
+        tracing::warn!(?validation, "resources that break the rules of FHIR are kept");
+    }
     tracing::info!(%address, database = node.database_kind(), identity = %node.identity().id(), "FHIR is served at {base_url}/fhir");
     server::serve(listener, router, stop::wait(stopped)).await?;
     node.close().await;

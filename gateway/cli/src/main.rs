@@ -35,7 +35,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a hospital's gateway: FHIR over HTTP, its records, its peers.
-    Gateway(service::Args),
+    Gateway(gateway::Args),
     /// Run a patient's node and its page.
     Patient(service::Args),
     /// Two hospitals and a patient on this machine, with sample data and lines to paste.

@@ -2,13 +2,15 @@
 
 use crate::service::{self, Started};
 use crate::stop;
+use fhir::validate::Mode;
 use node::Role;
 use serde_json::json;
 use std::process::ExitCode;
 
 /// Runs the patient's node.
 pub(crate) async fn run(args: service::Args) -> anyhow::Result<ExitCode> {
-    let Started { node, listener, address, base_url, p2p, ready, stopped } = args.start(Role::Patient).await?;
+    let Started { node, listener, address, base_url, p2p, ready, stopped } =
+        args.start(Role::Patient, Mode::default()).await?;
     let login = patient::Login::new(&base_url);
     let router = patient::app(patient::Settings { base_url: base_url.clone(), login: login.clone() }, node.clone());
     let say =

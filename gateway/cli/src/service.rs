@@ -5,6 +5,7 @@ use crate::common::Place;
 use crate::ready::Ready;
 use crate::stop;
 use anyhow::Context;
+use fhir::validate::Mode;
 use node::{Node, Role};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -50,14 +51,14 @@ pub(crate) struct Started {
 }
 
 impl Args {
-    /// Starts a node in `role`.
-    pub(crate) async fn start(self, role: Role) -> anyhow::Result<Started> {
+    /// Starts a node in `role`, which holds local writes against the rules of FHIR as `validation` says.
+    pub(crate) async fn start(self, role: Role, validation: Mode) -> anyhow::Result<Started> {
         let stopped = stop::signal(self.until_stdin_closes)?;
         let ready = Ready::new(&self.place.data)?;
         let listener = TcpListener::bind(&self.listen).await;
         let listener = listener.with_context(|| format!("{} cannot be listened on", self.listen))?;
         let address = listener.local_addr()?;
-        let node = self.place.start(role, self.identity, self.name).await?;
+        let node = self.place.start(role, self.identity, self.name, validation).await?;
         let p2p = node.start_net(self.p2p_listen, self.peer).await?;
         let base_url = self.base_url.unwrap_or_else(|| format!("http://{address}"));
         Ok(Started { node, listener, address, base_url, p2p, ready, stopped })

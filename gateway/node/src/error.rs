@@ -15,6 +15,9 @@ pub enum NodeError {
     /// What was sent breaks a rule of FHIR or of an operation.
     #[error("the request is not valid")]
     Invalid(Outcome),
+    /// What was sent reads well and cannot be applied to what is here; the outcome says where.
+    #[error("the request cannot be applied")]
+    Inapplicable(Outcome),
     /// What was sent reads well and asks for what cannot be done.
     #[error("{0}")]
     Unprocessable(String),

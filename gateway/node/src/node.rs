@@ -6,8 +6,10 @@ use crate::commit::Committer;
 use crate::context::Contexts;
 use crate::identity_file::{IdentityFileError, load_or_create};
 use crate::lookup::Lookups;
+use fhir::validate::Mode;
 use record::{Identity, RecordId};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 use store::{Store, StoreError};
@@ -35,6 +37,8 @@ pub struct Config {
     pub name: String,
     /// What it is for.
     pub role: Role,
+    /// What happens to resources that break rules.
+    pub validation: Mode,
 }
 
 /// Why a node does not open.
@@ -71,6 +75,10 @@ pub struct Inner {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// How writes are held against the rules of FHIR.
+    pub(crate) validation: Mode,
+    /// One conditional deletion may take several resources.
+    pub(crate) multiple_deletes: AtomicBool,
     pub(crate) data: PathBuf,
     pub(crate) store: Store,
     pub(crate) storage_key: [u8; 32],
@@ -112,6 +120,8 @@ impl Node {
             identity,
             name: config.name,
             role: config.role,
+            validation: config.validation,
+            multiple_deletes: AtomicBool::new(false),
             data: config.data,
             instance: u64::from_le_bytes(crate::clock::random()) >> 1,
             house: OnceLock::new(),
@@ -147,6 +157,11 @@ impl Node {
     /// `postgres` or `sqlite`.
     pub fn database_kind(&self) -> &'static str {
         self.0.store.kind()
+    }
+
+    /// What happens to resources that break rules.
+    pub fn validation(&self) -> Mode {
+        self.0.validation
     }
 
     /// Whether the database answers.

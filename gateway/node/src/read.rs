@@ -5,7 +5,9 @@ use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::context::{Context, open_version};
 use crate::error::NodeError;
+use crate::history::{Of, Wanted};
 use crate::node::Node;
+use crate::search::Page;
 use fhir::{ResourceType, datetime};
 use record::RecordId;
 use record::frame::Content;
@@ -105,25 +107,11 @@ impl Node {
         before: Option<i64>,
         count: usize,
     ) -> Result<HistoryPage, NodeError> {
-        caller.permit(kind, Interactions::READ)?;
-        let most = count.clamp(1, HISTORY_PAGE_MAX);
-        let mut reader = Reader::from(&self.store);
-        let mut found = reader.history(kind.number(), id, before.unwrap_or(i64::MAX), most as i64 + 1).await?;
-        let total = reader.history_count(kind.number(), id).await?;
-        let next = (found.len() > most).then(|| found[most - 1].position);
-        found.truncate(most);
-        let mut versions = Vec::with_capacity(found.len());
-        for version in found {
-            if self.may_see(&version).await?
-                && let Some(served) = self.serve(version).await?
-            {
-                versions.push(served);
-            }
-        }
-        if versions.is_empty() && before.is_none() {
-            return Err(NodeError::NotFound(format!("{}/{id}", kind.name())));
-        }
-        Ok(HistoryPage { total: if next.is_some() { total } else { total.max(versions.len() as i64) }, versions, next })
+        let page = before.map(|before| Page { snapshot: i64::MAX, before: Some(before), skip: 0 });
+        let wanted = Wanted { count, ..Wanted::default() };
+        let found = self.versions(caller, &Of::Instance(kind, id.to_owned()), wanted, page).await?;
+        let next = found.next.and_then(|page| page.before);
+        Ok(HistoryPage { total: found.total, versions: found.versions, next })
     }
 
     /// Own resources always; others' while a grant reaches them.

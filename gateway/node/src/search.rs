@@ -59,12 +59,56 @@ impl Node {
         if query.kind.name() == "AuditEvent" {
             return self.search_audit(query, page).await;
         }
+        self.search_narrowed(caller, query, None, page).await
+    }
+
+    /// One page of a search within the compartment of a Patient.
+    ///
+    /// # Errors
+    /// As [`Node::search`]; [`NodeError::Invalid`] for a type that is in no patient's compartment.
+    pub async fn search_compartment(
+        &self,
+        caller: &Caller,
+        patient: &str,
+        query: Query,
+        page: Option<Page>,
+    ) -> Result<Found, NodeError> {
+        let kind = query.kind;
+        caller.permit(kind, Interactions::SEARCH)?;
+        let any = vec![Match::References(vec![format!("Patient/{patient}")])];
+        let params = fhir::compartment::patient_params(kind).iter().filter_map(|code| fhir::params::find(kind, code));
+        let mut within = params
+            .map(|param| Filter::Param {
+                param: param.id.0,
+                table: ParamTable::Reference,
+                any: any.clone(),
+                not: false,
+            })
+            .collect::<Vec<_>>();
+        if kind.name() == "Patient" {
+            within.push(Filter::Ids(vec![patient.to_owned()]));
+        }
+        if within.is_empty() || kind.name() == "AuditEvent" {
+            let text = format!("{} cannot be searched within the compartment of a patient", kind.name());
+            return Err(NodeError::Invalid(Issue::error(Code::NotSupported, text).into()));
+        }
+        self.search_narrowed(caller, query, Some(Filter::Any(within)), page).await
+    }
+
+    async fn search_narrowed(
+        &self,
+        caller: &Caller,
+        query: Query,
+        within: Option<Filter>,
+        page: Option<Page>,
+    ) -> Result<Found, NodeError> {
         let mut reader = Reader::from(&self.store);
         let snapshot = match page {
             Some(page) => page.snapshot,
             None => self.store.position().await?,
         };
         let mut search = self.statement(&query)?;
+        search.filters.extend(within);
         search.snapshot = snapshot;
         search.before = page.and_then(|page| page.before);
         search.skip = page.map_or(0, |page| page.skip);

@@ -1,5 +1,6 @@
 //! Bundles: a transaction is one store transaction, all or nothing, whatever records it touches; a batch is its entries
-//! one by one. References between entries are resolved before anything is written. Called by `server`.
+//! one by one. References between entries are resolved before anything is written. What only reads is left to the
+//! caller, who has every form of it. Called by `server`.
 //!
 //! Spec: <https://hl7.org/fhir/R4/http.html#transaction>
 
@@ -8,11 +9,9 @@ mod resolve;
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
-use crate::read::Served;
-use crate::search::{Found, pairs};
-use crate::write::{Intent, Written};
+use crate::patch::Patch;
+use crate::write::{Intent, Which, Written, within_entry};
 use fhir::bundle::{Bundle, Entry, Method, Request};
-use fhir::query::Query;
 use fhir::{Code, ResourceType};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -25,42 +24,45 @@ const TRIES_MAX: usize = 5;
 /// What became of an entry.
 #[derive(Debug)]
 pub enum EntryResult {
-    /// POST, PUT, DELETE.
+    /// POST, PUT, PATCH, DELETE.
     Written(Written),
-    /// GET of one resource.
-    Read(Served),
-    /// GET of a search.
-    Found {
-        /// The type.
-        kind: ResourceType,
-        /// Its first page.
-        found: Box<Found>,
-        /// The query.
-        query: Box<Query>,
-    },
+    /// GET, HEAD, and POST of searches and operations: the caller's, now that everything is written.
+    Left,
     /// A batch goes on after a failure.
     Failed(NodeError),
 }
 
-/// Where an entry's request goes.
+/// Where an entry's request goes, for what writes.
 pub(crate) enum Target<'u> {
     Kind(ResourceType),
     Instance(ResourceType, &'u str),
-    Search(ResourceType, &'u str),
+    Where(ResourceType, &'u str),
+}
+
+/// Whether an entry only asks.
+#[must_use]
+pub fn asks(request: &Request) -> bool {
+    let path = request.url.split('?').next().unwrap_or_default();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match request.method {
+        Method::Get | Method::Head => true,
+        Method::Post => last == "_search" || last.starts_with('$'),
+        Method::Put | Method::Patch | Method::Delete => false,
+    }
 }
 
 pub(crate) fn target<'u>(request: &'u Request, place: &str) -> Result<Target<'u>, NodeError> {
     let url = request.url.trim_start_matches('/');
     let bad = |text: &str| NodeError::invalid(Code::Value, text, &format!("{place}.request.url"));
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
-    let mut parts = path.split('/');
+    let mut parts = path.trim_end_matches('/').split('/');
     let kind =
         parts.next().and_then(ResourceType::parse).ok_or_else(|| bad("the url does not begin with a resource type"))?;
-    match (parts.next(), parts.next(), query) {
-        (None, _, Some(query)) => Ok(Target::Search(kind, query)),
+    match (parts.next(), parts.next(), query.filter(|query| !query.is_empty())) {
+        (None, _, Some(query)) => Ok(Target::Where(kind, query)),
         (None, _, None) => Ok(Target::Kind(kind)),
         (Some(id), None, None) if fhir::primitive::is_id(id) => Ok(Target::Instance(kind, id)),
-        _ => Err(bad("this form of url is not supported in a Bundle")),
+        _ => Err(bad("R4 defines no write at a url of this form")),
     }
 }
 
@@ -72,16 +74,15 @@ impl Node {
     pub async fn transaction(&self, caller: &Caller, bundle: Bundle) -> Result<Vec<EntryResult>, NodeError> {
         let bundle = Arc::new(bundle);
         let mut tries = 0;
-        let mut results = loop {
+        let mut results: Vec<Option<EntryResult>> = loop {
             match self.try_transaction(caller, &bundle).await {
                 Err(NodeError::Conflict(_)) if tries < TRIES_MAX => tries += 1,
                 result => break result?,
             }
         };
-        // Reads come last and see what was written (http.html#trules).
-        for (at, entry) in bundle.entries.iter().enumerate() {
-            if let Some(request) = entry.request.as_ref().filter(|request| is_read(request)) {
-                results[at] = Some(self.get(caller, request, &format!("Bundle.entry[{at}]")).await?);
+        for (result, entry) in results.iter_mut().zip(&bundle.entries) {
+            if entry.request.as_ref().is_some_and(asks) {
+                *result = Some(EntryResult::Left);
             }
         }
         results.into_iter().map(|result| result.ok_or(NodeError::Internal("an entry without a result"))).collect()
@@ -94,10 +95,10 @@ impl Node {
     ) -> Result<Vec<Option<EntryResult>>, NodeError> {
         let plan = self.plan(caller, bundle).await?;
         let mut results = bundle.entries.iter().map(|_| None).collect::<Vec<_>>();
-        if plan.steps.is_empty() {
+        if plan.asked.is_empty() {
             return Ok(results);
         }
-        let written = self.write_steps(caller, plan.steps, plan.resolved).await?;
+        let written = self.write_steps(caller, plan.asked, plan.resolved).await?;
         for (at, written) in plan.entries.into_iter().zip(written) {
             results[at] = Some(EntryResult::Written(written));
         }
@@ -132,63 +133,73 @@ impl Node {
         let Some(request) = &entry.request else {
             return Err(NodeError::invalid(Code::Required, "an entry of a batch needs a request", &place));
         };
-        if is_read(request) {
-            return self.get(caller, request, &place).await;
+        if asks(request) {
+            return Ok(EntryResult::Left);
         }
-        let intent = intent(bundle, entry, at, request, &place)?;
-        Ok(EntryResult::Written(self.write(caller, intent).await?))
+        let intent = self.intent(bundle, entry, at, request, &place)?;
+        let written = self.write(caller, intent).await.map_err(|error| within_entry(error, at))?;
+        Ok(EntryResult::Written(written))
     }
 
-    async fn get(&self, caller: &Caller, request: &Request, place: &str) -> Result<EntryResult, NodeError> {
-        match target(request, place)? {
-            Target::Instance(kind, id) => Ok(EntryResult::Read(self.read(caller, kind, id).await?)),
-            Target::Kind(kind) => self.get_search(caller, kind, "").await,
-            Target::Search(kind, query) => self.get_search(caller, kind, query).await,
-        }
-    }
-
-    async fn get_search(&self, caller: &Caller, kind: ResourceType, text: &str) -> Result<EntryResult, NodeError> {
-        let query = fhir::query::parse(kind, &pairs(text))?;
-        let found = Box::new(self.search(caller, query.clone(), None).await?);
-        Ok(EntryResult::Found { kind, found, query: Box::new(query) })
-    }
-}
-
-fn is_read(request: &Request) -> bool {
-    matches!(request.method, Method::Get | Method::Head)
-}
-
-fn intent(bundle: &Bundle, entry: &Entry, at: usize, request: &Request, place: &str) -> Result<Intent, NodeError> {
-    let resource = || {
-        let bytes = bundle
-            .resource(at)
-            .ok_or_else(|| NodeError::invalid(Code::Required, "this method needs a resource", place))?;
-        debug_assert!(entry.resource.is_some());
+    fn intent(
+        &self,
+        bundle: &Bundle,
+        entry: &Entry,
+        at: usize,
+        request: &Request,
+        place: &str,
+    ) -> Result<Intent, NodeError> {
         let inside = format!("{place}.resource");
-        let parsed = fhir::parse::resource(bytes.to_vec()).map_err(|outcome| outcome.within(&inside))?;
-        Ok::<_, NodeError>(fhir::validate::check(parsed).map_err(|outcome| outcome.within(&inside))?)
-    };
-    match (request.method, target(request, place)?) {
-        (Method::Post, Target::Kind(kind)) => {
-            let resource = resource()?;
-            same_kind(kind, resource.kind(), place)?;
-            Ok(Intent::Create { resource, if_none_exist: request.if_none_exist.clone() })
+        let parsed = || {
+            let bytes = bundle
+                .resource(at)
+                .ok_or_else(|| NodeError::invalid(Code::Required, "this method needs a resource", place))?;
+            debug_assert!(entry.resource.is_some());
+            Ok::<_, NodeError>(fhir::parse::resource(bytes.to_vec()).map_err(|outcome| outcome.within(&inside))?)
+        };
+        let resource = |kind: ResourceType| {
+            let parsed = parsed()?;
+            same_kind(kind, parsed.kind(), place)?;
+            Ok::<_, NodeError>(self.admit(parsed).map_err(|outcome| outcome.within(&inside))?)
+        };
+        let if_match = request.if_match.as_deref().map(version_of);
+        match (request.method, target(request, place)?) {
+            (Method::Post, Target::Kind(kind)) => {
+                Ok(Intent::Create { resource: resource(kind)?, if_none_exist: if_none_exist(request) })
+            }
+            (Method::Put, Target::Instance(kind, id)) => {
+                let resource = resource(kind)?;
+                same_id(id, resource.id(), place)?;
+                Ok(Intent::Update { resource, if_match })
+            }
+            (Method::Put, Target::Where(kind, criteria)) => {
+                Ok(Intent::UpdateWhere { resource: resource(kind)?, criteria: criteria.to_owned(), if_match })
+            }
+            (Method::Patch, Target::Instance(kind, id)) => {
+                let patch = Patch::of_entry(&parsed()?, place)?;
+                Ok(Intent::Patch { kind, which: Which::Id(id.to_owned()), patch, if_match })
+            }
+            (Method::Patch, Target::Where(kind, criteria)) => {
+                let patch = Patch::of_entry(&parsed()?, place)?;
+                Ok(Intent::Patch { kind, which: Which::Where(criteria.to_owned()), patch, if_match })
+            }
+            (Method::Delete, Target::Instance(kind, id)) => Ok(Intent::Delete { kind, id: id.to_owned(), if_match }),
+            (Method::Delete, Target::Where(kind, criteria)) => {
+                Ok(Intent::DeleteWhere { kind, criteria: criteria.to_owned(), if_match })
+            }
+            _ => Err(unsupported(request, place)),
         }
-        (Method::Put, Target::Instance(kind, id)) => {
-            let resource = resource()?;
-            same_kind(kind, resource.kind(), place)?;
-            same_id(id, resource.id(), place)?;
-            Ok(Intent::Update { resource, if_match: request.if_match.as_deref().map(version_of) })
-        }
-        (Method::Delete, Target::Instance(kind, id)) => {
-            Ok(Intent::Delete { kind, id: id.to_owned(), if_match: request.if_match.as_deref().map(version_of) })
-        }
-        _ => Err(unsupported(request, place)),
     }
+}
+
+/// The query of `ifNoneExist`; some clients send the whole URL of the search.
+pub(crate) fn if_none_exist(request: &Request) -> Option<String> {
+    let text = request.if_none_exist.as_deref()?;
+    Some(text.rsplit_once('?').map_or(text, |(_, query)| query).to_owned())
 }
 
 pub(crate) fn unsupported(request: &Request, place: &str) -> NodeError {
-    let text = format!("{} with this url is not supported in a Bundle", request.method.name());
+    let text = format!("R4 defines no {} at a url of this form", request.method.name());
     NodeError::invalid(Code::NotSupported, text, &format!("{place}.request"))
 }
 

@@ -2,6 +2,8 @@
 //! and signed inside the group commit's transaction. Called by `server`, `transaction` and `cli`.
 
 mod copies;
+mod entries;
+mod late;
 mod moves;
 mod sign;
 
@@ -9,12 +11,18 @@ use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::patch::Patch;
 use crate::prepare::Prepared;
+pub(crate) use entries::within_entry;
 use fhir::{Parsed, ResourceType, Valid};
+pub use late::DELETES_MAX;
+pub(crate) use late::{Change, Late, Select, may_create};
 use record::body::access::Agent;
 use record::frame::{Method, Packer};
 use record::scope::Interactions;
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use store::search::Search;
 use store::versions::StoredVersion;
 
@@ -43,6 +51,44 @@ pub enum Intent {
         /// `If-Match`: the versionId.
         if_match: Option<String>,
     },
+    /// A part of a resource changed, on whatever version is current when it is written.
+    Patch {
+        /// Its type.
+        kind: ResourceType,
+        /// Which one.
+        which: Which,
+        /// What to change.
+        patch: Patch,
+        /// `If-Match`: the versionId.
+        if_match: Option<String>,
+    },
+    /// An update of the one resource that matches, or else a create.
+    UpdateWhere {
+        /// The resource; its id, if it has one, is that of the match, or the one to create it under.
+        resource: Valid,
+        /// The query part.
+        criteria: String,
+        /// `If-Match`: the versionId.
+        if_match: Option<String>,
+    },
+    /// Away with what matches.
+    DeleteWhere {
+        /// Its type.
+        kind: ResourceType,
+        /// The query part.
+        criteria: String,
+        /// `If-Match`: the versionId.
+        if_match: Option<String>,
+    },
+}
+
+/// Which resource of a type is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one with this id.
+    Id(String),
+    /// The only one that matches this query.
+    Where(String),
 }
 
 /// What was written, or found already there.
@@ -64,6 +110,37 @@ pub struct Written {
     pub json: Vec<u8>,
     /// The Patient whose record it went into; empty for none.
     pub patient: String,
+    /// What else the same request deleted.
+    pub also: Vec<Written>,
+}
+
+/// One request of a write, before its transaction.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    /// The entry of the Bundle it stands in.
+    pub(crate) entry: Option<usize>,
+    pub(crate) work: Work,
+}
+
+/// What a request needs from its transaction.
+#[derive(Clone)]
+pub(crate) enum Work {
+    /// To hold it against what is there.
+    Ready(Step),
+    /// To make it of what is there.
+    Late(Late),
+}
+
+impl From<Step> for Asked {
+    fn from(step: Step) -> Self {
+        Self { entry: None, work: Work::Ready(step) }
+    }
+}
+
+impl From<Late> for Asked {
+    fn from(late: Late) -> Self {
+        Self { entry: None, work: Work::Late(late) }
+    }
 }
 
 /// One prepared step of a write.
@@ -81,7 +158,8 @@ pub(crate) struct Step {
 #[derive(Clone)]
 pub(crate) struct Resolved {
     pub(crate) search: Search,
-    pub(crate) id: String,
+    /// The one it finds in the database; none where only the transaction itself has it.
+    pub(crate) id: Option<String>,
 }
 
 /// What a step did, once its checks passed.
@@ -100,32 +178,41 @@ impl Node {
     /// # Errors
     /// [`NodeError`]; nothing is changed then.
     pub async fn write(&self, caller: &Caller, intent: Intent) -> Result<Written, NodeError> {
-        let step = self.prepare(caller, intent, &mut Packer::default())?;
-        let mut written = self.write_steps(caller, vec![step], Vec::new()).await?;
+        let asked = self.ask(caller, intent, &mut Packer::default()).await?;
+        let mut written = self.write_steps(caller, vec![asked], Vec::new()).await?;
         written.pop().ok_or(NodeError::Internal("a write without its result"))
     }
 
     /// Checks what can be checked outside the transaction, and prepares the rest.
-    pub(crate) fn prepare(&self, caller: &Caller, intent: Intent, packer: &mut Packer) -> Result<Step, NodeError> {
+    async fn ask(&self, caller: &Caller, intent: Intent, packer: &mut Packer) -> Result<Asked, NodeError> {
         match intent {
             Intent::Create { resource, if_none_exist } => {
                 caller.permit(resource.kind(), Interactions::CREATE)?;
                 let condition =
                     if_none_exist.map(|query| self.condition(caller, resource.kind(), &query)).transpose()?;
                 let id = crate::clock::fresh_id();
-                self.put(&resource.into_parsed(), &id, Method::Create, condition, None, packer)
+                Ok(self.put(&resource.into_parsed(), &id, Method::Create, condition, None, packer)?.into())
             }
             Intent::Update { resource, if_match } => {
                 caller.permit(resource.kind(), Interactions::UPDATE)?;
                 let id = resource.id().unwrap_or_default().to_owned();
                 self.check_local_id(resource.kind(), &id)?;
-                self.put(&resource.into_parsed(), &id, Method::Update, None, if_match, packer)
+                Ok(self.put(&resource.into_parsed(), &id, Method::Update, None, if_match, packer)?.into())
             }
             Intent::Delete { kind, id, if_match } => {
                 caller.permit(kind, Interactions::DELETE)?;
                 self.check_local_id(kind, &id)?;
                 let prepared = Prepared::delete(self.identity.id(), kind, &id, packer);
-                Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist: None, planned: None })
+                Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist: None, planned: None }.into())
+            }
+            Intent::Patch { kind, which, patch, if_match } => {
+                Ok(self.late_patch(caller, kind, which, patch, if_match).await?.into())
+            }
+            Intent::UpdateWhere { resource, criteria, if_match } => {
+                Ok(self.late_update(caller, resource.into_parsed(), &criteria, if_match).await?.into())
+            }
+            Intent::DeleteWhere { kind, criteria, if_match } => {
+                Ok(self.late_delete(caller, kind, &criteria, if_match)?.into())
             }
         }
     }
@@ -143,6 +230,21 @@ impl Node {
         Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist, planned: None })
     }
 
+    /// Takes a resource as this node's mode of validation says.
+    pub(crate) fn admit(&self, resource: Parsed) -> Result<Valid, fhir::Outcome> {
+        fhir::validate::admit(resource, self.validation).map(|(valid, _)| valid)
+    }
+
+    /// Lets one conditional deletion take several resources, or no longer.
+    pub fn allow_multiple_deletes(&self, allowed: bool) {
+        self.multiple_deletes.store(allowed, Ordering::Relaxed);
+    }
+
+    /// Whether one conditional deletion may take several resources.
+    pub fn deletes_multiple(&self) -> bool {
+        self.multiple_deletes.load(Ordering::Relaxed)
+    }
+
     /// Refuses ids under which others' resources are served.
     pub(crate) fn check_local_id(&self, kind: ResourceType, id: &str) -> Result<(), NodeError> {
         if let Some(origin) = crate::rewrite::origin_of(id) {
@@ -154,42 +256,77 @@ impl Node {
         Ok(())
     }
 
-    /// Runs prepared steps in one transaction.
+    /// Runs what was prepared in one transaction; one result for each.
     pub(crate) async fn write_steps(
         &self,
         caller: &Caller,
-        steps: Vec<Step>,
+        asked: Vec<Asked>,
         resolved: Vec<Resolved>,
     ) -> Result<Vec<Written>, NodeError> {
-        let (steps, resolved) = (Arc::new(steps), Arc::new(resolved));
+        let (asked, resolved) = (Arc::new(asked), Arc::new(resolved));
         let agent = caller.agent();
         self.commit(move |batch| {
-            let (steps, resolved, agent) = (steps.clone(), resolved.clone(), agent.clone());
-            Box::pin(async move { batch.write(&steps, &resolved, &agent).await })
+            let (asked, resolved, agent) = (asked.clone(), resolved.clone(), agent.clone());
+            Box::pin(async move { batch.write(&asked, &resolved, &agent).await })
         })
         .await
     }
 }
 
 impl Batch {
-    async fn write(&mut self, steps: &[Step], resolved: &[Resolved], agent: &Agent) -> Result<Vec<Written>, NodeError> {
+    async fn write(
+        &mut self,
+        asked: &[Asked],
+        resolved: &[Resolved],
+        agent: &Agent,
+    ) -> Result<Vec<Written>, NodeError> {
         for condition in resolved {
             let found = self.reader().await?.search(&condition.search, 2).await?;
-            if !matches!(&found[..], [only] if only.id == condition.id) {
+            if found.len() > 1 || found.first().map(|found| &found.id) != condition.id.as_ref() {
                 return Err(NodeError::Conflict("a conditional reference changed its meaning meanwhile".to_owned()));
             }
         }
-        let mut decisions = Vec::with_capacity(steps.len());
-        for (at, step) in steps.iter().enumerate() {
-            let decision = self.decide(step).await;
-            decisions.push(decision.map_err(|error| if steps.len() > 1 { within_entry(error, at) } else { error })?);
+        let (mut steps, mut decisions) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
+        let (mut ends, mut written, mut conditions) = (Vec::with_capacity(asked.len()), HashSet::new(), HashSet::new());
+        for one in asked {
+            let settled = match &one.work {
+                Work::Ready(step) => self.decide(step).await.map(|decision| vec![(step.clone(), decision)]),
+                Work::Late(late) => self.settle(late).await,
+            };
+            let settled = settled.and_then(|settled| {
+                if asked.len() > 1 {
+                    entries::apart(one, &settled, &mut written, &mut conditions)?;
+                }
+                Ok(settled)
+            });
+            let settled = settled.map_err(|error| match one.entry {
+                Some(entry) => within_entry(error, entry),
+                None => error,
+            })?;
+            for (step, decision) in settled {
+                steps.push(step);
+                decisions.push(decision);
+            }
+            ends.push(steps.len());
         }
-        self.sign_steps(steps, decisions, agent).await
+        let mut results = self.sign_steps(&steps, decisions, agent).await?.into_iter();
+        let mut from = 0;
+        let ends = asked.iter().zip(ends).map(|(one, end)| {
+            let mut own = results.by_ref().take(end - from);
+            from = end;
+            let first = own.next();
+            let also = own.collect::<Vec<_>>();
+            match (first, &one.work) {
+                (Some(first), _) => Ok(Written { also, ..first }),
+                (None, Work::Late(late)) => Ok(late.nothing(self.last_updated)),
+                (None, Work::Ready(_)) => Err(NodeError::Internal("a write without its result")),
+            }
+        });
+        ends.collect()
     }
 
     async fn decide(&mut self, step: &Step) -> Result<Decision, NodeError> {
         let resource = &step.prepared;
-        let name = format!("{}/{}", resource.kind.name(), resource.id);
         if let Some(search) = &step.if_none_exist {
             let mut found = self.reader().await?.search(search, 2).await?;
             let found_id = found.first().map(|found| found.id.clone());
@@ -208,27 +345,7 @@ impl Batch {
             return Ok(Decision::Write(None));
         }
         let current = self.current(resource.kind.number(), &resource.id).await?;
-        if let Some(current) = &current {
-            if current.op.0 == [0; 32] {
-                return Err(NodeError::ReadOnly(format!("{name} is derived from the record and cannot be written")));
-            }
-            if !current.own {
-                return Err(NodeError::Forbidden(format!(
-                    "{name} belongs to another origin; only its origin changes it"
-                )));
-            }
-        }
-        if let Some(expected) = &step.if_match {
-            match &current {
-                Some(current) if current.version == *expected => {}
-                Some(_) => {
-                    return Err(NodeError::Precondition(format!(
-                        "{name} has changed: it is no longer the version named"
-                    )));
-                }
-                None => return Err(NodeError::Precondition(format!("{name} does not exist"))),
-            }
-        }
+        may_change(resource.kind, &resource.id, current.as_ref(), step.if_match.as_deref())?;
         match (resource.method, current) {
             (Method::Delete, None) => Ok(Decision::Nothing),
             (Method::Delete, Some(current)) if current.is_deleted() => Ok(Decision::Nothing),
@@ -237,14 +354,27 @@ impl Batch {
     }
 }
 
-/// Says which entry of a transaction failed.
-fn within_entry(error: NodeError, at: usize) -> NodeError {
-    let place = format!("Bundle.entry[{at}]");
-    match error {
-        NodeError::Precondition(text) => NodeError::Precondition(format!("{place}: {text}")),
-        NodeError::Forbidden(text) => NodeError::Forbidden(format!("{place}: {text}")),
-        NodeError::Conflict(text) => NodeError::Conflict(format!("{place}: {text}")),
-        NodeError::ReadOnly(text) => NodeError::ReadOnly(format!("{place}: {text}")),
-        other => other,
+/// Refuses to change what is derived, what is another's, and another version than the caller means.
+pub(crate) fn may_change(
+    kind: ResourceType,
+    id: &str,
+    current: Option<&StoredVersion>,
+    if_match: Option<&str>,
+) -> Result<(), NodeError> {
+    let name = format!("{}/{id}", kind.name());
+    if let Some(current) = current {
+        if current.op.0 == [0; 32] {
+            return Err(NodeError::ReadOnly(format!("{name} is derived from the record and cannot be written")));
+        }
+        if !current.own {
+            return Err(NodeError::Forbidden(format!("{name} belongs to another origin; only its origin changes it")));
+        }
+    }
+    match (if_match, current) {
+        (Some(expected), Some(current)) if current.version != expected => {
+            Err(NodeError::Precondition(format!("{name} has changed: it is no longer the version named")))
+        }
+        (Some(_), None) => Err(NodeError::Precondition(format!("{name} does not exist"))),
+        _ => Ok(()),
     }
 }

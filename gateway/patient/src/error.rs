@@ -94,7 +94,7 @@ impl From<NodeError> for PageError {
             | NodeError::Conflict(text)
             | NodeError::ReadOnly(text)
             | NodeError::TooLarge(text) => Self::typed(sentence(&text)),
-            NodeError::Invalid(_) => Self::typed("What was sent is not complete."),
+            NodeError::Invalid(_) | NodeError::Inapplicable(_) => Self::typed("What was sent is not complete."),
             NodeError::Unreachable(text) => Self::inside(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The other side cannot be reached",

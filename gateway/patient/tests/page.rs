@@ -45,6 +45,7 @@ async fn house() -> anyhow::Result<House> {
         identity: folder.path().join("identity.json"),
         name: "Aurora".to_owned(),
         role: Role::Patient,
+        validation: Default::default(),
     })
     .await?;
     let login = Login::new(BASE);

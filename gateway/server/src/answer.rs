@@ -1,18 +1,21 @@
 //! What an interaction hands back: the response, and what the audit log is told of it. Called by `interaction` and
-//! `operation`; sent off by `dispatch`.
+//! `operation`; sent off by `dispatch`. Everything inside writes JSON; [`deliver`] is the one place where an answer
+//! becomes XML.
 
+use crate::binary;
+use crate::body::{aside, is_heavy};
 use crate::dispatch::{Call, Part};
-use crate::error::outcome_json;
-use crate::negotiate::Return;
+use crate::error::{ApiError, outcome_json};
+use crate::media::Format;
+use crate::negotiate::{Form, Return};
+use crate::request_id::RequestId;
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use fhir::{Code, Issue, datetime};
+use fhir::json::Doc;
+use fhir::{Code, Issue, Outcome, Severity, datetime, xml};
 use node::{Served, Written};
-
-/// The media type of every FHIR answer.
-pub(crate) const FHIR_JSON: HeaderValue = HeaderValue::from_static("application/fhir+json; charset=utf-8");
 
 /// A response and its audit facts.
 pub(crate) struct Answer {
@@ -46,8 +49,11 @@ impl From<Response> for Answer {
 impl Answer {
     /// A resource that was read.
     pub(crate) fn read(call: &Call, mut served: Served) -> Self {
-        let json = call.view.apply(std::mem::take(&mut served.json));
-        let mut response = fhir_response(StatusCode::OK, json);
+        let json = std::mem::take(&mut served.json);
+        let mut response = match call.view.raw {
+            true => binary::response(json),
+            false => fhir_response(StatusCode::OK, call.view.apply(json)),
+        };
         set_version(&mut response, &served.version, served.last_updated);
         Self { response, facts: Facts { shown: vec![served], ..Facts::default() } }
     }
@@ -66,7 +72,7 @@ impl Answer {
         let status = if written.created && written.changed { StatusCode::CREATED } else { StatusCode::OK };
         let mut response = match call.prefer.answer {
             Return::Representation => fhir_response(status, call.view.apply(std::mem::take(&mut written.json))),
-            Return::Outcome => fhir_response(status, call.view.apply(done(call, &written))),
+            Return::Outcome => fhir_response(status, call.view.lay_out(done(call, &written))),
             Return::Minimal => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = status;
@@ -84,7 +90,7 @@ impl Answer {
     /// A resource that was deleted, or was not there.
     pub(crate) fn deleted(call: &Call, written: Written) -> Self {
         let mut response = match call.prefer.answer {
-            Return::Outcome => fhir_response(StatusCode::OK, call.view.apply(done(call, &written))),
+            Return::Outcome => fhir_response(StatusCode::OK, call.view.lay_out(done(call, &written))),
             _ => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::NO_CONTENT;
@@ -102,8 +108,75 @@ impl Answer {
 pub(crate) fn fhir_response(status: StatusCode, json: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(json));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, FHIR_JSON);
+    response.headers_mut().insert(CONTENT_TYPE, Format::Json.row().header.clone());
     response
+}
+
+/// What a response that leaves in its own form carries, such as the bytes of a Binary.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsItIs;
+
+/// Sends an answer off in the form that was asked for, or that a handler put into the response's extensions because it
+/// learned of it later. `safe` says that nothing was written.
+///
+/// What cannot be written as XML (a narrative that is no XML) is told: 406 where nothing was written, else an outcome
+/// under the status and headers of what was done.
+pub(crate) async fn deliver(response: Response, asked: Form, safe: bool, request: &RequestId) -> Response {
+    let form = response.extensions().get::<Form>().copied().unwrap_or(asked);
+    let fhir = response.headers().get(CONTENT_TYPE) == Some(&Format::Json.row().header);
+    if form.format == Format::Json || !fhir || response.extensions().get::<AsItIs>().is_some() {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        let text = "an internal error while writing the answer";
+        return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Exception, text).into_response(request);
+    };
+    let written = aside(is_heavy(bytes.len()), move || in_xml(bytes.into(), form.pretty)).await;
+    let (bytes, format) = match written.unwrap_or_else(|error| Err(error.outcome)) {
+        Ok(xml) => (xml, Format::Xml),
+        Err(outcome) => {
+            if safe {
+                head.status = StatusCode::NOT_ACCEPTABLE;
+                head.headers.remove(ETAG);
+                head.headers.remove(LAST_MODIFIED);
+            }
+            let json = outcome_json(unwritable(outcome, safe), request);
+            // A sentence may hold a character that XML does not have.
+            match in_xml(json.clone(), form.pretty) {
+                Ok(xml) => (xml, Format::Xml),
+                Err(_) => (json, Format::Json),
+            }
+        }
+    };
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.insert(CONTENT_TYPE, format.row().header.clone());
+    Response::from_parts(head, Body::from(bytes))
+}
+
+fn in_xml(json: Vec<u8>, pretty: bool) -> Result<Vec<u8>, Outcome> {
+    xml::write(&Doc::parse(json)?, pretty)
+}
+
+/// Why there is no XML, in front of what the writer says.
+fn unwritable(mut outcome: Outcome, safe: bool) -> Outcome {
+    let text = match safe {
+        true => "this answer cannot be written as XML; ask for application/fhir+json",
+        false => "this was done, but its answer cannot be written as XML; read it as application/fhir+json",
+    };
+    outcome.issues.insert(0, Issue::error(Code::NotSupported, text));
+    if safe { outcome } else { softened(outcome) }
+}
+
+/// The issues of what was done all the same: an outcome beside a success has no errors
+/// (<https://hl7.org/fhir/R4/http.html#create>).
+fn softened(mut outcome: Outcome) -> Outcome {
+    for issue in &mut outcome.issues {
+        if matches!(issue.severity, Severity::Error | Severity::Fatal) {
+            issue.severity = Severity::Warning;
+        }
+    }
+    outcome
 }
 
 /// The URL of a version: `{base}/Patient/1/_history/2`.
@@ -121,7 +194,7 @@ fn set_version(response: &mut Response, version: &str, last_updated: i64) {
     }
 }
 
-/// `Prefer: return=OperationOutcome` of a write that went well.
+/// `Prefer: return=OperationOutcome` of a write that went well, with what validation found.
 fn done(call: &Call, written: &Written) -> Vec<u8> {
     let name = format!("{}/{}", written.kind, written.id);
     let text = match (written.changed, written.created, written.version.is_empty()) {
@@ -131,5 +204,7 @@ fn done(call: &Call, written: &Written) -> Vec<u8> {
         (true, false, _) if written.json.is_empty() => format!("{name} was deleted"),
         (true, false, _) => format!("{name} was updated"),
     };
-    outcome_json(Issue::information(Code::Informational, text).into(), &call.request)
+    let mut issues = vec![Issue::information(Code::Informational, text)];
+    issues.extend(call.issues.iter().cloned());
+    outcome_json(softened(Outcome { issues }), &call.request)
 }

@@ -53,6 +53,7 @@ impl Deref for App {
 /// FHIR is at `/fhir`, tokens at `/auth/token`, the rest at `/health/live`, `/health/ready`, `/metrics` and
 /// `/.well-known/smart-configuration`. Every answer carries `X-Request-Id`.
 pub fn app(settings: Settings, node: Node) -> Router {
+    node.allow_multiple_deletes(settings.conditional_delete_multiple);
     let app = App(Arc::new(Inner {
         base: format!("{}/fhir", settings.base_url),
         token_url: format!("{}/auth/token", settings.base_url),

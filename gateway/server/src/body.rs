@@ -1,11 +1,14 @@
-//! A request's body: within its limit, inflated, of a type that is read here. Called by `dispatch`.
+//! A request's body: within its limit, inflated, JSON whatever it came as, held against the rules. Called by `dispatch`,
+//! `binary` and `parameters`.
 
 use crate::error::ApiError;
+use crate::media::Format;
 use crate::settings::Limits;
 use axum::body::{Body, HttpBody};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use axum::http::{HeaderMap, StatusCode};
-use fhir::{Code, Valid, parse, validate};
+use fhir::validate::Mode;
+use fhir::{Code, Issue, Valid, parse, validate, xml};
 use flate2::read::MultiGzDecoder;
 use std::future::poll_fn;
 use std::io::Read;
@@ -45,14 +48,33 @@ pub(crate) async fn read(limits: &Limits, headers: &HeaderMap, body: Body) -> Re
     if gzip { aside(true, move || inflate(&bytes, most)).await? } else { Ok(bytes) }
 }
 
-/// A resource that keeps the base rules.
+/// The JSON text of a resource that came in `format`.
 ///
 /// # Errors
-/// 400 with every broken rule; 415 if it is not sent as JSON.
-pub(crate) async fn resource(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Valid, ApiError> {
-    check_json(headers)?;
-    let heavy = bytes.len() > HEAVY_BYTES;
-    aside(heavy, move || Ok(validate::check(parse::resource(bytes)?)?)).await?
+/// 400 for XML that is none of FHIR's, each fault with its line and its FHIRPath.
+pub(crate) async fn json(format: Format, bytes: Vec<u8>) -> Result<Vec<u8>, ApiError> {
+    match format {
+        Format::Json => Ok(bytes),
+        Format::Xml => Ok(aside(is_heavy(bytes.len()), move || xml::read(&bytes)).await??),
+    }
+}
+
+/// A resource that keeps the base rules, or as far as `mode` asks for them, and what is to be told of it: with `all`
+/// its warnings too.
+///
+/// # Errors
+/// 400 with every broken rule.
+pub(crate) async fn admit(bytes: Vec<u8>, mode: Mode, all: bool) -> Result<(Valid, Vec<Issue>), ApiError> {
+    let heavy = is_heavy(bytes.len());
+    let work = move || {
+        let parsed = parse::resource(bytes)?;
+        // Rules that only warn cost time and are looked at for those who want to hear of them.
+        if mode == Mode::Enforce && !all {
+            return Ok((validate::check(parsed)?, Vec::new()));
+        }
+        Ok(validate::admit(parsed, mode)?)
+    };
+    aside(heavy, work).await?
 }
 
 /// Does heavy work on a thread of its own, light work here.
@@ -71,25 +93,6 @@ pub(crate) async fn aside<T: Send + 'static>(
 /// Whether so many bytes are heavy work.
 pub(crate) fn is_heavy(bytes: usize) -> bool {
     bytes > HEAVY_BYTES
-}
-
-/// Whether the body is sent as FHIR's JSON.
-///
-/// # Errors
-/// 415, which says what to send.
-pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let mut parts = value.to_str().unwrap_or_default().split(';').map(str::trim);
-    let kind = parts.next().unwrap_or_default();
-    let json = ["application/fhir+json", "application/json", "text/json", "application/json+fhir"];
-    let version =
-        parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.eq_ignore_ascii_case("fhirVersion"));
-    let r4 = version.is_none_or(|(_, version)| matches!(version.trim_matches('"'), "4.0" | "4.0.1"));
-    if r4 && json.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
-        return Ok(());
-    }
-    let text = "send resources of FHIR 4.0 with Content-Type: application/fhir+json; XML is not supported";
-    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::NotSupported, text))
 }
 
 async fn collect(mut body: Body, most: usize, announced: usize) -> Result<Vec<u8>, ApiError> {

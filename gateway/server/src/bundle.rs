@@ -47,6 +47,20 @@ impl BundleText {
         self.push(&format!(r#","search":{{"mode":"{mode}"}}}}"#));
     }
 
+    /// A Patient that may be meant, with its score in thousandths and its grade.
+    pub(crate) fn matched(&mut self, full_url: &str, resource: &[u8], score: u16, grade: &str) {
+        self.open();
+        self.push(r#""fullUrl":"#);
+        self.string(full_url);
+        self.push(r#","resource":"#);
+        self.text.extend_from_slice(resource);
+        let url = "http://hl7.org/fhir/StructureDefinition/match-grade";
+        let (whole, part) = (score / 1000, score % 1000);
+        self.push(&format!(
+            r#","search":{{"extension":[{{"url":"{url}","valueCode":"{grade}"}}],"mode":"match","score":{whole}.{part:03}}}}}"#
+        ));
+    }
+
     /// A version of a history.
     pub(crate) fn version(&mut self, base: &str, served: &Served, resource: &[u8]) {
         let kind = served.kind;

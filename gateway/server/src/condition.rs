@@ -1,6 +1,7 @@
 //! Conditional headers: `If-None-Match`, `If-Modified-Since`, `If-Match`, `If-None-Exist`. Called by `interaction`.
 //! Spec: <https://hl7.org/fhir/R4/http.html#cread>.
 
+use crate::dispatch::Call;
 use crate::error::ApiError;
 use axum::http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
@@ -45,6 +46,18 @@ pub(crate) fn if_none_exist(headers: &HeaderMap) -> Result<Option<String>, ApiEr
         return Err(ApiError::new(StatusCode::BAD_REQUEST, Code::Value, "If-None-Exist needs search parameters"));
     }
     Ok(Some(query.to_owned()))
+}
+
+/// The criteria of a conditional update, patch or deletion.
+///
+/// # Errors
+/// 400 if there are none: that would be every resource of the type.
+pub(crate) fn criteria(call: &Call) -> Result<String, ApiError> {
+    let query = call.query();
+    if query.is_empty() {
+        return Err(ApiError::bad(Code::Required, "this needs an id, or criteria after a question mark", "http.query"));
+    }
+    Ok(query.to_owned())
 }
 
 /// `W/"1"`, `"1"` and the bare `1` that some clients send.

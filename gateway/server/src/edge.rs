@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::dispatch::Label;
 use crate::error::ApiError;
+use crate::negotiate;
 use crate::request_id::{HEADER, RequestId};
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -35,6 +36,7 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
     let watching = path.starts_with("/health/") || path == "/metrics";
     let private = path.starts_with("/fhir") || path.starts_with("/auth");
     let limits = app.settings.limits;
+    let form = negotiate::told(request.uri().query().unwrap_or_default(), request.headers());
     let work = async {
         let _turn = if watching { None } else { Some(turn(&app, limits.queue_time_max).await?) };
         let running = async {
@@ -57,7 +59,10 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
             )),
         }
     };
-    let mut response = work.await.unwrap_or_else(|error| error.into_response(&id));
+    let mut response = match work.await {
+        Ok(response) => response,
+        Err(error) => error.delivered(form, &id).await,
+    };
     let headers = response.headers_mut();
     headers.insert(HEADER, id.header());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

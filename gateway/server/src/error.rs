@@ -2,8 +2,10 @@
 //! its status. Called everywhere in this room.
 //! Spec: <https://hl7.org/fhir/R4/http.html#Status-Codes>.
 
-use crate::answer::fhir_response;
+use crate::answer::{deliver, fhir_response};
+use crate::negotiate::Form;
 use crate::request_id::RequestId;
+use crate::view::View;
 use axum::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
@@ -65,8 +67,20 @@ impl ApiError {
         self
     }
 
+    /// As JSON in one line.
     pub(crate) fn into_response(self, request: &RequestId) -> Response {
-        let mut response = fhir_response(self.status, outcome_json(self.outcome, request));
+        self.in_form(Form::default(), request)
+    }
+
+    /// In the form that was asked for.
+    pub(crate) async fn delivered(self, form: Form, request: &RequestId) -> Response {
+        deliver(self.in_form(form, request), form, true, request).await
+    }
+
+    /// Laid out as was asked for; JSON still.
+    pub(crate) fn in_form(self, form: Form, request: &RequestId) -> Response {
+        let view = View { form, ..View::default() };
+        let mut response = fhir_response(self.status, view.lay_out(outcome_json(self.outcome, request)));
         for (name, value) in self.headers {
             response.headers_mut().insert(name, value);
         }
@@ -107,6 +121,7 @@ impl From<NodeError> for ApiError {
         let text = error.to_string();
         match error {
             NodeError::Invalid(outcome) => outcome.into(),
+            NodeError::Inapplicable(outcome) => Self { status: S::UNPROCESSABLE_ENTITY, ..outcome.into() },
             NodeError::NotFound(_) => Self::new(S::NOT_FOUND, Code::NotFound, text),
             NodeError::Gone(_) => Self::new(S::GONE, Code::Deleted, text),
             NodeError::Unprocessable(_) => Self::new(S::UNPROCESSABLE_ENTITY, Code::BusinessRule, text),

@@ -3,11 +3,21 @@
 //! Spec: <https://hl7.org/fhir/R4/http.html#mime-type>, <https://hl7.org/fhir/R4/http.html#ops>.
 
 use crate::error::ApiError;
+use crate::media::{FORMATS, Format, Media, Row};
 use crate::pairs::{self, Pair};
-use crate::view::{Subset, View};
+use crate::view::View;
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
-use fhir::Code;
+use fhir::summary::{self, Subset};
+use fhir::{Code, ResourceType};
+
+/// How an answer is written, whatever it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Form {
+    pub(crate) format: Format,
+    /// Laid out over many lines.
+    pub(crate) pretty: bool,
+}
 
 /// `Prefer`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,33 +59,40 @@ pub(crate) fn prefer(headers: &HeaderMap) -> (Prefer, bool) {
     (prefer, named)
 }
 
+/// The form in which a request is answered whatever becomes of it: what cannot be understood counts as not said.
+pub(crate) fn told(query: &str, headers: &HeaderMap) -> Form {
+    let mut form = Form { format: accept(headers).unwrap_or_default(), pretty: false };
+    for part in query.split('&') {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        match (name, pairs::decode(value)) {
+            ("_format", Some(value)) => form.format = named(&value).unwrap_or(form.format),
+            ("_pretty", Some(value)) => form.pretty = value == "true",
+            _ => {}
+        }
+    }
+    form
+}
+
 /// Reads what the query says about the answer's form.
 ///
 /// # Errors
-/// 400 for a value that is none; 406 for another format than JSON.
+/// 400 for a value that is none; 406 for another format than those of the table.
 pub(crate) fn view(query: &str, headers: &HeaderMap) -> Result<View, ApiError> {
     if query.is_empty() {
-        accept(headers)?;
-        return Ok(View::default());
+        let form = Form { format: accept(headers).ok_or_else(not_acceptable)?, pretty: false };
+        return Ok(View { form, ..View::default() });
     }
     of_pairs(&pairs::read(query)?, headers)
 }
 
 /// As [`view`], for a query that was read already.
 pub(crate) fn of_pairs(pairs: &[Pair<'_>], headers: &HeaderMap) -> Result<View, ApiError> {
-    let (mut view, mut format) = (View::default(), false);
+    let (mut view, mut format) = (View::default(), None);
     for pair in pairs {
         match (pair.name.as_str(), pair.value.as_str()) {
             // The parameter overrides the header.
-            ("_format", "json" | "application/json" | "application/fhir+json" | "text/json") => format = true,
-            ("_format", other) => {
-                // A plus sign in a query reads as a blank.
-                if other.replace(' ', "+").split(';').next() != Some("application/fhir+json") {
-                    return Err(not_acceptable());
-                }
-                format = true;
-            }
-            ("_pretty", value) => view.pretty = value == "true",
+            ("_format", value) => format = Some(named(value).ok_or_else(not_acceptable)?),
+            ("_pretty", value) => view.form.pretty = value == "true",
             ("_summary", "true") => view.subset = Subset::Summary,
             ("_summary", "text") => view.subset = Subset::Text,
             ("_summary", "data") => view.subset = Subset::Data,
@@ -84,98 +101,142 @@ pub(crate) fn of_pairs(pairs: &[Pair<'_>], headers: &HeaderMap) -> Result<View, 
                 let text = "_summary is one of true, text, data, count and false";
                 return Err(ApiError::bad(Code::Value, text, "http._summary"));
             }
-            ("_elements", value) => {
-                let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
-                // `Observation.code`, `code.coding` and `code` all keep the element `code`.
-                let first = |name: &str| {
-                    let name = name
-                        .split_once('.')
-                        .filter(|(kind, _)| fhir::ResourceType::parse(kind).is_some())
-                        .map_or(name, |(_, rest)| rest);
-                    name.split('.').next().unwrap_or_default().to_owned()
-                };
-                view.subset = Subset::Elements(names.map(first).collect());
-            }
+            ("_elements", value) => view.subset = summary::elements(value),
             _ => {}
         }
     }
-    if !format {
-        accept(headers)?;
+    // https://hl7.org/fhir/R4/search.html#summary: "_include and _revinclude cannot be mixed with _summary=text".
+    let includes = |pair: &Pair<'_>| matches!(pair.name.split(':').next(), Some("_include" | "_revinclude"));
+    if view.subset == Subset::Text && pairs.iter().any(includes) {
+        let text = "_include and _revinclude cannot be mixed with _summary=text";
+        return Err(ApiError::bad(Code::Invalid, text, "http._summary"));
     }
+    view.form.format = match format {
+        Some(format) => format,
+        None => accept(headers).ok_or_else(not_acceptable)?,
+    };
     Ok(view)
 }
 
-fn accept(headers: &HeaderMap) -> Result<(), ApiError> {
-    let mut values = headers.get_all(ACCEPT).into_iter().peekable();
-    if values.peek().is_none() {
-        return Ok(());
+/// As [`view`], for the read of a Binary: it is shown as the resource only to a client that names FHIR's own types, or JSON.
+/// Spec: <https://hl7.org/fhir/R4/binary.html#rest>.
+///
+/// # Errors
+/// As [`view`].
+pub(crate) fn of_binary(query: &str, headers: &HeaderMap) -> Result<View, ApiError> {
+    let pairs = pairs::read(query)?;
+    let ranges = ranges(headers);
+    // A client that asks for JSON in general means the resource; a browser's `application/xml` does not.
+    let named = |range: &Range| {
+        let general = Format::named(&range.media.essence) == Some(Format::Json);
+        general || FORMATS.iter().any(|row| row.name == range.media.essence)
+    };
+    let fhir = |range: &Range| range.weight > 0 && named(range);
+    if pairs.iter().any(|pair| pair.name == "_format") || ranges.iter().any(fhir) {
+        return of_pairs(&pairs, headers);
     }
-    let json = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(is_json_range);
-    if json { Ok(()) } else { Err(not_acceptable()) }
+    Ok(View { form: told(query, headers), raw: true, ..View::default() })
 }
 
-fn is_json_range(range: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
-    let kind = parts.next().unwrap_or_default();
-    let kind =
-        ["*/*", "application/*", "application/fhir+json", "application/json", "text/json", "application/json+fhir"]
-            .iter()
-            .any(|known| kind.eq_ignore_ascii_case(known));
-    kind && parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, version)) if name.eq_ignore_ascii_case("fhirVersion") => {
-            matches!(version.trim_matches('"'), "4.0" | "4.0.1")
+/// Whether a request reads a Binary, or a version of one.
+pub(crate) fn is_binary(kind: Option<ResourceType>) -> bool {
+    kind.is_some_and(|kind| kind.name() == "Binary")
+}
+
+/// The format of a value of `_format`: a short name or a media type; a plus sign in a query reads as a blank.
+fn named(value: &str) -> Option<Format> {
+    let (essence, rest) = value.split_once(';').unwrap_or((value, ""));
+    let essence = essence.trim().to_ascii_lowercase().replace(' ', "+");
+    if let Some(row) = FORMATS.iter().find(|row| row.short == essence) {
+        return Some(row.format);
+    }
+    best(&[Range::parse(&format!("{essence};{rest}"))?])
+}
+
+/// The best format for `Accept`; none if nothing fits.
+fn accept(headers: &HeaderMap) -> Option<Format> {
+    if !headers.contains_key(ACCEPT) {
+        return Some(Format::default());
+    }
+    best(&ranges(headers))
+}
+
+fn ranges(headers: &HeaderMap) -> Vec<Range> {
+    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect()
+}
+
+/// One range of `Accept` with its weight in thousandths.
+struct Range {
+    media: Media,
+    weight: u16,
+}
+
+impl Range {
+    /// None for a range whose weight is none.
+    fn parse(text: &str) -> Option<Self> {
+        let media = Media::parse(text);
+        let weight = match media.parameter("q") {
+            None => 1000,
+            Some(text) => weight(text)?,
+        };
+        Some(Self { media, weight })
+    }
+
+    /// How closely it names a format; none if it does not.
+    fn closeness(&self, row: &Row) -> Option<u8> {
+        let essence = self.media.essence.as_str();
+        let close = match essence {
+            "*/*" => 0,
+            "application/*" => 1,
+            _ if essence == row.name || row.others.contains(&essence) => 2,
+            _ => return None,
+        };
+        self.media.is_r4().then(|| close + u8::from(self.media.parameter("fhirversion").is_some()))
+    }
+}
+
+/// `0`, `0.5`, `1.000` in thousandths.
+fn weight(text: &str) -> Option<u16> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part: u16 = format!("{part:0<3}").parse().ok()?;
+    match whole {
+        "0" => Some(part),
+        "1" if part == 0 => Some(1000),
+        _ => None,
+    }
+}
+
+/// The format of the highest weight; of those, the one named most closely, then first.
+fn best(ranges: &[Range]) -> Option<Format> {
+    let mut best: Option<(u16, u8, std::cmp::Reverse<usize>, Format)> = None;
+    for row in &FORMATS {
+        // For each format its closest range counts, so that `*/*, application/fhir+xml;q=0` excludes XML.
+        let mut closest: Option<(u8, u16, usize)> = None;
+        for (place, range) in ranges.iter().enumerate() {
+            if let Some(close) = range.closeness(row)
+                && closest.is_none_or(|(known, weight, _)| (close, range.weight) > (known, weight))
+            {
+                closest = Some((close, range.weight, place));
+            }
         }
-        Some((name, weight)) if name.eq_ignore_ascii_case("q") => {
-            weight.trim().parse::<f32>().is_ok_and(|weight| weight > 0.0)
+        if let Some((close, weight, place)) = closest.filter(|(_, weight, _)| *weight > 0) {
+            let found = (weight, close, std::cmp::Reverse(place));
+            if best.is_none_or(|(weight, close, place, _)| found > (weight, close, place)) {
+                best = Some((found.0, found.1, found.2, row.format));
+            }
         }
-        _ => true,
-    })
+    }
+    best.map(|(.., format)| format)
 }
 
 fn not_acceptable() -> ApiError {
-    let text = "this server answers application/fhir+json of FHIR 4.0 only; XML and Turtle are not supported";
+    let text = "this server answers application/fhir+json and application/fhir+xml of FHIR 4.0, and nothing else";
     ApiError::new(StatusCode::NOT_ACCEPTABLE, Code::NotSupported, text)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-
-    #[test]
-    fn json_of_r4_is_acceptable_and_nothing_else() {
-        check("", None, true);
-        check("", Some("*/*"), true);
-        check("", Some("application/fhir+json; fhirVersion=4.0"), true);
-        check("", Some("application/fhir+xml;q=1, application/json;q=0.5"), true);
-        check("", Some("text/html, application/xhtml+xml, */*;q=0.8"), true);
-        check("", Some("application/fhir+xml"), false);
-        check("", Some("application/fhir+json; fhirVersion=5.0"), false);
-        check("", Some("application/json;q=0"), false);
-        check("_format=json", Some("application/fhir+xml"), true);
-        check("_format=application/fhir+json", None, true);
-        check("_format=application/fhir%2Bjson;charset=utf-8", None, true);
-        check("_format=xml", Some("*/*"), false);
-        check("_summary=other", None, false);
-    }
-
-    fn check(query: &str, accept: Option<&'static str>, wanted: bool) {
-        let mut headers = HeaderMap::new();
-        accept.into_iter().for_each(|value| drop(headers.insert(ACCEPT, HeaderValue::from_static(value))));
-        assert_eq!(view(query, &headers).is_ok(), wanted, "{query} {accept:?}");
-    }
-
-    #[test]
-    fn prefer_names_the_answer_and_the_handling() {
-        for (text, wanted) in [
-            ("return=minimal", Prefer { answer: Return::Minimal, strict: false }),
-            ("handling=strict, return=OperationOutcome", Prefer { answer: Return::Outcome, strict: true }),
-            ("respond-async", Prefer::default()),
-            ("handling=lenient", Prefer::default()),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert("prefer", HeaderValue::from_static(text));
-            assert_eq!(prefer(&headers).0, wanted, "{text}");
-        }
-    }
-}
+mod tests;

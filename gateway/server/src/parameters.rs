@@ -1,10 +1,11 @@
 //! Parameters: what operations take and give. Called by `operation`.
 //! Spec: <https://hl7.org/fhir/R4/parameters.html>.
 
-use crate::body;
 use crate::dispatch::Call;
 use crate::error::ApiError;
+use crate::{body, media};
 use fhir::json::{Doc, Node, write_string};
+use fhir::validate::Mode;
 use fhir::{Code, Issue};
 
 /// The parameters of an operation.
@@ -18,9 +19,10 @@ impl Parameters {
     pub(crate) async fn read(call: &mut Call, known: &[&str]) -> Result<Self, ApiError> {
         let bytes = call.bytes().await?;
         if bytes.is_empty() {
-            return Ok(Self(Doc::parse(b"{}".to_vec())?));
+            return Self::none();
         }
-        let resource = body::resource(&call.headers, bytes).await?;
+        let bytes = body::json(media::of_body(&call.headers)?, bytes).await?;
+        let (resource, _) = body::admit(bytes, Mode::Enforce, false).await?;
         if resource.kind().name() != "Parameters" {
             return Err(ApiError::bad(Code::Structure, "an operation takes a Parameters resource", "resourceType"));
         }
@@ -33,6 +35,11 @@ impl Parameters {
             }
         }
         Ok(parameters)
+    }
+
+    /// No parameters.
+    pub(crate) fn none() -> Result<Self, ApiError> {
+        Ok(Self(Doc::parse(b"{}".to_vec())?))
     }
 
     fn all(&self) -> impl Iterator<Item = Node<'_>> {
@@ -55,6 +62,17 @@ impl Parameters {
             Some(value) => Ok(Some(value)),
             None => Err(ApiError::bad(Code::Value, format!("{name} must have a {member}"), &place)),
         }
+    }
+
+    /// The values of a parameter that may be given several times.
+    ///
+    /// # Errors
+    /// 400 if one has a value of another type.
+    pub(crate) fn values(&self, name: &str, member: &str) -> Result<Vec<Node<'_>>, ApiError> {
+        let found = self.all().filter(|parameter| parameter.get("name").and_then(Node::text).as_deref() == Some(name));
+        let place = format!("Parameters.parameter.where(name='{name}')");
+        let missing = || ApiError::bad(Code::Value, format!("{name} must have a {member}"), &place);
+        found.map(|parameter| parameter.get(member).ok_or_else(missing)).collect()
     }
 
     /// The text of a parameter that must be there.

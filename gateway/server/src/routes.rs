@@ -4,8 +4,13 @@
 use crate::answer::Answer;
 use crate::dispatch::Call;
 use crate::error::ApiError;
-use crate::interaction::{bundle, capabilities, create, delete, history, read, search, update, vread};
-use crate::operation::{confirm, invite, request_access};
+use crate::interaction::{
+    bundle, capabilities, compartment, create, delete, delete_where, history, patch, read, search, update,
+    update_where, vread,
+};
+use crate::operation::{
+    confirm, diff, everything, invite, match_patient, meta, meta_add, meta_delete, request_access, validate,
+};
 use crate::target::{Shape, Target};
 use axum::http::Method;
 use std::pin::Pin;
@@ -32,12 +37,15 @@ pub(crate) enum Claim {
     System(&'static [&'static str]),
     /// `rest.resource.interaction`, this code, at every type.
     Resource(&'static str),
-    /// `rest.resource.operation` of this type; the name has its dollar sign.
+    /// `rest.resource.operation` of this type or of [`EVERY`]; the name has its dollar sign.
     Operation(&'static str, &'static str),
 }
 
+/// The type of operations that every type has.
+pub(crate) const EVERY: &str = "Resource";
+
 /// Every row.
-pub(crate) static ROUTES: [Route; 14] = [
+pub(crate) static ROUTES: &[Route] = &[
     Route {
         method: Method::GET,
         shape: Shape::Metadata,
@@ -81,10 +89,52 @@ pub(crate) static ROUTES: [Route; 14] = [
         run: |call| Box::pin(delete::run(call)),
     },
     Route {
+        method: Method::PATCH,
+        shape: Shape::Instance,
+        name: "patch",
+        claim: Claim::Resource("patch"),
+        run: |call| Box::pin(patch::run(call)),
+    },
+    Route {
+        method: Method::PUT,
+        shape: Shape::Type,
+        name: "update",
+        claim: Claim::None,
+        run: |call| Box::pin(update_where::run(call)),
+    },
+    Route {
+        method: Method::PATCH,
+        shape: Shape::Type,
+        name: "patch",
+        claim: Claim::None,
+        run: |call| Box::pin(patch::run(call)),
+    },
+    Route {
+        method: Method::DELETE,
+        shape: Shape::Type,
+        name: "delete",
+        claim: Claim::None,
+        run: |call| Box::pin(delete_where::run(call)),
+    },
+    Route {
         method: Method::GET,
         shape: Shape::History,
         name: "history",
         claim: Claim::Resource("history-instance"),
+        run: |call| Box::pin(history::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::TypeHistory,
+        name: "history",
+        claim: Claim::Resource("history-type"),
+        run: |call| Box::pin(history::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::SystemHistory,
+        name: "history",
+        claim: Claim::System(&["history-system"]),
         run: |call| Box::pin(history::run(call)),
     },
     Route {
@@ -116,6 +166,69 @@ pub(crate) static ROUTES: [Route; 14] = [
         run: |call| Box::pin(search::run(call)),
     },
     Route {
+        method: Method::GET,
+        shape: Shape::Compartment,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::CompartmentSearch,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::CompartmentSearch,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::WholeCompartment,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(compartment::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::WholeCompartmentSearch,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(compartment::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::WholeCompartmentSearch,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(compartment::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation("Patient", "$everything"),
+        run: |call| Box::pin(everything::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::TypeOperation,
+        name: "operation",
+        claim: Claim::Operation("Patient", "$match"),
+        run: |call| Box::pin(match_patient::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation("Patient", "$everything"),
+        run: |call| Box::pin(everything::run(call)),
+    },
+    Route {
         method: Method::POST,
         shape: Shape::Operation,
         name: "operation",
@@ -136,28 +249,93 @@ pub(crate) static ROUTES: [Route; 14] = [
         claim: Claim::Operation("Patient", "$request-access"),
         run: |call| Box::pin(request_access::run(call)),
     },
+    Route {
+        method: Method::POST,
+        shape: Shape::TypeOperation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$validate"),
+        run: |call| Box::pin(validate::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$validate"),
+        run: |call| Box::pin(validate::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$validate"),
+        run: |call| Box::pin(validate::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$meta"),
+        run: |call| Box::pin(meta::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$meta"),
+        run: |call| Box::pin(meta::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$meta-add"),
+        run: |call| Box::pin(meta_add::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$meta-delete"),
+        run: |call| Box::pin(meta_delete::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$diff"),
+        run: |call| Box::pin(diff::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::Operation,
+        name: "operation",
+        claim: Claim::Operation(EVERY, "$diff"),
+        run: |call| Box::pin(diff::run(call)),
+    },
 ];
 
 /// The row that serves a request.
 ///
 /// # Errors
 /// 405 with the methods that are there, or 501 for what R4 defines and is not here.
-pub(crate) fn find(method: &Method, target: &Target, query: &str) -> Result<&'static Route, ApiError> {
+pub(crate) fn find(method: &Method, target: &Target) -> Result<&'static Route, ApiError> {
     // HEAD is GET without the body, which the HTTP layer leaves out.
     let method = if *method == Method::HEAD { &Method::GET } else { method };
     let here = || ROUTES.iter().filter(|route| route.shape == target.shape && is_named(route, target));
     if let Some(route) = here().find(|route| route.method == *method) {
         return Ok(route);
     }
-    if target.shape == Shape::Operation && here().next().is_none() {
-        let kind = target.kind.map_or("", fhir::ResourceType::name);
-        return Err(crate::target::no_operation(&target.rest, &format!("one {kind}")));
+    let kind = target.kind.map_or("", fhir::ResourceType::name);
+    let place = match target.shape {
+        Shape::Operation => format!("one {kind}"),
+        Shape::TypeOperation => kind.to_owned(),
+        Shape::SystemOperation => "the whole system".to_owned(),
+        _ => String::new(),
+    };
+    if !place.is_empty() && here().next().is_none() {
+        return Err(crate::target::no_operation(&target.rest, &place));
     }
     match (method, target.shape) {
-        (&Method::PATCH, Shape::Instance | Shape::Type) => Err(ApiError::not_here("PATCH is not supported")),
-        (&Method::PUT | &Method::DELETE, Shape::Type) if !query.is_empty() => {
-            Err(ApiError::not_here("conditional update and conditional delete are not supported"))
-        }
         (&Method::GET, Shape::System) => Err(ApiError::not_here("a search over all types is not supported")),
         _ => {
             let mut allowed: Vec<&str> = here().map(|route| route.method.as_str()).collect();
@@ -171,7 +349,10 @@ pub(crate) fn find(method: &Method, target: &Target, query: &str) -> Result<&'st
 
 fn is_named(route: &Route, target: &Target) -> bool {
     match route.claim {
-        Claim::Operation(kind, name) => target.kind.is_some_and(|of| of.name() == kind) && target.rest == name,
+        Claim::Operation(kind, name) => {
+            let here = kind == EVERY || target.kind.is_some_and(|of| of.name() == kind);
+            here && target.rest == name
+        }
         _ => true,
     }
 }

@@ -8,6 +8,8 @@ pub struct Settings {
     /// What clients see before `/fhir`, without a slash at its end: `https://fhir.example.org`. It is what `Location`,
     /// `next` and discovery say behind a proxy.
     pub base_url: String,
+    /// A conditional delete takes everything that matches, not only a single match.
+    pub conditional_delete_multiple: bool,
     /// Its limits.
     pub limits: Limits,
 }
@@ -16,7 +18,11 @@ impl Settings {
     /// Settings with the usual limits.
     #[must_use]
     pub fn new(base_url: &str) -> Self {
-        Self { base_url: base_url.trim_end_matches('/').to_owned(), limits: Limits::default() }
+        Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            conditional_delete_multiple: false,
+            limits: Limits::default(),
+        }
     }
 }
 

@@ -20,10 +20,26 @@ pub(crate) enum Shape {
     Instance,
     /// `/fhir/Patient/1/_history`
     History,
+    /// `/fhir/Patient/_history`
+    TypeHistory,
+    /// `/fhir/_history`
+    SystemHistory,
     /// `/fhir/Patient/1/_history/2`
     Version,
+    /// `/fhir/Patient/1/Observation`
+    Compartment,
+    /// `/fhir/Patient/1/Observation/_search`
+    CompartmentSearch,
+    /// `/fhir/Patient/1/*`
+    WholeCompartment,
+    /// `/fhir/Patient/1/*/_search`
+    WholeCompartmentSearch,
     /// `/fhir/Patient/1/$name`
     Operation,
+    /// `/fhir/Patient/$name`
+    TypeOperation,
+    /// `/fhir/$name`
+    SystemOperation,
 }
 
 /// What a URL names.
@@ -33,7 +49,8 @@ pub(crate) struct Target {
     pub(crate) kind: Option<ResourceType>,
     /// Empty where there is none.
     pub(crate) id: String,
-    /// The versionId, or the operation's name with its dollar sign; empty where there is none.
+    /// The versionId, the operation's name with its dollar sign, or what a compartment is searched for; empty where
+    /// there is none.
     pub(crate) rest: String,
 }
 
@@ -50,9 +67,9 @@ pub(crate) fn parse(path: &str) -> Result<Target, ApiError> {
     match names[..] {
         [] => return target(Shape::System, None, "", ""),
         ["metadata"] => return target(Shape::Metadata, None, "", ""),
-        ["_history"] => return Err(ApiError::not_here("the history of the whole system is not supported")),
+        ["_history"] => return target(Shape::SystemHistory, None, "", ""),
         ["_search"] => return Err(ApiError::not_here("a search over all types is not supported")),
-        [name] if name.starts_with('$') => return Err(no_operation(name, "the whole system")),
+        [name] if name.starts_with('$') => return target(Shape::SystemOperation, None, "", name),
         _ => {}
     }
     let Some(kind) = ResourceType::parse(names[0]) else {
@@ -63,14 +80,24 @@ pub(crate) fn parse(path: &str) -> Result<Target, ApiError> {
     match names[1..] {
         [] => target(Shape::Type, kind, "", ""),
         ["_search"] => target(Shape::Search, kind, "", ""),
-        ["_history"] => Err(ApiError::not_here("the history of a type is not supported")),
-        [name] if name.starts_with('$') => Err(no_operation(name, names[0])),
+        ["_history"] => target(Shape::TypeHistory, kind, "", ""),
+        [name] if name.starts_with('$') => target(Shape::TypeOperation, kind, "", name),
         [id] => target(Shape::Instance, kind, id, ""),
         [id, "_history"] => target(Shape::History, kind, id, ""),
         [id, "_history", version] => target(Shape::Version, kind, id, version),
         [id, name] if name.starts_with('$') => target(Shape::Operation, kind, id, name),
-        [_, "*"] | [_, "*", "_search"] => Err(compartment()),
-        [_, other] | [_, other, "_search"] if ResourceType::parse(other).is_some() => Err(compartment()),
+        [id, what] | [id, what, "_search"] if what == "*" || ResourceType::parse(what).is_some() => {
+            if names[0] != "Patient" {
+                return Err(compartment(names[0]));
+            }
+            let shape = match (what, names.len()) {
+                ("*", 3) => Shape::WholeCompartment,
+                ("*", _) => Shape::WholeCompartmentSearch,
+                (_, 3) => Shape::Compartment,
+                _ => Shape::CompartmentSearch,
+            };
+            target(shape, kind, id, what)
+        }
         _ => Err(ApiError::new(StatusCode::NOT_FOUND, Code::NotFound, "FHIR R4 defines nothing at this path")),
     }
 }
@@ -82,8 +109,9 @@ pub(crate) fn no_operation(name: &str, place: &str) -> ApiError {
     ApiError::not_here(format!("the operation {name} on {place} is not supported"))
 }
 
-fn compartment() -> ApiError {
-    ApiError::not_here("searches within a compartment are not supported; search the type with its patient parameter")
+fn compartment(name: &str) -> ApiError {
+    let text = format!("searches within the compartment of one {name} are not supported, only of one Patient");
+    ApiError::not_here(text)
 }
 
 fn decoded(segment: &str) -> Result<String, ApiError> {
@@ -114,13 +142,18 @@ mod tests {
         check("/fhir/Resource", Err(404));
         check("/fhir/Patient/1/x", Err(404));
         check("/fhir/Patient/1/_history/2/3", Err(404));
-        check("/fhir/_history", Err(501));
+        check("/fhir/_history", Ok(Shape::SystemHistory));
         check("/fhir/_search", Err(501));
-        check("/fhir/$export", Err(501));
-        check("/fhir/Patient/_history", Err(501));
-        check("/fhir/Patient/$match", Err(501));
-        check("/fhir/Patient/1/Observation", Err(501));
-        check("/fhir/Patient/1/*", Err(501));
+        check("/fhir/$export", Ok(Shape::SystemOperation));
+        check("/fhir/Patient/_history", Ok(Shape::TypeHistory));
+        check("/fhir/Patient/$match", Ok(Shape::TypeOperation));
+        check("/fhir/Patient/1/Observation", Ok(Shape::Compartment));
+        check("/fhir/Patient/1/Observation/_search", Ok(Shape::CompartmentSearch));
+        check("/fhir/Patient/1/*", Ok(Shape::WholeCompartment));
+        check("/fhir/Patient/1/*/_search", Ok(Shape::WholeCompartmentSearch));
+        check("/fhir/Encounter/1/Observation", Err(501));
+        check("/fhir/Patient/1/Shoe", Err(404));
+        check("/fhir/Patient/1/Observation/2", Err(404));
         check("/fhir/Patient/%ff", Err(400));
     }
 

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod bench;
 pub mod clients;
 pub mod clock;
+pub mod compartment;
 pub mod db;
 pub mod homes;
 pub mod identities;

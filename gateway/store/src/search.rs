@@ -74,6 +74,8 @@ pub enum Filter {
     LastUpdated(Vec<(Compare, i64, i64)>),
     /// Only the current version at this position.
     Position(i64),
+    /// One of these holds.
+    Any(Vec<Filter>),
 }
 
 /// Which index table holds a parameter.
@@ -219,6 +221,11 @@ impl Statement {
         match filter {
             Filter::Ids(ids) if ids.is_empty() => "1 = 0".to_owned(),
             Filter::Ids(ids) => format!("v.id IN ({})", self.holes(ids)),
+            Filter::Any(filters) if filters.is_empty() => "1 = 0".to_owned(),
+            Filter::Any(filters) => {
+                let parts = filters.iter().map(|filter| self.filter(kind, filter)).collect::<Vec<_>>();
+                format!("({})", parts.join(" OR "))
+            }
             Filter::Position(position) => format!("v.position = {}", self.hole(*position)),
             Filter::LastUpdated(ranges) => {
                 let one = |(how, low, high): &(Compare, i64, i64)| {

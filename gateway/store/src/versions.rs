@@ -1,10 +1,12 @@
 //! Versions served here and their index rows: which is current, what it is found by. All of it is rebuilt by
 //! `reindex`. Here is what they are; `write`, `read` and `inspect` say what is done with them. Called by `node`.
 
+mod history;
 mod inspect;
 mod read;
 mod write;
 
+pub use history::Histories;
 pub use read::Standing;
 
 use crate::db::{Row, StoreError};

@@ -45,6 +45,7 @@ impl Place {
             identity: folder.path().join("identity.json"),
             name: "Bench".into(),
             role: Role::Gateway,
+            validation: fhir::validate::Mode::default(),
         };
         let node = Node::open(config).await?;
         let client = node.add_client("bench", "system/*.cruds", None).await?;

@@ -33,6 +33,7 @@ async fn open(server: Option<&str>, folder: &tempfile::TempDir, role: Role) -> a
         database_url: fresh_database(server, folder).await?,
         name: "Bench".into(),
         role,
+        validation: fhir::validate::Mode::default(),
     };
     let node = Node::open(config).await?;
     node.start_net(vec!["/ip4/127.0.0.1/tcp/0".into()], Vec::new()).await?;

@@ -1,12 +1,14 @@
 //! Resolution: ids for new resources, and every `urn:uuid` and conditional reference replaced by what it names. Done
 //! before the store transaction opens; conditions are checked again inside it. Called by `transaction` alone.
 
-use super::{Target, same_id, same_kind, target, unsupported, version_of};
+use super::{Target, asks, if_none_exist, same_id, same_kind, target, unsupported, version_of};
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::patch::Patch;
 use crate::prepare::Prepared;
-use crate::write::{Resolved, Step};
+use crate::search::pairs;
+use crate::write::{Asked, Change, Late, Resolved, Select, Step, Which, Work, may_create, within_entry};
 use fhir::bundle::{Bundle, Method, Request};
 use fhir::reference::{Parts, Site};
 use fhir::{Code, Issue, Outcome, Parsed, ResourceType};
@@ -19,8 +21,8 @@ use store::search::Search;
 
 /// What a transaction will do.
 pub(super) struct Plan {
-    pub(super) steps: Vec<Step>,
-    /// Per step: its entry.
+    pub(super) asked: Vec<Asked>,
+    /// Per write: its entry.
     pub(super) entries: Vec<usize>,
     pub(super) resolved: Vec<Resolved>,
 }
@@ -29,44 +31,68 @@ pub(super) struct Plan {
 struct Draft {
     at: usize,
     kind: ResourceType,
+    /// Its id, as far as it is known; empty for what matches nothing.
     id: String,
-    method: FrameMethod,
+    verb: Verb,
     if_match: Option<String>,
-    condition: Option<(Search, Option<String>)>,
     resource: Option<Parsed>,
     sites: Vec<Site>,
+}
+
+/// A search, and what it finds by now.
+type Condition = (Search, Option<String>);
+
+enum Verb {
+    Create(Option<Condition>),
+    Update,
+    UpdateWhere(Condition),
+    Patch(Which),
+    Delete,
+    DeleteWhere(Box<Late>),
 }
 
 impl Node {
     pub(super) async fn plan(&self, caller: &Caller, bundle: &Arc<Bundle>) -> Result<Plan, NodeError> {
         let mut drafts = self.drafts(caller, bundle).await?;
         let mut names = HashMap::new();
-        for draft in &drafts {
+        for draft in drafts.iter().filter(|draft| !draft.id.is_empty()) {
             if let Some(url) = &bundle.entries[draft.at].full_url {
                 names.insert(url.clone(), format!("{}/{}", draft.kind.name(), draft.id));
             }
         }
         let resolved = self.conditions(caller, &drafts, &mut names).await?;
-        let node = self.clone();
+        let (node, caller_) = (self.clone(), caller.clone());
         // Validation and compression of a large Bundle take long enough to hold up other requests of this thread.
         let work = tokio::task::spawn_blocking(move || {
-            let (mut packer, mut steps, mut faults) = (Packer::default(), Vec::new(), Outcome::default());
+            let (mut packer, mut works, mut faults) = (Packer::default(), Vec::new(), Outcome::default());
             for draft in &mut drafts {
-                match node.step(draft, &names, &mut packer) {
-                    Ok(step) => steps.push(step),
+                match node.work(&caller_, draft, &names, &mut packer) {
+                    Ok(work) => works.push(work),
                     Err(NodeError::Invalid(outcome)) => faults.issues.extend(outcome.issues),
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(within_entry(error, draft.at)),
                 }
             }
             if !faults.issues.is_empty() {
                 faults.issues.truncate(fhir::validate::ISSUES_MAX);
                 return Err(NodeError::Invalid(faults));
             }
-            let entries = drafts.iter().map(|draft| draft.at);
-            Ok((entries.collect(), steps))
+            Ok((drafts, works))
         });
-        let (entries, steps) = work.await.or(Err(NodeError::Internal("a Bundle that could not be prepared")))??;
-        Ok(Plan { steps, entries, resolved })
+        let (drafts, works) = work.await.or(Err(NodeError::Internal("a Bundle that could not be prepared")))??;
+        let (mut asked, mut entries) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
+        for (draft, work) in drafts.into_iter().zip(works) {
+            let work = match (work, draft.verb) {
+                (Ok(work), _) => work,
+                (Err(patch), Verb::Patch(which)) => {
+                    let late = self.late_patch(caller, draft.kind, which, patch, draft.if_match).await;
+                    Work::Late(late.map_err(|error| within_entry(error, draft.at))?)
+                }
+                (Err(_), _) => return Err(NodeError::Internal("a patch where there is none")),
+            };
+            asked.push(Asked { entry: Some(draft.at), work });
+            entries.push(draft.at);
+        }
+        Ok(Plan { asked, entries, resolved })
     }
 
     async fn drafts(&self, caller: &Caller, bundle: &Arc<Bundle>) -> Result<Vec<Draft>, NodeError> {
@@ -82,12 +108,15 @@ impl Node {
             let Some(request) = &entry.request else {
                 return Err(NodeError::invalid(Code::Required, "an entry of a transaction needs a request", &place));
             };
-            if matches!(request.method, Method::Get | Method::Head) {
+            if asks(request) {
                 continue;
             }
             let resource = parsed.get_mut(at).and_then(Option::take);
-            let draft = self.draft(caller, at, request, resource, &place).await?;
-            if !identities.insert((draft.kind, draft.id.clone())) {
+            let draft = self.draft(caller, at, request, resource, &place).await;
+            let draft = draft.map_err(|error| within_entry(error, at))?;
+            // A conditional create that finds its match writes nothing.
+            let writes = !draft.id.is_empty() && !matches!(draft.verb, Verb::Create(Some((_, Some(_)))));
+            if writes && !identities.insert((draft.kind, draft.id.clone())) {
                 let text = "two entries of one transaction write the same resource";
                 return Err(NodeError::invalid(Code::Invalid, text, &place));
             }
@@ -106,18 +135,17 @@ impl Node {
     ) -> Result<Draft, NodeError> {
         let need = || NodeError::invalid(Code::Required, "this method needs a resource", place);
         let if_match = request.if_match.as_deref().map(version_of);
-        let (kind, id, method, condition, resource) = match (request.method, target(request, place)?) {
+        let (kind, id, verb, resource) = match (request.method, target(request, place)?) {
             (Method::Post, Target::Kind(kind)) => {
                 caller.permit(kind, Interactions::CREATE)?;
                 let resource = resource.ok_or_else(need)?;
                 same_kind(kind, resource.kind(), place)?;
-                let fresh = crate::clock::fresh_id();
-                let condition = match &request.if_none_exist {
-                    Some(text) => Some(self.existing(caller, kind, text).await?),
+                let condition = match if_none_exist(request) {
+                    Some(text) => Some(self.existing(caller, kind, &text).await?),
                     None => None,
                 };
-                let id = condition.as_ref().and_then(|(_, found)| found.clone()).unwrap_or(fresh);
-                (kind, id, FrameMethod::Create, condition, Some(resource))
+                let found = condition.as_ref().and_then(|(_, found)| found.clone());
+                (kind, found.unwrap_or_else(crate::clock::fresh_id), Verb::Create(condition), Some(resource))
             }
             (Method::Put, Target::Instance(kind, id)) => {
                 caller.permit(kind, Interactions::UPDATE)?;
@@ -125,20 +153,47 @@ impl Node {
                 same_kind(kind, resource.kind(), place)?;
                 same_id(id, resource.id(), place)?;
                 self.check_local_id(kind, id)?;
-                (kind, id.to_owned(), FrameMethod::Update, None, Some(resource))
+                (kind, id.to_owned(), Verb::Update, Some(resource))
+            }
+            (Method::Put, Target::Where(kind, criteria)) => {
+                caller.permit(kind, Interactions::UPDATE)?;
+                let resource = resource.ok_or_else(need)?;
+                same_kind(kind, resource.kind(), place)?;
+                if let Some(id) = resource.id() {
+                    self.check_local_id(kind, id)?;
+                }
+                let condition = self.existing(caller, kind, criteria).await?;
+                let known = condition.1.clone().or_else(|| resource.id().map(str::to_owned));
+                let id = known.unwrap_or_else(crate::clock::fresh_id);
+                (kind, id, Verb::UpdateWhere(condition), Some(resource))
+            }
+            (Method::Patch, Target::Instance(kind, id)) => {
+                caller.permit(kind, Interactions::UPDATE)?;
+                self.check_local_id(kind, id)?;
+                (kind, id.to_owned(), Verb::Patch(Which::Id(id.to_owned())), Some(resource.ok_or_else(need)?))
+            }
+            (Method::Patch, Target::Where(kind, criteria)) => {
+                caller.permit(kind, Interactions::UPDATE)?;
+                let (_, found) = self.existing(caller, kind, criteria).await?;
+                let verb = Verb::Patch(Which::Where(criteria.to_owned()));
+                (kind, found.unwrap_or_default(), verb, Some(resource.ok_or_else(need)?))
             }
             (Method::Delete, Target::Instance(kind, id)) => {
                 caller.permit(kind, Interactions::DELETE)?;
                 self.check_local_id(kind, id)?;
-                (kind, id.to_owned(), FrameMethod::Delete, None, None)
+                (kind, id.to_owned(), Verb::Delete, None)
+            }
+            (Method::Delete, Target::Where(kind, criteria)) => {
+                let late = self.late_delete(caller, kind, criteria, if_match.clone())?;
+                (kind, String::new(), Verb::DeleteWhere(Box::new(late)), None)
             }
             _ => return Err(unsupported(request, place)),
         };
         let sites = resource.as_ref().map(|resource| fhir::reference::sites(resource.doc())).unwrap_or_default();
-        Ok(Draft { at, kind, id, method, if_match, condition, resource, sites })
+        Ok(Draft { at, kind, id, verb, if_match, resource, sites })
     }
 
-    /// The one match of a conditional create, if there is one by now.
+    /// The one match of a condition, if there is one by now.
     async fn existing(
         &self,
         caller: &Caller,
@@ -150,7 +205,7 @@ impl Node {
         match &found[..] {
             [] => Ok((search, None)),
             [only] => Ok((search, Some(only.id.clone()))),
-            _ => Err(NodeError::Precondition("more than one resource matches ifNoneExist".to_owned())),
+            _ => Err(NodeError::Precondition(format!("more than one {} matches the criteria", kind.name()))),
         }
     }
 
@@ -170,63 +225,136 @@ impl Node {
                 }
                 let place = format!("Bundle.entry[{}].resource", draft.at);
                 let search = self.condition(caller, kind, query).map_err(|error| located(error, &place))?;
-                let found = Reader::from(&self.store).search(&search, 2).await?;
-                let [only] = &found[..] else {
-                    let text = format!(
-                        "a conditional reference to {} has {} matches; it needs exactly one",
-                        kind.name(),
-                        if found.is_empty() { "no" } else { "several" }
-                    );
+                let mut found = Reader::from(&self.store).search(&search, 2).await?;
+                let there = found.first().map(|found| found.id.clone()).filter(|_| found.len() < 2);
+                found.retain(|found| !goes(drafts, kind, &found.id));
+                let mut ids = found.into_iter().map(|found| found.id).collect::<Vec<_>>();
+                for id in made(drafts, kind, query)? {
+                    if !ids.contains(&id) {
+                        ids.push(id);
+                    }
+                }
+                let [only] = &ids[..] else {
                     let path = site.path.split_once('.').map_or("", |(_, path)| path);
-                    return Err(NodeError::invalid(Code::NotFound, text, &format!("{place}.{path}")));
+                    // R4 names no status: the same transaction may succeed once what it refers to is here.
+                    return Err(NodeError::Precondition(format!(
+                        "{place}.{path}: the conditional reference {} has {} matches; it needs exactly one",
+                        site.text,
+                        if ids.is_empty() { "no" } else { "several" }
+                    )));
                 };
-                names.insert(site.text.clone(), format!("{}/{}", kind.name(), only.id));
-                resolved.push(Resolved { search, id: only.id.clone() });
+                names.insert(site.text.clone(), format!("{}/{only}", kind.name()));
+                resolved.push(Resolved { search, id: there });
             }
         }
         Ok(resolved)
     }
 
-    fn step(&self, draft: &mut Draft, names: &HashMap<String, String>, packer: &mut Packer) -> Result<Step, NodeError> {
+    /// What an entry needs from the store transaction; for a PATCH the patch.
+    fn work(
+        &self,
+        caller: &Caller,
+        draft: &mut Draft,
+        names: &HashMap<String, String>,
+        packer: &mut Packer,
+    ) -> Result<Result<Work, Patch>, NodeError> {
+        let place = format!("Bundle.entry[{}]", draft.at);
+        let inside = format!("{place}.resource");
         let Some(resource) = draft.resource.take() else {
-            let prepared = Prepared::delete(self.identity.id(), draft.kind, &draft.id, packer);
-            return Ok(Step {
-                prepared: Arc::new(prepared),
-                if_match: draft.if_match.take(),
-                if_none_exist: None,
-                planned: None,
-            });
-        };
-        let place = format!("Bundle.entry[{}].resource", draft.at);
-        let (mut edits, mut faults) = (Vec::new(), Outcome::default());
-        for site in &draft.sites {
-            match (names.get(&site.text), fhir::reference::parse(&site.text)) {
-                (Some(name), _) => edits.push((site.range.clone(), fhir::edit::string(name))),
-                (None, Parts::Urn(_)) => {
-                    let path = site.path.split_once('.').map_or("", |(_, path)| path);
-                    let issue =
-                        Issue::error(Code::NotFound, "no entry of this transaction has the fullUrl referred to");
-                    faults.issues.push(issue.at(format!("{place}.{path}")));
+            return Ok(Ok(match &draft.verb {
+                Verb::DeleteWhere(late) => Work::Late(*late.clone()),
+                _ => {
+                    let prepared = Arc::new(Prepared::delete(self.identity.id(), draft.kind, &draft.id, packer));
+                    let if_match = draft.if_match.take();
+                    Work::Ready(Step { prepared, if_match, if_none_exist: None, planned: None })
                 }
-                _ => {}
-            }
-        }
-        if !faults.issues.is_empty() {
-            return Err(NodeError::Invalid(faults));
-        }
-        let resource = match edits.is_empty() {
-            true => resource,
-            false => {
-                let bytes = fhir::edit::replace(resource.bytes(), &edits);
-                fhir::parse::resource(bytes).map_err(|outcome| outcome.within(&place))?
-            }
+            }));
         };
-        let valid = fhir::validate::check(resource).map_err(|outcome| outcome.within(&place))?;
-        let condition = draft.condition.as_ref().map(|(search, _)| search.clone());
-        let planned = draft.condition.as_ref().map(|(_, found)| found.clone());
-        let step = self.put(&valid.into_parsed(), &draft.id, draft.method, condition, draft.if_match.take(), packer)?;
-        Ok(Step { planned, ..step })
+        let resource = referring(resource, &draft.sites, names, &inside)?;
+        if let Verb::Patch(_) = &draft.verb {
+            return Ok(Err(Patch::of_entry(&resource, &place)?));
+        }
+        let valid = self.admit(resource).map_err(|outcome| outcome.within(&inside))?.into_parsed();
+        let if_match = draft.if_match.take();
+        let work = match &draft.verb {
+            Verb::Create(condition) => {
+                let (search, planned) = condition.clone().unzip();
+                let step = self.put(&valid, &draft.id, FrameMethod::Create, search, if_match, packer)?;
+                Work::Ready(Step { planned, ..step })
+            }
+            Verb::UpdateWhere((search, found)) => {
+                let new = found.is_none() && valid.id().is_none();
+                let method = if new { FrameMethod::Create } else { FrameMethod::Update };
+                let ready = Prepared::put(self.identity.id(), &valid, &draft.id, method, packer)?;
+                Work::Late(Late {
+                    kind: draft.kind,
+                    select: Select::Where { search: search.clone(), planned: Some(found.clone()) },
+                    if_match,
+                    change: Change::Put {
+                        resource: Arc::new(valid),
+                        ready: Some(Arc::new(ready)),
+                        fresh: draft.id.clone(),
+                        may_create: may_create(caller, draft.kind),
+                    },
+                })
+            }
+            _ => Work::Ready(self.put(&valid, &draft.id, FrameMethod::Update, None, if_match, packer)?),
+        };
+        Ok(Ok(work))
     }
+}
+
+/// A resource with what it refers to by the names of this transaction replaced by what they stand for.
+fn referring(
+    resource: Parsed,
+    sites: &[Site],
+    names: &HashMap<String, String>,
+    place: &str,
+) -> Result<Parsed, NodeError> {
+    let (mut edits, mut faults) = (Vec::new(), Outcome::default());
+    for site in sites {
+        match (names.get(&site.text), fhir::reference::parse(&site.text)) {
+            (Some(name), _) => edits.push((site.range.clone(), fhir::edit::string(name))),
+            (None, Parts::Urn(_)) => {
+                let path = site.path.split_once('.').map_or("", |(_, path)| path);
+                let issue = Issue::error(Code::NotFound, "no entry of this transaction has the fullUrl referred to");
+                faults.issues.push(issue.at(format!("{place}.{path}")));
+            }
+            _ => {}
+        }
+    }
+    if !faults.issues.is_empty() {
+        return Err(NodeError::Invalid(faults));
+    }
+    if edits.is_empty() {
+        return Ok(resource);
+    }
+    let bytes = fhir::edit::replace(resource.bytes(), &edits);
+    Ok(fhir::parse::resource(bytes).map_err(|outcome| outcome.within(place))?)
+}
+
+/// Whether this transaction deletes or rewrites it: what it was no longer decides what refers to it.
+fn goes(drafts: &[Draft], kind: ResourceType, id: &str) -> bool {
+    drafts.iter().any(|draft| {
+        let writes = matches!(draft.verb, Verb::Delete | Verb::Update | Verb::UpdateWhere(_));
+        writes && draft.kind == kind && draft.id == id
+    })
+}
+
+/// The resources of this transaction that a query matches: references are resolved after everything is written.
+fn made(drafts: &[Draft], kind: ResourceType, query: &str) -> Result<Vec<String>, NodeError> {
+    let query = fhir::query::parse(kind, &pairs(query))?;
+    let made = drafts.iter().filter(|draft| draft.kind == kind).filter(|draft| match &draft.verb {
+        Verb::Create(condition) => condition.as_ref().is_none_or(|(_, found)| found.is_none()),
+        Verb::Update | Verb::UpdateWhere(_) => true,
+        Verb::Patch(_) | Verb::Delete | Verb::DeleteWhere(_) => false,
+    });
+    let matching = made.filter(|draft| {
+        let Some(resource) = &draft.resource else { return false };
+        let entries = fhir::index::values(resource.doc(), kind);
+        query.filters.iter().all(|filter| filter.holds(&entries, &draft.id, i64::MAX))
+    });
+    Ok(matching.map(|draft| draft.id.clone()).collect())
 }
 
 fn located(error: NodeError, place: &str) -> NodeError {

@@ -234,6 +234,7 @@ impl Batch {
             created: false,
             changed: false,
             patient: String::new(),
+            also: Vec::new(),
         })
     }
 }
@@ -263,6 +264,7 @@ fn answer(batch: &Batch, step: &Step, decision: &Decision) -> Written {
         changed,
         json: Vec::new(),
         patient: String::new(),
+        also: Vec::new(),
     }
 }
 

@@ -54,6 +54,11 @@ impl Place {
         Self { node, dir, role, name: name.to_owned(), url }
     }
 
+    /// Another process of the same hospital, over the same database.
+    pub async fn beside(&self) -> Node {
+        open(self.dir.path(), &self.url, self.role, &self.name).await
+    }
+
     /// Ends the node and opens its folder again.
     pub async fn restart(&mut self, connected: bool) {
         self.node.close().await;
@@ -75,6 +80,7 @@ pub async fn open(dir: &std::path::Path, url: &str, role: Role, name: &str) -> N
         identity: dir.join("identity.json"),
         name: name.to_owned(),
         role,
+        validation: fhir::validate::Mode::default(),
     };
     Node::open(config).await.unwrap()
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure, with its place")]
 
 mod common;
+mod conditional;
 mod moves;
+mod others;
 mod way;
 mod writes;

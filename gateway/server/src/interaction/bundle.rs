@@ -1,11 +1,12 @@
-//! Transaction and batch: `POST /fhir` with a Bundle. Called through `routes`.
+//! Transaction and batch: `POST /fhir` with a Bundle. What its entries write is `node`'s; what they ask is answered after
+//! that, by the rows of `routes` that answer it alone. Called through `routes`.
 //! Spec: <https://hl7.org/fhir/R4/http.html#transaction>.
 
-use super::search::{Page1, Search, searchset};
 use crate::answer::{Answer, Facts, fhir_response, location};
 use crate::body::{self, aside};
 use crate::bundle::{BundleText, Response};
-use crate::dispatch::{Call, Part};
+use crate::dispatch::{Asker, Call, Part};
+use crate::entry::{Question, Told, questions};
 use crate::error::{ApiError, outcome_json};
 use crate::negotiate::Return;
 use axum::http::StatusCode;
@@ -13,15 +14,16 @@ use fhir::bundle::{self, Bundle, Kind};
 use fhir::{Code, Issue};
 use node::Written;
 use node::transaction::EntryResult;
+use std::collections::{HashMap, HashSet};
 
 pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
-    let bytes = call.bytes().await?;
-    body::check_json(&call.headers)?;
+    let bytes = call.json().await?;
     let heavy = body::is_heavy(bytes.len());
     let bundle = aside(heavy, move || bundle::read(bytes)).await??;
-    let urls = urls(&bundle);
+    let (questions, asker) = (questions(&bundle), call.asker());
     let (interaction, kind, results) = match &bundle.kind {
         Kind::Transaction => {
+            try_first(&asker, &bundle, &questions).await?;
             ("transaction", "transaction-response", call.app.node.transaction(&call.caller, bundle).await?)
         }
         Kind::Batch => ("batch", "batch-response", call.app.node.batch(&call.caller, bundle).await?),
@@ -30,63 +32,81 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
             return Err(ApiError::bad(Code::NotSupported, text, "Bundle.type"));
         }
     };
+    let mut told = HashMap::new();
+    // Reads come last and see what was written (http.html#trules).
+    for (at, question) in questions {
+        told.insert(at, question.answer(&asker).await);
+    }
     let mut facts = Facts { interaction: Some(interaction), ..Facts::default() };
-    let bytes = results.iter().map(|result| size(&call, result)).sum();
+    let bytes = results.iter().map(|result| size(&call, result)).sum::<usize>()
+        + told.values().map(|told| told.json.len() + 512).sum::<usize>();
     let mut text = BundleText::new(kind, None, &[("self", &call.app.base)], bytes);
-    for (result, url) in results.into_iter().zip(urls) {
-        match result {
-            EntryResult::Written(written) => facts.patients.push(write(&call, &mut text, written)),
-            EntryResult::Read(mut served) => {
-                let json = call.view.part(std::mem::take(&mut served.json));
-                let response = Response {
-                    status: "200 OK",
-                    location: "",
-                    version: &served.version,
-                    last_updated: served.last_updated,
-                };
-                text.done(&format!("{}/{}/{}", call.app.base, served.kind, served.id), Some(&json), &response, None);
-                let (kind, id) = (served.kind, served.id.clone());
-                facts.parts.push(Part {
-                    interaction: "read",
-                    kind,
-                    id,
-                    query: String::new(),
-                    status: 200,
-                    shown: vec![served],
-                });
+    for (at, result) in results.into_iter().enumerate() {
+        match (result, told.remove(&at)) {
+            (EntryResult::Written(mut written), _) => {
+                let also = std::mem::take(&mut written.also);
+                facts.patients.extend(also.into_iter().map(|written| written.patient));
+                facts.patients.push(write(&call, &mut text, written));
             }
-            EntryResult::Found { kind, mut found, .. } => {
-                let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default().to_owned();
-                let this = Search { kind, query };
-                let (app, caller, request, view) = (&call.app, &call.caller, &call.request, &call.view);
-                let json = searchset(&Page1 { app, caller, request, view, this: &this, page: None }, &mut found);
-                text.done(
-                    "",
-                    Some(&json),
-                    &Response { status: "200 OK", location: "", version: "", last_updated: 0 },
-                    None,
-                );
-                let mut shown = found.matches;
-                shown.append(&mut found.includes);
-                facts.parts.push(Part {
-                    interaction: "search",
-                    kind,
-                    id: String::new(),
-                    query: this.query,
-                    status: 200,
-                    shown,
-                });
-            }
-            EntryResult::Failed(error) => {
-                let error = ApiError::from(error);
-                let outcome = outcome_json(error.outcome, &call.request);
-                let response = Response { status: &words(error.status), location: "", version: "", last_updated: 0 };
-                text.done("", None, &response, Some(&outcome));
-            }
+            (EntryResult::Left, Some(told)) => facts.parts.extend(tell(&call, &mut text, told)),
+            (EntryResult::Left, None) => fail(&call, &mut text, ApiError::not_here("this entry asks for nothing")),
+            (EntryResult::Failed(error), _) => fail(&call, &mut text, error.into()),
         }
     }
     let response = fhir_response(StatusCode::OK, call.view.lay_out(text.finish()));
     Ok(Answer { response, facts })
+}
+
+/// A transaction fails as a whole where one of its reads does: what is not of its own making is tried before anything
+/// is written.
+async fn try_first(asker: &Asker, bundle: &Bundle, questions: &[(usize, Question)]) -> Result<(), ApiError> {
+    if questions.is_empty() {
+        return Ok(());
+    }
+    let requests = bundle.entries.iter().filter_map(|entry| entry.request.as_ref());
+    let writes = requests.filter(|request| !node::transaction::asks(request));
+    let written: HashSet<&str> = writes.map(|request| request.url.trim_start_matches('/')).collect();
+    for (at, question) in questions {
+        if question.may_write() {
+            let text = format!("Bundle.entry[{at}]: this operation cannot be undone and is not run in a transaction");
+            return Err(ApiError::bad(Code::NotSupported, text, &format!("Bundle.entry[{at}].request")));
+        }
+        if question.instance().is_some_and(|name| written.contains(name)) {
+            continue;
+        }
+        if let Err(mut error) = question.clone().check(asker).await {
+            let place = format!("Bundle.entry[{at}]");
+            for issue in &mut error.outcome.issues {
+                issue.diagnostics = format!("{place}: {}", issue.diagnostics);
+                issue.expression = vec![place.clone()];
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Writes one answered question; what the audit log hears of it.
+fn tell(call: &Call, text: &mut BundleText, told: Told) -> Option<Part> {
+    let status = words(told.status);
+    let response = Response { status: &status, location: "", version: &told.version, last_updated: told.last_updated };
+    let failed = told.status.is_client_error() || told.status.is_server_error();
+    let full_url = match told.name.is_empty() {
+        true => String::new(),
+        false => format!("{}/{}", call.app.base, told.name),
+    };
+    match (failed, told.json.is_empty()) {
+        (true, _) => text.done("", None, &response, Some(&told.json)),
+        (false, true) => text.done(&full_url, None, &response, None),
+        (false, false) => text.done(&full_url, Some(&told.json), &response, None),
+    }
+    told.part
+}
+
+fn fail(call: &Call, text: &mut BundleText, error: ApiError) {
+    let outcome = outcome_json(error.outcome, &call.request);
+    let response = Response { status: &words(error.status), location: "", version: "", last_updated: 0 };
+    text.done("", None, &response, Some(&outcome));
 }
 
 /// Writes one entry's answer; the Patient it was about.
@@ -100,8 +120,9 @@ fn write(call: &Call, text: &mut BundleText, written: Written) -> String {
     let place = if deleted { String::new() } else { location(&call.app.base, &written) };
     let response = Response { status, location: &place, version: &written.version, last_updated: written.last_updated };
     let full_url = format!("{}/{}/{}", call.app.base, written.kind, written.id);
-    // A load of thousands wants to know that they are in, and has them; who wants them back says so.
-    let wanted = call.prefers && !deleted;
+    // A load of thousands wants to know that they are in, and has them; who wants them back says so, and may read them.
+    let wanted =
+        call.prefers && !deleted && call.caller.permit(written.kind, record::scope::Interactions::READ).is_ok();
     match call.prefer.answer {
         Return::Representation if wanted => {
             text.done(&full_url, Some(&call.view.part(written.json)), &response, None);
@@ -119,14 +140,8 @@ fn size(call: &Call, result: &EntryResult) -> usize {
     let whole = call.prefers && call.prefer.answer == Return::Representation;
     match result {
         EntryResult::Written(written) if whole => written.json.len() + 512,
-        EntryResult::Read(served) => served.json.len() + 512,
         _ => 512,
     }
-}
-
-fn urls(bundle: &Bundle) -> Vec<String> {
-    let url = |entry: &bundle::Entry| entry.request.as_ref().map(|request| request.url.clone()).unwrap_or_default();
-    bundle.entries.iter().map(url).collect()
 }
 
 fn words(status: StatusCode) -> String {

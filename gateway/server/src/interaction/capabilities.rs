@@ -5,27 +5,67 @@ use crate::answer::{Answer, fhir_response};
 use crate::app::App;
 use crate::dispatch::Call;
 use crate::error::ApiError;
+use crate::media::{FORMATS, PATCH_FORMATS};
 use crate::pairs;
-use crate::routes::{Claim, ROUTES};
-use axum::http::StatusCode;
+use crate::routes::{Claim, EVERY, ROUTES};
+use crate::target::Shape;
+use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use fhir::params::{self, Param, SearchType};
 use fhir::{Code, ResourceType, datetime};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where the OAuth URLs of a server stand in its statement.
 const OAUTH_URIS: &str = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
 
 pub(crate) async fn run(call: Call) -> Result<Answer, ApiError> {
-    for pair in pairs::read(call.query())? {
-        if pair.name == "mode" && pair.value != "full" {
-            return Err(ApiError::bad(Code::NotSupported, "only mode=full is supported", "http.mode"));
+    let mode = pairs::read(call.query())?.into_iter().find(|pair| pair.name == "mode").map(|pair| pair.value);
+    let json = call.app.capabilities.get_or_init(|| Bytes::from(statement(&call.app).to_string())).clone();
+    let json = match mode.as_deref() {
+        None | Some("full") => json.to_vec(),
+        Some("normative") => normative(&json)?,
+        Some("terminology") => {
+            let text = "this server has no terminology service and so no TerminologyCapabilities";
+            return Err(ApiError::not_here(text));
+        }
+        Some(_) => {
+            let text = "mode is one of full, normative and terminology";
+            return Err(ApiError::bad(Code::Value, text, "http.mode"));
+        }
+    };
+    Ok(fhir_response(StatusCode::OK, call.view.apply(json)).into())
+}
+
+/// Elements that R4's definition marks as trial use, at any level where this statement has them.
+const TRIAL_USE: [&str; 11] = [
+    "security",
+    "versioning",
+    "readHistory",
+    "updateCreate",
+    "conditionalCreate",
+    "conditionalRead",
+    "conditionalUpdate",
+    "conditionalDelete",
+    "referencePolicy",
+    "searchInclude",
+    "searchRevInclude",
+];
+
+/// The normative portions of the statement (<https://hl7.org/fhir/R4/http.html#capabilities>).
+fn normative(json: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let mut json: Value = serde_json::from_slice(json)
+        .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Exception, "the statement is no JSON"))?;
+    let rest = json["rest"].as_array_mut().into_iter().flatten();
+    for part in rest.filter_map(Value::as_object_mut) {
+        part.retain(|name, _| !TRIAL_USE.contains(&name.as_str()));
+        let resources = part.get_mut("resource").and_then(Value::as_array_mut).into_iter().flatten();
+        for resource in resources.filter_map(Value::as_object_mut) {
+            resource.retain(|name, _| !TRIAL_USE.contains(&name.as_str()));
         }
     }
-    let json = call.app.capabilities.get_or_init(|| Bytes::from(statement(&call.app).to_string())).clone();
-    Ok(fhir_response(StatusCode::OK, call.view.lay_out(json.to_vec())).into())
+    Ok(json.to_string().into_bytes())
 }
 
 fn statement(app: &App) -> Value {
@@ -36,8 +76,9 @@ fn statement(app: &App) -> Value {
     });
     let system: Vec<Value> = system.flatten().map(|code| json!({ "code": code })).collect();
     let sources = sources();
-    let resources: Vec<Value> = ResourceType::all().map(|kind| resource(kind, &sources)).collect();
-    json!({
+    let multiple = app.node.deletes_multiple();
+    let resources: Vec<Value> = ResourceType::all().map(|kind| resource(kind, &sources, multiple)).collect();
+    let mut json = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": datetime::format_instant(i64::try_from(now).unwrap_or(i64::MAX)),
@@ -45,7 +86,7 @@ fn statement(app: &App) -> Value {
         "software": { "name": "Chartwell", "version": env!("CARGO_PKG_VERSION") },
         "implementation": { "description": app.node.name(), "url": app.base },
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": FORMATS.iter().flat_map(|row| [row.name, row.short]).collect::<Vec<_>>(),
         "rest": [{
             "mode": "server",
             "security": {
@@ -63,22 +104,28 @@ fn statement(app: &App) -> Value {
             "resource": resources,
             "interaction": system,
         }]
-    })
+    });
+    if ROUTES.iter().any(|route| route.method == Method::PATCH) {
+        json["patchFormat"] = PATCH_FORMATS.to_vec().into();
+    }
+    json
 }
 
-fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>) -> Value {
+fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>, multiple: bool) -> Value {
+    let has =
+        |method: &Method, shape: Shape| ROUTES.iter().any(|route| route.method == *method && route.shape == shape);
     let interactions = ROUTES.iter().filter_map(|route| match route.claim {
         Claim::Resource(code) => Some(json!({ "code": code })),
         _ => None,
     });
-    let operations = ROUTES.iter().filter_map(|route| match route.claim {
-        Claim::Operation(of, name) if of == kind.name() => {
-            let name = name.trim_start_matches('$');
-            Some(json!({ "name": name, "definition": format!("urn:chartwell:operation:{of}-{name}") }))
-        }
-        _ => None,
-    });
-    let operations: Vec<Value> = operations.collect();
+    let operations: BTreeSet<(&str, &str)> = ROUTES
+        .iter()
+        .filter_map(|route| match route.claim {
+            Claim::Operation(of, name) if of == EVERY || of == kind.name() => Some((name, of)),
+            _ => None,
+        })
+        .collect();
+    let operations: Vec<Value> = operations.into_iter().map(|(name, of)| operation(of, name)).collect();
     let supported: Vec<Param> = params::of(kind).filter(|param| param.supported).collect();
     let references = supported.iter().filter(|param| param.kind == SearchType::Reference);
     let mut includes: Vec<String> = references.map(|param| format!("{kind}:{}", param.code)).collect();
@@ -100,8 +147,12 @@ fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>) -
         "updateCreate": true,
         "conditionalCreate": true,
         "conditionalRead": "full-support",
-        "conditionalUpdate": false,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": has(&Method::PUT, Shape::Type),
+        "conditionalDelete": match (has(&Method::DELETE, Shape::Type), multiple) {
+            (false, _) => "not-supported",
+            (true, false) => "single",
+            (true, true) => "multiple",
+        },
         "searchParam": search.collect::<Vec<_>>(),
     });
     for (name, list) in [("searchInclude", &includes), ("searchRevInclude", sources.get(&kind).unwrap_or(&Vec::new()))]
@@ -114,6 +165,18 @@ fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>) -
         json["operation"] = operations.into();
     }
     json
+}
+
+/// One operation, by R4's definition where R4 has it.
+fn operation(of: &str, name: &str) -> Value {
+    let name = name.trim_start_matches('$');
+    let definition = match (of, name) {
+        (EVERY, "validate" | "meta" | "meta-add" | "meta-delete") | ("Patient", "everything" | "match") => {
+            format!("http://hl7.org/fhir/OperationDefinition/{of}-{name}")
+        }
+        _ => format!("urn:chartwell:operation:{of}-{name}"),
+    };
+    json!({ "name": name, "definition": definition })
 }
 
 /// For each type, the reference parameters that may name it.

@@ -2,9 +2,9 @@
 //! Spec: <https://hl7.org/fhir/R4/http.html#create>.
 
 use crate::answer::Answer;
+use crate::condition;
 use crate::dispatch::Call;
 use crate::error::ApiError;
-use crate::{body, condition};
 use fhir::Code;
 use node::write::Intent;
 use record::scope::Interactions;
@@ -14,8 +14,7 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     // Before the body is read: who may not write here need not send it.
     call.caller.permit(kind, Interactions::CREATE)?;
     let if_none_exist = condition::if_none_exist(&call.headers)?;
-    let bytes = call.bytes().await?;
-    let resource = body::resource(&call.headers, bytes).await?;
+    let resource = call.resource().await?;
     if resource.kind() != kind {
         let text = format!("the URL says {kind}, the resource is a {}", resource.kind());
         return Err(ApiError::bad(Code::Invalid, text, "resourceType"));

@@ -1,5 +1,6 @@
-//! Search within a type: `GET /fhir/Patient?...`, `POST /fhir/Patient/_search`. Called through `routes`; `bundle` uses
-//! [`searchset`] for searches within a batch. Spec: <https://hl7.org/fhir/R4/http.html#search>.
+//! Search within a type: `GET /fhir/Patient?...`, `POST /fhir/Patient/_search`, and within the compartment of a Patient:
+//! `GET /fhir/Patient/1/Observation?...`. Called through `routes`; `compartment` and `operation::everything` use
+//! [`searchset`]. Spec: <https://hl7.org/fhir/R4/http.html#search>.
 
 use crate::answer::{Answer, Facts, fhir_response};
 use crate::app::App;
@@ -8,6 +9,7 @@ use crate::dispatch::Call;
 use crate::error::{ApiError, as_errors};
 use crate::pairs::Pair;
 use crate::request_id::RequestId;
+use crate::target::Shape;
 use crate::view::View;
 use crate::{negotiate, page, pairs};
 use axum::http::header::CONTENT_TYPE;
@@ -17,7 +19,14 @@ use node::Caller;
 use node::search::{Found, Page};
 
 pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
-    let kind = call.kind()?;
+    let (kind, path) = match call.target.shape {
+        Shape::Compartment | Shape::CompartmentSearch => {
+            let kind = ResourceType::parse(&call.target.rest);
+            let kind = kind.ok_or_else(|| ApiError::not_here("a compartment is searched for one type, or *"))?;
+            (kind, format!("Patient/{}/{kind}", call.target.id))
+        }
+        _ => (call.kind()?, call.kind()?.to_string()),
+    };
     let query = text(&mut call).await?;
     let all = pairs::read(&query)?;
     call.view = negotiate::of_pairs(&all, &call.headers)?;
@@ -27,12 +36,17 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     if call.prefer.strict && !parsed.unknown.is_empty() {
         return Err(as_errors(parsed.unknown).into());
     }
-    let this = Search { kind, query: kept.iter().map(|pair| pair.raw).collect::<Vec<_>>().join("&") };
+    let this = Search { path, query: kept.iter().map(|pair| pair.raw).collect::<Vec<_>>().join("&") };
     let page = match token.first() {
         Some(token) => Some(page::open(&call.app, &call.caller, &this.text(), &token.value)?),
         None => None,
     };
-    let mut found = call.app.node.search(&call.caller, parsed, page).await?;
+    let mut found = match call.target.shape {
+        Shape::Compartment | Shape::CompartmentSearch => {
+            call.app.node.search_compartment(&call.caller, &call.target.id, parsed, page).await?
+        }
+        _ => call.app.node.search(&call.caller, parsed, page).await?,
+    };
     let sealed = token.first().map(|token| token.raw.to_owned());
     let text = searchset(
         &Page1 {
@@ -47,12 +61,14 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     );
     let mut shown = found.matches;
     shown.append(&mut found.includes);
-    let response = fhir_response(StatusCode::OK, call.view.lay_out(text));
+    let mut response = fhir_response(StatusCode::OK, call.view.lay_out(text));
+    // A form in the body may have named it.
+    response.extensions_mut().insert(call.view.form);
     Ok(Answer { response, facts: Facts { query: Some(this.query), shown, ..Facts::default() } })
 }
 
 /// The query part of the URL, and for a POST the form in the body.
-async fn text(call: &mut Call) -> Result<String, ApiError> {
+pub(crate) async fn text(call: &mut Call) -> Result<String, ApiError> {
     let mut query = call.query().to_owned();
     if call.method == Method::POST {
         let bytes = call.bytes().await?;
@@ -76,7 +92,8 @@ async fn text(call: &mut Call) -> Result<String, ApiError> {
 
 /// A search, as a link repeats it.
 pub(crate) struct Search {
-    pub(crate) kind: ResourceType,
+    /// Below the base, such as `Patient`.
+    pub(crate) path: String,
     /// Without the paging token.
     pub(crate) query: String,
 }
@@ -84,7 +101,7 @@ pub(crate) struct Search {
 impl Search {
     /// `Patient?name=x`; what a paging token is bound to.
     pub(crate) fn text(&self) -> String {
-        format!("{}?{}", self.kind, self.query)
+        format!("{}?{}", self.path, self.query)
     }
 }
 
@@ -102,8 +119,7 @@ pub(crate) struct Page1<'a> {
 /// The searchset Bundle of one page; takes the JSON out of what was found.
 pub(crate) fn searchset(asked: &Page1<'_>, found: &mut Found) -> Vec<u8> {
     let (app, this) = (asked.app, asked.this);
-    let mut issues = std::mem::take(&mut found.issues);
-    issues.extend(asked.view.issue());
+    let issues = std::mem::take(&mut found.issues);
     let own = self_link(app, this, &issues, asked.page.as_deref());
     let next = found.next.map(|page: Page| {
         let and = if this.query.is_empty() { "" } else { "&" };
@@ -138,5 +154,5 @@ fn self_link(app: &App, this: &Search, issues: &[Issue], page: Option<&str>) -> 
     });
     let used: Vec<&str> = used.chain(page).collect();
     let mark = if used.is_empty() { "" } else { "?" };
-    format!("{}/{}{mark}{}", app.base, this.kind, used.join("&"))
+    format!("{}/{}{mark}{}", app.base, this.path, used.join("&"))
 }

@@ -2,9 +2,9 @@
 //! `routes`. Spec: <https://hl7.org/fhir/R4/http.html#update>.
 
 use crate::answer::Answer;
+use crate::condition;
 use crate::dispatch::Call;
 use crate::error::ApiError;
-use crate::{body, condition};
 use fhir::Code;
 use node::write::Intent;
 use record::scope::Interactions;
@@ -13,8 +13,7 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     let kind = call.kind()?;
     call.caller.permit(kind, Interactions::UPDATE)?;
     let if_match = condition::if_match(&call.headers)?;
-    let bytes = call.bytes().await?;
-    let resource = body::resource(&call.headers, bytes).await?;
+    let resource = call.resource().await?;
     if resource.kind() != kind {
         let text = format!("the URL says {kind}, the resource is a {}", resource.kind());
         return Err(ApiError::bad(Code::Invalid, text, "resourceType"));

@@ -4,7 +4,7 @@
 use crate::hospital::{BASE, Hospital};
 use serde_json::Value;
 
-const SYNTHEA: &str =
+pub const SYNTHEA: &str =
     include_str!("../../../../tests/data/synthea/Clemente_Kreiger_1484a42d-0eaf-4654-9cbf-6b050a5cd73b.json");
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_transaction_is_whole_or_not_at_all() {
     for (bad, status) in [
         (post(r#"{"resourceType":"Patient","shoe":1}"#), 400),
         (post(r#"{"resourceType":"Patient","managingOrganization":{"reference":"urn:uuid:7e4d2a3c-0000-4000-8000-000000000000"}}"#), 400),
-        (post(r#"{"resourceType":"Patient","managingOrganization":{"reference":"Organization?name=nobody"}}"#), 400),
+        (post(r#"{"resourceType":"Patient","managingOrganization":{"reference":"Organization?name=nobody"}}"#), 412),
         (r#"{"resource":{"resourceType":"Patient","id":"a"},"request":{"method":"PUT","url":"Patient/a","ifMatch":"W/\"1\""}}"#.to_owned(), 412),
         (r#"{"request":{"method":"GET","url":"Patient/a"}"#.to_owned(), 400),
     ] {

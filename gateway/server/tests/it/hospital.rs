@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
+use fhir::validate::Mode;
 use node::{Config, Node, Role};
 use serde_json::Value;
 use server::{Limits, Settings, token};
@@ -27,6 +28,15 @@ impl Hospital {
     }
 
     pub async fn with(limits: Limits) -> Self {
+        Self::made(limits, Mode::default()).await
+    }
+
+    /// A hospital whose gateway holds resources against the rules as `validation` says.
+    pub async fn validating(validation: Mode) -> Self {
+        Self::made(Limits::default(), validation).await
+    }
+
+    async fn made(limits: Limits, validation: Mode) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             data: folder.path().to_owned(),
@@ -34,6 +44,7 @@ impl Hospital {
             identity: folder.path().join("identity"),
             name: "Hospital".to_owned(),
             role: Role::Gateway,
+            validation,
         };
         let node = Node::open(config).await.unwrap();
         let router = server::app(Settings { limits, ..Settings::new(BASE) }, node.clone());

@@ -4,11 +4,22 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests panic as tests do: with a place")]
 
 mod auth;
+mod binary;
 mod bundle;
+mod compartment;
+mod conditional;
 mod edge;
+mod entries;
+mod history;
 mod hospital;
+mod matching;
+mod meta;
 mod operation;
+mod patch;
 mod rest;
 mod search;
 mod smart;
 mod status;
+mod summary;
+mod validation;
+mod xml;

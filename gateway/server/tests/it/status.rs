@@ -22,14 +22,18 @@ async fn what_is_refused_says_why() {
         ("DELETE", "/fhir", &[], "", 405, "not-supported"),
         ("POST", "/fhir/Patient/p", &[], patient, 405, "not-supported"),
         ("POST", "/health/live", &[], "", 405, "not-supported"),
-        ("PATCH", "/fhir/Patient/p", &[], patient, 501, "not-supported"),
-        ("PUT", "/fhir/Patient?name=x", &[], patient, 501, "not-supported"),
-        ("DELETE", "/fhir/Patient?name=x", &[], "", 501, "not-supported"),
+        ("PATCH", "/fhir/Patient/p", &[], patient, 400, "structure"),
+        ("PATCH", "/fhir/Patient/p", &[("content-type", "text/plain")], "x", 415, "not-supported"),
+        ("PATCH", "/fhir/Patient", &[], "{}", 400, "required"),
+        ("PUT", "/fhir/Patient", &[], patient, 400, "required"),
+        ("DELETE", "/fhir/Patient", &[], "", 400, "required"),
+        ("DELETE", "/fhir/Patient?shoe=x", &[], "", 400, "not-supported"),
         ("GET", "/fhir", &[], "", 501, "not-supported"),
-        ("GET", "/fhir/_history", &[], "", 501, "not-supported"),
-        ("GET", "/fhir/Patient/_history", &[], "", 501, "not-supported"),
-        ("GET", "/fhir/Patient/p/Observation", &[], "", 501, "not-supported"),
-        ("GET", "/fhir/Patient/p/$everything", &[], "", 501, "not-supported"),
+        ("GET", "/fhir/_history?_since=2020", &[], "", 400, "value"),
+        ("GET", "/fhir/Patient/_history?name=x", &[], "", 400, "not-supported"),
+        ("DELETE", "/fhir/Patient/p/_history", &[], "", 405, "not-supported"),
+        ("GET", "/fhir/Encounter/p/Observation", &[], "", 501, "not-supported"),
+        ("GET", "/fhir/Patient/p/$nothing", &[], "", 501, "not-supported"),
         ("POST", "/fhir/Patient/p/$confirm", &[], "", 501, "not-supported"),
         ("GET", "/fhir/Patient/p/$invite", &[], "", 405, "not-supported"),
         ("POST", "/fhir/Patient", &[], "{", 400, "structure"),
@@ -45,11 +49,11 @@ async fn what_is_refused_says_why() {
         ),
         ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Patient","birthDate":"1990-13-01"}"#, 400, "value"),
         ("POST", "/fhir/Patient", &[], r#"{"resourceType":"Patient","shoe":1}"#, 400, "structure"),
-        ("POST", "/fhir/Patient", XML, "<Patient/>", 415, "not-supported"),
+        ("POST", "/fhir/Patient", XML, "<Patient/>", 400, "structure"),
         ("POST", "/fhir/Patient", &[("content-encoding", "br")], patient, 415, "not-supported"),
         ("POST", "/fhir/Patient", &[("content-encoding", "gzip")], patient, 400, "structure"),
-        ("POST", "/fhir/Patient", &[("accept", "application/fhir+xml")], patient, 406, "not-supported"),
-        ("GET", "/fhir/Patient/p?_format=xml", &[], "", 406, "not-supported"),
+        ("POST", "/fhir/Patient", &[("accept", "application/fhir+turtle")], patient, 406, "not-supported"),
+        ("GET", "/fhir/Patient/p?_format=ttl", &[], "", 406, "not-supported"),
         ("PUT", "/fhir/Patient/p", &[], patient, 400, "required"),
         ("PUT", "/fhir/Patient/p", &[], r#"{"resourceType":"Patient","id":"q"}"#, 400, "invalid"),
         ("PUT", "/fhir/Patient/p", &[("if-match", "*")], patient, 400, "value"),
@@ -118,14 +122,19 @@ async fn the_statement_claims_what_is_served() {
         codes.sort();
         codes.join(" ")
     };
-    assert_eq!(codes(&rest["interaction"]), "batch transaction");
+    assert_eq!(codes(&rest["interaction"]), "batch history-system transaction");
     let resources = rest["resource"].as_array().unwrap();
     assert_eq!(resources.len(), fhir::ResourceType::all().count());
     let patient = resources.iter().find(|resource| resource["type"] == "Patient").unwrap();
-    assert_eq!(codes(&patient["interaction"]), "create delete history-instance read search-type update vread");
+    assert_eq!(
+        codes(&patient["interaction"]),
+        "create delete history-instance history-type patch read search-type update vread"
+    );
     let names: Vec<&str> =
         patient["operation"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["invite", "request-access"]);
+    for name in ["diff", "invite", "meta", "meta-add", "meta-delete", "request-access", "validate"] {
+        assert_eq!(names.iter().filter(|one| **one == name).count(), 1, "{name} in {names:?}");
+    }
     assert!(
         patient["searchParam"]
             .as_array()

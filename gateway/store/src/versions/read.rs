@@ -124,16 +124,6 @@ impl Reader<'_> {
         rows.iter_mut().map(stored).collect()
     }
 
-    /// How many versions a resource has.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn history_count(&mut self, kind: u16, id: &str) -> Result<i64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM cache_versions WHERE type = $1 AND id = $2";
-        let rows = self.fetch(sql, &[kind.into(), id.into()]).await?;
-        Ok(rows.first().map_or(0, |row| row.int(0)))
-    }
-
     /// The versions of a record before `before`, newest first, at most `most`, with their frames.
     ///
     /// # Errors

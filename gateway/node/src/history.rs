@@ -1,0 +1,114 @@
+//! Histories: the versions of one resource, of a type, of everything here, in pages over a snapshot. What the caller may
+//! not see is left out before anything is counted. Called by `server` and `read`.
+//!
+//! Spec: <https://hl7.org/fhir/R4/http.html#history>
+
+use crate::caller::Caller;
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::read::{HISTORY_PAGE_MAX, Served};
+use crate::search::Page;
+use fhir::ResourceType;
+use record::scope::{Interactions, Permit};
+use store::db::Reader;
+use store::versions::Histories;
+
+/// Whose history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// One resource's.
+    Instance(ResourceType, String),
+    /// A type's.
+    Type(ResourceType),
+    /// Everything's that the token may read.
+    System,
+}
+
+/// Which versions of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// `_since`, microseconds.
+    pub since: Option<i64>,
+    /// `_at`, microseconds, both ends inside.
+    pub at: Option<(i64, i64)>,
+    /// Oldest first.
+    pub ascending: bool,
+    /// How many on a page.
+    pub count: usize,
+}
+
+/// A page of versions.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    /// How many there are in all pages.
+    pub total: i64,
+    /// In the order asked for.
+    pub versions: Vec<Served>,
+    /// Where the next page begins.
+    pub next: Option<Page>,
+}
+
+impl Node {
+    /// One page of a history.
+    ///
+    /// # Errors
+    /// [`NodeError::Forbidden`] by token; [`NodeError::NotFound`] for one resource of which nothing may be seen.
+    pub async fn versions(
+        &self,
+        caller: &Caller,
+        of: &Of,
+        wanted: Wanted,
+        page: Option<Page>,
+    ) -> Result<Versions, NodeError> {
+        let (kinds, id) = match of {
+            Of::Instance(kind, id) => (Some(vec![*kind]), Some(id.clone())),
+            Of::Type(kind) => (Some(vec![*kind]), None),
+            Of::System => (readable(caller)?, None),
+        };
+        if *of != Of::System {
+            kinds.iter().flatten().try_for_each(|kind| caller.permit(*kind, Interactions::READ))?;
+        }
+        let snapshot = match page {
+            Some(page) => page.snapshot,
+            None => self.store.position().await?,
+        };
+        let asked = Histories {
+            kinds: kinds.map(|kinds| kinds.into_iter().map(ResourceType::number).collect()),
+            id,
+            since: wanted.since,
+            at: wanted.at,
+            now_ms: crate::clock::now_ms(),
+            snapshot,
+            ascending: wanted.ascending,
+            beyond: page.and_then(|page| page.before),
+        };
+        let most = wanted.count.clamp(1, HISTORY_PAGE_MAX);
+        let mut reader = Reader::from(&self.store);
+        let mut found = reader.histories(&asked, most as i64 + 1).await?;
+        let total = reader.histories_count(&asked).await?;
+        if let (Of::Instance(kind, id), 0) = (of, total) {
+            let all = Histories { since: None, at: None, ..asked };
+            if reader.histories_count(&all).await? == 0 {
+                return Err(NodeError::NotFound(format!("{}/{id}", kind.name())));
+            }
+        }
+        let next = (found.len() > most).then(|| Page { snapshot, before: Some(found[most - 1].position), skip: 0 });
+        found.truncate(most);
+        let mut versions = Vec::with_capacity(found.len());
+        for version in found {
+            versions.extend(self.serve(version).await?);
+        }
+        Ok(Versions { total, versions, next })
+    }
+}
+
+/// The types that the token may read; none for every type.
+fn readable(caller: &Caller) -> Result<Option<Vec<ResourceType>>, NodeError> {
+    let permits = |kind: &ResourceType| caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes;
+    let kinds = ResourceType::all().filter(permits).collect::<Vec<_>>();
+    if kinds.is_empty() {
+        return Err(NodeError::Forbidden("the token has no scope to read any type".to_owned()));
+    }
+    let all = kinds.len() == ResourceType::all().count();
+    Ok((!all).then_some(kinds))
+}

@@ -1,0 +1,11 @@
+//! `POST /fhir/Patient/1/$meta-add`: adds profiles, tags and labels to a resource by a new version of it. In `meta`, out
+//! the whole `meta`. Called through `routes`. Spec: <https://hl7.org/fhir/R4/resource-operation-meta-add.html>.
+
+use super::meta::{self, Change};
+use crate::answer::Answer;
+use crate::dispatch::Call;
+use crate::error::ApiError;
+
+pub(crate) async fn run(call: Call) -> Result<Answer, ApiError> {
+    meta::change(call, Change::Add).await
+}
