@@ -10,21 +10,17 @@ use store::tasks::StoredTask;
 
 /// The FHIR Task of a task.
 pub(crate) fn json(stored: &StoredTask) -> Value {
-    let mut task = json!({
-        "resourceType": "Task",
-        "id": stored.id,
-        "status": stored.status,
-        "intent": "order",
-        "lastModified": format_instant(stored.last_updated),
-    });
+    let mut task = json!({ "resourceType": "Task", "id": stored.id, "status": stored.status, "intent": "order" });
     match stored.kind.as_str() {
         "invite" => {
             if let Ok(body) = serde_json::from_str::<InviteBody>(&stored.body) {
+                times(&mut task, stored, body.made_ms);
                 invite(&mut task, &body);
             }
         }
         _ => {
             if let Ok(body) = serde_json::from_str::<RequestBody>(&stored.body) {
+                times(&mut task, stored, body.made_ms);
                 request(&mut task, &body);
             }
         }
@@ -32,11 +28,18 @@ pub(crate) fn json(stored: &StoredTask) -> Value {
     task
 }
 
+/// When it was asked and when it last changed. The log's clock may be a little behind the one that the asking was read
+/// from, and a Task does not change before it is authored (inv-1).
+fn times(task: &mut Value, stored: &StoredTask, made_ms: u64) {
+    let authored = i64::try_from(made_ms).unwrap_or(i64::MAX).saturating_mul(1000);
+    task["authoredOn"] = super::instant(made_ms).into();
+    task["lastModified"] = format_instant(stored.last_updated.max(authored)).into();
+}
+
 fn invite(task: &mut Value, body: &InviteBody) {
     task["code"] = json!({ "text": "Hand the record to its patient" });
     task["description"] = "An invite to the patient to take over the record this hospital keeps".into();
     task["for"] = json!({ "reference": format!("Patient/{}", body.patient) });
-    task["authoredOn"] = super::instant(body.made_ms).into();
     if !body.message.is_empty() {
         task["statusReason"] = json!({ "text": body.message });
     }
@@ -49,7 +52,6 @@ fn invite(task: &mut Value, body: &InviteBody) {
 fn request(task: &mut Value, body: &RequestBody) {
     task["code"] = json!({ "text": "Ask the patient for access" });
     task["for"] = json!({ "reference": format!("Patient/{}", body.patient) });
-    task["authoredOn"] = super::instant(body.made_ms).into();
     task["description"] = body.scope.clone().into();
     if !body.reason.is_empty() {
         task["reasonCode"] = json!({ "text": body.reason });
