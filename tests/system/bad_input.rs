@@ -126,7 +126,7 @@ async fn bundles(place: &Place, patient: &str) -> anyhow::Result<()> {
     wrong["status"] = 7.into();
     let rows = [
         (transaction(vec![post(&good), post(&unresolved)]), 400, "fullUrl"),
-        (transaction(vec![post(&good), post(&conditional)]), 400, "exactly one"),
+        (transaction(vec![post(&good), post(&conditional)]), 412, "exactly one"),
         (transaction(vec![post(&good), post(&wrong)]), 400, "status"),
         (transaction(vec![post(&good); 20_000]), 413, "entries"),
     ];
