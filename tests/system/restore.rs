@@ -48,7 +48,8 @@ async fn a_restored_database_does_not_fork() -> anyhow::Result<()> {
     page.open(&house.patient.text("login")).await?;
     house::hand_over(&house.at_a, &mut page, &patient).await?;
     house::create(&house.at_a, observation(&patient, "Before the night")).await?;
-    let before = written(&mut page, 2).await;
+    let changed = house::create(&house.at_a, observation(&patient, "To be changed")).await?;
+    let before = written(&mut page, 3).await;
 
     // Last night.
     let ready = house.a.ready.clone();
@@ -61,7 +62,11 @@ async fn a_restored_database_does_not_fork() -> anyhow::Result<()> {
     for number in 0..5 {
         house::create(&house.at_a, observation(&patient, &format!("By day {number}"))).await?;
     }
-    written(&mut page, before + 5).await;
+    let mut by_day = observation(&patient, "Changed by day");
+    by_day["id"] = changed.as_str().into();
+    let (status, _) = house.at_a.put(&format!("Observation/{changed}"), by_day).await?;
+    ensure!(status == 200, "it is changed: {status}");
+    written(&mut page, before + 6).await;
 
     // The disk fails, and the night comes back.
     house.a.kill().await?;
@@ -73,10 +78,13 @@ async fn a_restored_database_does_not_fork() -> anyhow::Result<()> {
         ensure!(has(fhir, &patient, &format!("By day {number}")).await, "By day {number} came back");
     }
     ensure!(has(fhir, &patient, "Before the night").await, "what the night had is there");
+    until("what was changed by day is changed", || async { has(fhir, &patient, "Changed by day").await.then_some(()) })
+        .await;
+    ensure!(!has(fhir, &patient, "To be changed").await, "the version of the night is not current any more");
 
     // It goes on where it was: no second op takes a number that the patient's node knows already.
     house::create(fhir, observation(&patient, "After the restore")).await?;
-    written(&mut page, before + 6).await;
+    written(&mut page, before + 7).await;
     for process in [&mut house.a, &mut house.patient] {
         house::verify_and_reindex(process).await?;
     }

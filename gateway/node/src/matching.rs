@@ -19,6 +19,9 @@ use store::versions::StoredVersion;
 
 /// Patients that one trait brings in: beyond this it tells too little to go by alone.
 const CANDIDATES_MAX: i64 = 200;
+/// Identifiers, families, given names and telecoms that are compared, of each as many: further ones of one person tell
+/// nothing more, and every pair of names is a statement.
+const TRAITS_MAX: usize = 8;
 /// Most Patients that are answered.
 pub const MATCHES_MAX: usize = 100;
 
@@ -91,6 +94,10 @@ impl Traits {
         for names in [&mut traits.families, &mut traits.givens, &mut traits.telecoms] {
             names.retain(|name| !name.is_empty());
         }
+        for names in [&mut traits.families, &mut traits.givens, &mut traits.telecoms] {
+            names.truncate(TRAITS_MAX);
+        }
+        traits.identifiers.truncate(TRAITS_MAX);
         traits.birth = text(root, "birthDate");
         traits.gender = text(root, "gender");
         traits

@@ -78,12 +78,15 @@ impl Batch {
 
     /// Where a resource has no current version any more and other records still show it, the best of those is current:
     /// of copies the one made last, of moved resources the one that came last.
-    async fn promote(&mut self, kind: u16, id: &str) -> Result<(), NodeError> {
+    pub(super) async fn promote(&mut self, kind: u16, id: &str) -> Result<(), NodeError> {
         if self.current(kind, id).await?.is_some() {
             return Ok(());
         }
         let versions = self.reader().await?.history(kind, id, i64::MAX, CANDIDATES_MAX).await?;
-        let best = versions.into_iter().filter(|version| !version.own).max_by_key(|version| {
+        // Newest first: of each record only what it says last.
+        let mut records = HashSet::new();
+        let last = versions.into_iter().filter(|version| !version.own && records.insert(version.record));
+        let best = last.max_by_key(|version| {
             let copied = version.method == Method::Copy as u8;
             (!version.is_deleted(), if copied { version.lamport } else { 0 }, version.position)
         });

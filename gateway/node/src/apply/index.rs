@@ -145,9 +145,15 @@ impl Batch {
             Some(before) if before.is_deleted() && before.record != context.record => {
                 !ends || before.position < position
             }
+            // Lamport numbers of two records say nothing of each other; those of copies are the house record's.
+            Some(before) if before.record != context.record && content.method != Method::Copy => {
+                before.position < position
+            }
             Some(before) => (before.lamport, before.op) < (lamport, op.id()),
         };
         let retires = before.filter(|before| current && before.current).map(|before| before.position);
+        // Gone from this record; where it stands in another one, that is current, else this is.
+        let (left, served) = (content.method == Method::Moved && current, (kind.number(), id.clone()));
         self.add_version(
             Version {
                 position,
@@ -161,7 +167,7 @@ impl Batch {
                 own,
                 class,
                 method: if ends { Method::Delete } else { content.method } as u8,
-                current,
+                current: current && !left,
                 lamport,
                 last_updated,
                 seal: seal_of(op, &op.entries()[place as usize]),
@@ -170,16 +176,21 @@ impl Batch {
             },
             retires,
         );
+        if left {
+            self.promote(served.0, &served.1).await?;
+        }
         Ok(())
     }
 
-    /// Whether an own version takes the place of the one before. What came back from a peer after a restore was written
-    /// before everything that was written here since; among themselves such ops have the record's order.
+    /// Whether an own version takes the place of the one before. What came back from a peer after a restore stands where
+    /// it was signed: before what was written here since, after what the backup held.
     async fn follows(&mut self, op: &Op, position: i64, before: &StoredVersion) -> Result<bool, NodeError> {
         if !self.is_returned(&op.id()).await? {
-            return Ok(before.position < position);
+            return Ok(before.position < position || self.is_returned(&before.op).await?);
         }
-        Ok(self.is_returned(&before.op).await? && (before.lamport, before.op) < (op.header().lamport, op.id()))
+        let before = self.reader().await?.op(&before.op).await?;
+        let when = |op: &Op| (op.header().wall_ms, op.header().lamport, op.id());
+        Ok(before.is_some_and(|before| when(&before.op) < when(op)))
     }
 }
 

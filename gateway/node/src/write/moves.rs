@@ -21,7 +21,7 @@ const MOVES_MAX: usize = 10_000;
 #[derive(Clone, Copy)]
 pub(super) struct Before {
     pub(super) record: RecordId,
-    class: Class,
+    pub(super) class: Class,
     deleted: bool,
 }
 

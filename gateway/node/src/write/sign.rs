@@ -77,7 +77,8 @@ impl Batch {
         // The house first: copies of what it gains in this very write go into the patients' records.
         let house = self.node.house().ok();
         let mut order = groups.into_values().collect::<Vec<_>>();
-        order.sort_by_key(|group| Some(group.place.context.record) != house);
+        // Removals before puts, also where they stand under another grant of the same record.
+        order.sort_by_key(|group| (Some(group.place.context.record) != house, group.removals.is_empty()));
         let mut fresh = Fresh::new();
         for group in order {
             let record = group.place.context.record;
@@ -107,7 +108,11 @@ impl Batch {
         if let (Method::Delete, Some(before)) = (resource.method, before) {
             let homes = self.homes_of(&before.record).await?;
             return match homes.into_iter().next() {
-                Some(home) => self.home_of_patient(&home.patient, resource).await,
+                // Told under the class that is deleted: so the grant must cover that one.
+                Some(home) => {
+                    let deletion = Prepared { class: before.class, ..resource.clone() };
+                    self.home_of_patient(&home.patient, &deletion).await
+                }
                 None => self.house().await,
             };
         }
