@@ -148,16 +148,11 @@ impl Batch {
         let Some(patient) = ResourceType::parse("Patient") else { return Ok(None) };
         let Some(param) = fhir::params::find(patient, "identifier") else { return Ok(None) };
         let one = Match::Token { code: Some(value.to_owned()), system: Some(system.to_owned()) };
-        let search = Search {
-            kind: patient.number(),
-            filters: vec![Filter::Param { param: param.id.0, table: ParamTable::Token, any: vec![one], not: false }],
-            own_only: true,
-            now_ms: crate::clock::now_ms(),
-            order: Vec::new(),
-            snapshot: i64::MAX,
-            skip: 0,
-            before: None,
-        };
+        let search = Search::own(
+            patient.number(),
+            vec![Filter::Param { param: param.id.0, table: ParamTable::Token, any: vec![one], not: false }],
+            crate::clock::now_ms(),
+        );
         let found = self.reader().await?.search(&search, 2).await?;
         let mut ids = together.identifiers.get(&identifier_target(system, value)).cloned().unwrap_or_default();
         ids.extend(found.into_iter().map(|found| found.id));

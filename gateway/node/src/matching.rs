@@ -238,16 +238,7 @@ impl Node {
             let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>();
             // A birth date that is none brings nobody in.
             let Ok(query) = fhir::query::parse(kind, &pairs) else { continue };
-            let search = Search {
-                kind: kind.number(),
-                filters: filters(&query)?,
-                own_only: true,
-                now_ms: crate::clock::now_ms(),
-                order: Vec::new(),
-                snapshot: i64::MAX,
-                skip: 0,
-                before: None,
-            };
+            let search = Search::own(kind.number(), filters(&query)?, crate::clock::now_ms());
             let rows = reader.search(&search, CANDIDATES_MAX).await?;
             found.extend(rows.into_iter().map(|row| (row.position, row)));
         }

@@ -179,16 +179,7 @@ impl Node {
             return Err(NodeError::Invalid(Issue::error(Code::Required, text).into()));
         }
         let filters = query.filters.iter().map(index::filter).collect::<Result<Vec<_>, _>>()?;
-        Ok(Search {
-            kind: kind.number(),
-            filters,
-            own_only: true,
-            now_ms: crate::clock::now_ms(),
-            order: Vec::new(),
-            snapshot: i64::MAX,
-            skip: 0,
-            before: None,
-        })
+        Ok(Search::own(kind.number(), filters, crate::clock::now_ms()))
     }
 
     async fn includes(

@@ -11,7 +11,7 @@ use record::entry::{FrameKind, wrap_handle};
 use record::frame::{Content, Method};
 use record::state::{Judgement, Quarantine};
 use record::{Kind, LaneKind, Op, RecordId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use store::db::Reader;
 use store::ops::StoredOp;
@@ -206,15 +206,16 @@ impl Node {
             }
             moment.why = agent.purpose;
         }
+        let put = op.entries().iter().filter(|entry| entry.kind == FrameKind::Put).map(|entry| entry.handle);
+        let put = put.collect::<HashSet<_>>();
         let mut counts = BTreeMap::<String, u64>::new();
         let (mut deleted, mut opened) = (0_u64, None);
         for (at, entry) in (0_u32..).zip(op.entries()).filter(|(_, entry)| entry.is_resource()) {
             let frame = frames.iter().find(|(place, _)| *place == at);
             let content = frame.and_then(|(_, frame)| open_resource(op, at, entry, frame, context).ok().flatten());
             // A copy, and a removal beside what is put again, say nothing new to a person.
-            let put_again = |other: &record::Entry| other.kind == FrameKind::Put && other.handle == entry.handle;
             if content.as_ref().is_some_and(|content| content.method == Method::Copy)
-                || (entry.kind == FrameKind::Delete && op.entries().iter().any(put_again))
+                || (entry.kind == FrameKind::Delete && put.contains(&entry.handle))
             {
                 continue;
             }

@@ -146,6 +146,14 @@ pub struct Search {
     pub before: Option<i64>,
 }
 
+impl Search {
+    /// Every current resource of one's own that the filters hold for, newest first.
+    #[must_use]
+    pub fn own(kind: u16, filters: Vec<Filter>, now_ms: u64) -> Self {
+        Self { kind, filters, own_only: true, now_ms, order: Vec::new(), snapshot: i64::MAX, skip: 0, before: None }
+    }
+}
+
 struct Statement {
     sql: String,
     args: Vec<Value>,

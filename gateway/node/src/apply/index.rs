@@ -9,8 +9,8 @@ use fhir::ResourceType;
 use record::entry::FrameKind;
 use record::frame::{Content, Method};
 use record::state::Judgement;
-use record::{Entry, LaneKind, Op, OpId, Parcel, RecordId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use record::{LaneKind, Op, OpId, Parcel, RecordId};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use store::missing::Missing;
 use store::versions::{StoredVersion, Version};
@@ -28,8 +28,8 @@ impl Batch {
     ) -> Result<(), NodeError> {
         let own = op.header().lane.author == self.node.identity.id();
         let counts = own || self.counts(context, op).await?;
-        let superseded = superseded(op, frames);
         let frames = frames.iter().map(|(at, frame)| (*at, frame.as_slice())).collect::<BTreeMap<_, _>>();
+        let superseded = superseded(op, &frames);
         for (at, entry) in (0_u32..).zip(op.entries()) {
             if !entry.is_resource() {
                 continue;
@@ -195,12 +195,11 @@ impl Batch {
 }
 
 /// Places of removals beside which the same op puts the same resource: of the two only the put is shown where both open.
-fn superseded(op: &Op, frames: &[(u32, Vec<u8>)]) -> BTreeSet<u32> {
-    let here = |at: u32| frames.iter().any(|(place, _)| *place == at);
-    let entries = || (0_u32..).zip(op.entries());
-    let deletes = entries().filter(|(at, entry)| entry.kind == FrameKind::Delete && here(*at));
-    let put_again = |entry: &Entry| {
-        entries().any(|(at, other)| other.kind == FrameKind::Put && other.handle == entry.handle && here(at))
+fn superseded(op: &Op, frames: &BTreeMap<u32, &[u8]>) -> BTreeSet<u32> {
+    let of_kind = |kind: FrameKind| {
+        let here = (0_u32..).zip(op.entries()).filter(|(at, _)| frames.contains_key(at));
+        here.filter(move |(_, entry)| entry.kind == kind)
     };
-    deletes.filter(|(_, entry)| put_again(entry)).map(|(at, _)| at).collect()
+    let put = of_kind(FrameKind::Put).map(|(_, entry)| entry.handle).collect::<HashSet<_>>();
+    of_kind(FrameKind::Delete).filter(|(_, entry)| put.contains(&entry.handle)).map(|(at, _)| at).collect()
 }

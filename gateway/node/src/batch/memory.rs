@@ -97,23 +97,28 @@ impl Batch {
 
     /// Resources in the house record that wait for any of `targets`.
     pub(crate) async fn waiting_for(&mut self, targets: &[String]) -> Result<Vec<(u16, String)>, NodeError> {
-        if targets.is_empty() || self.memory.waits == Some(false) {
+        if targets.is_empty() || !self.anything_waits().await? {
             return Ok(Vec::new());
         }
-        let waits = self.reader().await?.anything_waits().await?;
-        self.memory.waits = Some(waits);
-        match waits {
-            true => Ok(self.reader().await?.waiting_for(targets).await?),
-            false => Ok(Vec::new()),
+        if !self.waiting.is_empty() {
+            self.flush().await?;
         }
+        Ok(Reader::from(&mut self.tx).waiting_for(targets).await?)
+    }
+
+    /// Asks the database once; from then on what is added here is known.
+    async fn anything_waits(&mut self) -> Result<bool, NodeError> {
+        if let Some(waits) = self.memory.waits {
+            return Ok(waits);
+        }
+        let waits = Reader::from(&mut self.tx).anything_waits().await?;
+        self.memory.waits = Some(waits);
+        Ok(waits)
     }
 
     /// Forgets what a resource waited for.
     pub(crate) async fn waits_no_more(&mut self, kind: u16, id: &str) -> Result<(), NodeError> {
-        if self.memory.waits.is_none() {
-            self.memory.waits = Some(self.reader().await?.anything_waits().await?);
-        }
-        if self.memory.waits == Some(true) {
+        if self.anything_waits().await? {
             self.tx().await?.waits_no_more(kind, id).await?;
         }
         Ok(())

@@ -72,6 +72,9 @@ impl Batch {
         steps: &mut Vec<Step>,
         decisions: &mut Vec<Decision>,
     ) -> Result<(), NodeError> {
+        if found.is_empty() {
+            return Ok(());
+        }
         let mut known =
             steps.iter().map(|step| (step.prepared.kind.number(), step.prepared.id.clone())).collect::<HashSet<_>>();
         for (number, id) in found {

@@ -117,7 +117,8 @@ impl Batch {
             };
         }
         let (place, waits) = self.home(resource, together).await?;
-        if before.is_some() {
+        // Only what lies in the house record waits.
+        if before.is_some_and(|before| self.node.house().is_ok_and(|house| house == before.record)) {
             self.waits_no_more(resource.kind.number(), &resource.id).await?;
         }
         if !waits.is_empty() {
