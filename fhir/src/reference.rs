@@ -1,11 +1,13 @@
 //! References: what their text names, and where they are in a resource. Called by `node` for rewriting and resolving,
 //! by `server` for transactions, by `index` and `query`. Spec: <https://hl7.org/fhir/R4/references.html#literal>.
 
+mod links;
 mod sites;
 
 use crate::primitive::is_id;
 use crate::types::ResourceType;
 
+pub use links::replaced;
 pub use sites::{Site, sites};
 
 /// What a reference's text names.
