@@ -17,4 +17,6 @@ mod hostile;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod restore;

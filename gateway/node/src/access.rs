@@ -250,7 +250,7 @@ async fn write_rows(node: &Node, rows: &mut Vec<AuditRow>) {
         .commit(move |batch| {
             let rows = shared.clone();
             Box::pin(async move {
-                batch.add_audit(&rows);
+                batch.add_audit(&rows)?;
                 Ok(())
             })
         })

@@ -33,7 +33,7 @@ impl Batch {
     ) -> Result<Authored, NodeError> {
         let node = self.node.clone();
         let lanes = self.lanes(&context.record).await?;
-        let instance = if kind.lane() == LaneKind::Control { 0 } else { node.instance };
+        let instance = if kind.lane() == LaneKind::Control { 0 } else { node.instance() };
         let lane = Lane { author: node.identity.id(), kind: kind.lane(), instance };
         let own = lanes.iter().find(|head| head.head.lane == lane);
         let control_heads = context.state.control_heads();

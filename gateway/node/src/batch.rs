@@ -17,6 +17,7 @@ use store::homes::{Home, KnownRecord};
 use store::keys::SealedKey;
 use store::missing::Missing;
 use store::ops::{LaneHead, NewOp};
+use store::removed::Removed;
 use store::versions::Version;
 use store::waiting::Waiting;
 
@@ -25,6 +26,15 @@ const POSITIONS_PER_BATCH: u64 = 1 << 24;
 
 /// Positions a control op has at least; as many derived resources may follow from it.
 const CONTROL_PLACES: usize = 1024;
+
+/// Where this process's last transaction ended, and what it knew.
+pub(crate) struct Left {
+    /// The position after its last.
+    next: i64,
+    /// What it wrote into the log's clock.
+    token: i64,
+    memory: Memory,
+}
 
 /// An op, the frames of it that are here by place, and its first position.
 type Appended = (Verified, Vec<(u32, Vec<u8>)>, i64);
@@ -35,6 +45,10 @@ pub(crate) struct Batch {
     tx: Tx,
     first: i64,
     next: i64,
+    /// What this transaction writes into the log's clock.
+    token: i64,
+    /// The last op signed in it.
+    signed: Option<OpId>,
     /// `lastUpdated` of everything in the batch, microseconds since 1970.
     pub(crate) last_updated: i64,
     ops: Vec<Appended>,
@@ -46,6 +60,7 @@ pub(crate) struct Batch {
     homes: Vec<Home>,
     missing: Vec<Missing>,
     waiting: Vec<Waiting>,
+    removed: Vec<Removed>,
     returned: Vec<OpId>,
     audit: Vec<AuditRow>,
     acknowledged: Vec<(IdentityId, RecordId, Vec<Head>)>,
@@ -63,15 +78,24 @@ impl Batch {
     /// Opens the transaction and takes its place in the log's order.
     pub(crate) async fn open(node: &Node) -> Result<Self, NodeError> {
         let mut tx = node.store.begin().await?;
-        let tick = tx.tick(POSITIONS_PER_BATCH, crate::clock::now_us()).await?;
-        let left = node.memory.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Positions that follow on those of this process's last transaction: no other process has written between.
-        let memory = left.filter(|(next, _)| *next == tick.position).map(|(_, memory)| memory);
+        let token = i64::from_le_bytes(crate::clock::random());
+        let tick = tx.tick(POSITIONS_PER_BATCH, crate::clock::now_us(), token).await?;
+        let left = node.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // The transaction before this one is this process's last: nobody else has written between.
+        let memory = match left {
+            Some(left) if left.next == tick.position && left.token == tick.before => Some(left.memory),
+            _ => None,
+        };
+        if memory.is_none() {
+            node.look_behind(&mut tx).await?;
+        }
         Ok(Self {
             node: node.clone(),
             tx,
             first: tick.position,
             next: tick.position,
+            token,
+            signed: None,
             last_updated: tick.last_updated,
             ops: Vec::new(),
             versions: Vec::new(),
@@ -82,6 +106,7 @@ impl Batch {
             homes: Vec::new(),
             missing: Vec::new(),
             waiting: Vec::new(),
+            removed: Vec::new(),
             returned: Vec::new(),
             audit: Vec::new(),
             acknowledged: Vec::new(),
@@ -118,10 +143,11 @@ impl Batch {
     }
 
     /// Takes `count` positions and returns the first.
-    pub(crate) fn positions(&mut self, count: usize) -> i64 {
-        let first = self.next;
-        self.next += count.max(1) as i64;
-        first
+    ///
+    /// # Errors
+    /// [`NodeError::TooLarge`] where the transaction's own are used up: the next ones are another transaction's.
+    pub(crate) fn positions(&mut self, count: usize) -> Result<i64, NodeError> {
+        take(&mut self.next, self.first + POSITIONS_PER_BATCH as i64, count)
     }
 
     /// Adds an op with the frames that are here; returns its first position.
@@ -132,7 +158,10 @@ impl Batch {
             record::LaneKind::Control => op.entries().len().max(CONTROL_PLACES),
             _ => op.entries().len(),
         };
-        let position = self.positions(places);
+        let position = self.positions(places)?;
+        if op.header().lane.author == self.node.identity.id() {
+            self.signed = Some(op.id());
+        }
         let record = op.record();
         self.lanes(&record).await?;
         let head = LaneHead { head: op.head(), lamport: op.header().lamport };
@@ -204,11 +233,19 @@ impl Batch {
         self.waiting.extend(targets.into_iter().map(|target| Waiting { target, kind, id: id.to_owned() }));
     }
 
-    /// Adds audit rows, each at a place of its own in the log's order.
-    pub(crate) fn add_audit(&mut self, rows: &[AuditRow]) {
+    /// Remembers that a resource of one's own stands in a record no more, as of `position`.
+    pub(crate) fn add_removed(&mut self, record: RecordId, kind: u16, id: &str, position: i64) {
         self.gathered += 1;
-        let positions = self.positions(rows.len())..;
+        self.removed.retain(|other| (&other.record, other.kind, other.id.as_str()) != (&record, kind, id));
+        self.removed.push(Removed { record, kind, id: id.to_owned(), position });
+    }
+
+    /// Adds audit rows, each at a place of its own in the log's order.
+    pub(crate) fn add_audit(&mut self, rows: &[AuditRow]) -> Result<(), NodeError> {
+        let positions = self.positions(rows.len())?..;
+        self.gathered += 1;
         self.audit.extend(positions.zip(rows).map(|(position, row)| AuditRow { position, ..row.clone() }));
+        Ok(())
     }
 
     /// Remembers what a peer has.
@@ -248,6 +285,7 @@ impl Batch {
         self.tx.set_copies(std::mem::take(&mut self.copies)).await?;
         self.tx.add_missing(std::mem::take(&mut self.missing)).await?;
         self.tx.add_waiting(std::mem::take(&mut self.waiting)).await?;
+        self.tx.set_removed(std::mem::take(&mut self.removed)).await?;
         self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
         self.tx.add_audit(std::mem::take(&mut self.audit)).await?;
         for (who, record, heads) in std::mem::take(&mut self.acknowledged) {
@@ -266,9 +304,13 @@ impl Batch {
             self.node.contexts.put(context);
         }
         self.memory.end();
+        if let Some(op) = self.signed {
+            *self.node.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(op);
+        }
         if !self.forget && self.memory.is_small() {
             let next = self.first + POSITIONS_PER_BATCH as i64;
-            *self.node.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some((next, self.memory));
+            let left = Left { next, token: self.token, memory: self.memory };
+            *self.node.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         }
         Ok(self.moved)
     }
@@ -300,5 +342,41 @@ impl Batch {
     /// What is derived while caches are rebuilt has the time of the op it follows from.
     pub(crate) fn replay_time(&mut self, last_updated: i64) {
         self.last_updated = last_updated;
+    }
+}
+
+/// Takes `count` positions, at least one, of those before `end`.
+fn take(next: &mut i64, end: i64, count: usize) -> Result<i64, NodeError> {
+    let (first, count) = (*next, i64::try_from(count.max(1)).unwrap_or(i64::MAX));
+    match first.checked_add(count).filter(|after| *after <= end) {
+        Some(after) => {
+            *next = after;
+            Ok(first)
+        }
+        None => Err(NodeError::TooLarge(format!(
+            "one transaction has room for {POSITIONS_PER_BATCH} resources and what follows from them; nothing was changed"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_end_where_the_next_transaction_begins() {
+        for (next, count, wanted) in [
+            (10, 0, Ok((10, 11))),
+            (10, 5, Ok((10, 15))),
+            (10, 10, Ok((10, 20))),
+            (10, 11, Err(())),
+            (20, 0, Err(())),
+            (10, usize::MAX, Err(())),
+        ] {
+            let mut after = next;
+            let found = take(&mut after, 20, count).map(|first| (first, after)).map_err(drop);
+            assert_eq!(found, wanted, "{count} after {next}");
+            assert!(found.is_ok() || after == next);
+        }
     }
 }

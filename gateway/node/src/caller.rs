@@ -26,6 +26,9 @@ impl Caller {
     /// # Errors
     /// [`NodeError::Forbidden`], naming the scope that is missing.
     pub fn permit(&self, kind: fhir::ResourceType, interaction: Interactions) -> Result<(), NodeError> {
+        if crate::binary::is_binary(kind) && interaction == Interactions::SEARCH {
+            self.permit_every_type()?;
+        }
         match self.scopes.permits(kind.name(), interaction) {
             Permit::Yes => Ok(()),
             Permit::No => {
@@ -35,6 +38,19 @@ impl Caller {
             Permit::Where(_) => Err(NodeError::Forbidden(format!(
                 "the token's scope for {}.{interaction} has parameters, which this server does not evaluate yet",
                 kind.name()
+            ))),
+        }
+    }
+
+    /// Whether the token reads every type, and so whatever a Binary may be about.
+    pub(crate) fn permit_every_type(&self) -> Result<(), NodeError> {
+        let reads = |kind: &fhir::ResourceType| self.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes;
+        match fhir::ResourceType::all().find(|kind| !reads(kind)) {
+            None => Ok(()),
+            Some(kind) => Err(NodeError::Forbidden(format!(
+                "a Binary may be about anything, and the token has no scope for {}.{}",
+                kind.name(),
+                Interactions::READ
             ))),
         }
     }

@@ -130,7 +130,11 @@ async fn together(node: &Node, group: &[Job]) -> Result<Vec<Result<(), NodeError
     let moved = match batch.commit().await {
         Ok(moved) => moved,
         // Whether the database has it is not known: told to everyone, and run again by nobody here.
-        Err(NodeError::Store(error)) => return Err(NodeError::Unconfirmed(error)),
+        Err(NodeError::Store(error)) => {
+            // What was signed may have left with another process, and be gone here: its numbers are not taken again.
+            node.begin_anew();
+            return Err(NodeError::Unconfirmed(error));
+        }
         Err(error) => return Err(error),
     };
     node.after_commit(moved);

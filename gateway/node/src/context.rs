@@ -39,6 +39,10 @@ impl Contexts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(record).cloned()
     }
 
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     pub(crate) fn put(&self, context: Arc<Context>) {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= CONTEXTS_MAX {

@@ -54,7 +54,7 @@ impl Batch {
     /// Writes a task and the FHIR Task it is.
     pub(crate) async fn put_task(&mut self, mut stored: StoredTask) -> Result<(), NodeError> {
         stored.version += 1;
-        stored.position = self.positions(1);
+        stored.position = self.positions(1)?;
         stored.last_updated = self.last_updated;
         self.tx().await?.put_task(&stored).await?;
         if self.node.role == Role::Gateway {

@@ -43,6 +43,9 @@ const CARE_DATES: [&str; 24] = [
     "whenprepared",
 ];
 
+/// Values that one statement compares with: both databases plan a list of this length well.
+const CHUNK_MAX: usize = 500;
+
 /// Which part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -58,6 +61,14 @@ pub struct Wanted {
     pub count: Option<usize>,
     /// With the directory resources that are referred to.
     pub directory: bool,
+}
+
+/// What was on the pages before: their resources stand at `from` or are newer, and so do their directory resources.
+struct Earlier<'a> {
+    asked: &'a Compartment,
+    from: Option<i64>,
+    /// The Patient, where it came first.
+    subject: Option<i64>,
 }
 
 impl Node {
@@ -103,7 +114,9 @@ impl Node {
         }
         let mut found = Found { total: Some(total), matches, includes: Vec::new(), next, issues };
         if wanted.directory && wanted.kinds.is_empty() {
-            found.includes = self.directory(caller, &positions, &mut found.issues).await?;
+            let subject = subject_position.filter(|_| with_subject && !first);
+            let earlier = page.map(|page| Earlier { asked: &asked, from: page.before, subject });
+            found.includes = self.directory(caller, &positions, earlier, &mut found.issues).await?;
         }
         Ok(found)
     }
@@ -157,27 +170,40 @@ impl Node {
         Ok((asked, issues))
     }
 
-    /// The directory resources that these versions refer to.
+    /// The directory resources that these versions refer to, but not those that came with an earlier page.
     async fn directory(
         &self,
         caller: &Caller,
         positions: &[i64],
+        earlier: Option<Earlier<'_>>,
         issues: &mut Vec<Issue>,
     ) -> Result<Vec<Served>, NodeError> {
         let mut reader = Reader::from(&self.store);
-        let mut by_kind = BTreeMap::<ResourceType, BTreeSet<String>>::new();
-        for target in reader.targets(positions, None).await? {
-            let Some((kind, id)) = target.split_once('/') else { continue };
-            if let Some(kind) = ResourceType::parse(kind).filter(|kind| fhir::home::is_directory(*kind))
-                && caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes
-            {
-                by_kind.entry(kind).or_default().insert(id.to_owned());
+        let mut targets = BTreeSet::new();
+        for chunk in positions.chunks(CHUNK_MAX) {
+            targets.extend(reader.targets(chunk, None).await?.into_iter().filter(|target| directory(caller, target)));
+        }
+        if let Some(Earlier { asked, from, subject }) = earlier {
+            let candidates = targets.iter().cloned().collect::<Vec<_>>();
+            let mut came = reader.targets(&Vec::from_iter(subject), None).await?;
+            // A first page may have held the Patient alone.
+            if let Some(from) = from {
+                came.extend(reader.compartment_refers(asked, from, &candidates).await?);
             }
+            let came = came.into_iter().collect::<BTreeSet<_>>();
+            targets.retain(|target| !came.contains(target));
+        }
+        let mut by_kind = BTreeMap::<ResourceType, Vec<String>>::new();
+        for (kind, id) in targets.iter().filter_map(|target| target.split_once('/')) {
+            let Some(kind) = ResourceType::parse(kind) else { continue };
+            by_kind.entry(kind).or_default().push(id.to_owned());
         }
         let mut served = Vec::new();
         for (kind, ids) in by_kind {
-            let ids = ids.into_iter().collect::<Vec<_>>();
-            let mut rows = reader.visible(kind.number(), &ids, crate::clock::now_ms()).await?;
+            let mut rows = Vec::new();
+            for chunk in ids.chunks(CHUNK_MAX) {
+                rows.extend(reader.visible(kind.number(), chunk, crate::clock::now_ms()).await?);
+            }
             rows.sort_by(|one, other| one.id.cmp(&other.id));
             for row in rows {
                 if served.len() >= INCLUDES_MAX {
@@ -190,4 +216,12 @@ impl Node {
         }
         Ok(served)
     }
+}
+
+/// Whether a target is a directory resource of a type that the token may read.
+fn directory(caller: &Caller, target: &str) -> bool {
+    let kind = target.split_once('/').and_then(|(kind, _)| ResourceType::parse(kind));
+    kind.is_some_and(|kind| {
+        fhir::home::is_directory(kind) && caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes
+    })
 }

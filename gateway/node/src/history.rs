@@ -3,6 +3,7 @@
 //!
 //! Spec: <https://hl7.org/fhir/R4/http.html#history>
 
+use crate::binary::is_binary;
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -68,13 +69,19 @@ impl Node {
         if *of != Of::System {
             kinds.iter().flatten().try_for_each(|kind| caller.permit(*kind, Interactions::READ))?;
         }
+        let listed = !matches!(of, Of::Instance(..));
+        if matches!(of, Of::Type(kind) if is_binary(*kind)) {
+            caller.permit_every_type()?;
+        }
         let snapshot = match page {
             Some(page) => page.snapshot,
             None => self.store.position().await?,
         };
+        let own_only = ResourceType::all().filter(|kind| listed && own_listed(*kind));
         let asked = Histories {
             kinds: kinds.map(|kinds| kinds.into_iter().map(ResourceType::number).collect()),
             id,
+            own_only: own_only.map(ResourceType::number).collect(),
             since: wanted.since,
             at: wanted.at,
             now_ms: crate::clock::now_ms(),
@@ -85,24 +92,39 @@ impl Node {
         let most = wanted.count.clamp(1, HISTORY_PAGE_MAX);
         let mut reader = Reader::from(&self.store);
         let mut found = reader.histories(&asked, most as i64 + 1).await?;
-        let total = reader.histories_count(&asked).await?;
+        // Counted once: the snapshot has as many on every page, and a paging token carries the number along.
+        let total = match page {
+            Some(page) if page.skip > 0 => page.skip,
+            _ => reader.histories_count(&asked).await?,
+        };
         if let (Of::Instance(kind, id), 0) = (of, total) {
             let all = Histories { since: None, at: None, ..asked };
             if reader.histories_count(&all).await? == 0 {
                 return Err(NodeError::NotFound(format!("{}/{id}", kind.name())));
             }
         }
-        let next = (found.len() > most).then(|| Page { snapshot, before: Some(found[most - 1].position), skip: 0 });
+        let next = (found.len() > most).then(|| Page { snapshot, before: Some(found[most - 1].position), skip: total });
         found.truncate(most);
         let mut versions = Vec::with_capacity(found.len());
         for version in found {
-            versions.extend(self.serve(version).await?);
+            let own = version.own;
+            let Some(served) = self.serve(version).await? else { continue };
+            if !listed {
+                self.check_context(caller, &served, own).await?;
+            }
+            versions.push(served);
         }
         Ok(Versions { total, versions, next })
     }
 }
 
-/// The types that the token may read; none for every type.
+/// Types of which lists have one's own alone: others' Patients appear by id and by inclusion only, others' Binaries by what
+/// they are about.
+pub(crate) fn own_listed(kind: ResourceType) -> bool {
+    kind.name() == "Patient" || is_binary(kind)
+}
+
+/// The types that the token may read; none for every type. Binaries are listed for those that read every type.
 fn readable(caller: &Caller) -> Result<Option<Vec<ResourceType>>, NodeError> {
     let permits = |kind: &ResourceType| caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes;
     let kinds = ResourceType::all().filter(permits).collect::<Vec<_>>();
@@ -110,5 +132,5 @@ fn readable(caller: &Caller) -> Result<Option<Vec<ResourceType>>, NodeError> {
         return Err(NodeError::Forbidden("the token has no scope to read any type".to_owned()));
     }
     let all = kinds.len() == ResourceType::all().count();
-    Ok((!all).then_some(kinds))
+    Ok((!all).then(|| kinds.into_iter().filter(|kind| !is_binary(*kind)).collect()))
 }

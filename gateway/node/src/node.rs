@@ -1,18 +1,19 @@
 //! A node: its identity, its database, its caches and its workers. Opened once per process. Called by `cli`.
 
 use crate::access::Auditor;
-use crate::batch::Memory;
+use crate::batch::Left;
 use crate::commit::Committer;
 use crate::context::Contexts;
 use crate::identity_file::{IdentityFileError, load_or_create};
 use crate::lookup::Lookups;
 use fhir::validate::Mode;
-use record::{Identity, RecordId};
+use record::{Identity, OpId, RecordId};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
-use store::{Store, StoreError};
+use store::db::Reader;
+use store::{Store, StoreError, Tx};
 use tokio::sync::watch;
 
 /// What a node is for.
@@ -82,13 +83,16 @@ pub struct Inner {
     pub(crate) data: PathBuf,
     pub(crate) store: Store,
     pub(crate) storage_key: [u8; 32],
-    /// This process's lanes: drawn afresh at each start, so that a restored backup does not fork.
-    pub(crate) instance: u64,
+    /// This process's lanes: drawn afresh at each start, and whenever the database has fallen behind, so that neither a
+    /// restored backup nor a failover forks.
+    pub(crate) instance: AtomicU64,
     pub(crate) house: OnceLock<RecordId>,
     pub(crate) contexts: Contexts,
     pub(crate) committer: Committer,
-    /// What the last transaction knew, and the position it ended at.
-    pub(crate) memory: Mutex<Option<(i64, Memory)>>,
+    /// Where this process's last transaction ended, and what it knew.
+    pub(crate) left: Mutex<Option<Left>>,
+    /// The last op this process signed and saw committed.
+    pub(crate) signed: Mutex<Option<OpId>>,
     pub(crate) auditor: Auditor,
     pub(crate) lookups: Lookups,
     pub(crate) net: OnceLock<net::Handle>,
@@ -123,11 +127,12 @@ impl Node {
             validation: config.validation,
             multiple_deletes: AtomicBool::new(false),
             data: config.data,
-            instance: u64::from_le_bytes(crate::clock::random()) >> 1,
+            instance: AtomicU64::new(fresh_instance()),
             house: OnceLock::new(),
             contexts: Contexts::default(),
             committer,
-            memory: Mutex::default(),
+            left: Mutex::default(),
+            signed: Mutex::default(),
             auditor,
             lookups,
             net: OnceLock::new(),
@@ -186,9 +191,40 @@ impl Node {
         self.0.store.close().await;
     }
 
+    /// The number of this process's audit and change lanes.
+    pub(crate) fn instance(&self) -> u64 {
+        self.0.instance.load(Ordering::Relaxed)
+    }
+
+    /// Opens new lanes and forgets what was remembered of records: the database may lack what this process signed.
+    pub(crate) fn begin_anew(&self) {
+        self.0.instance.store(fresh_instance(), Ordering::Relaxed);
+        self.0.contexts.clear();
+    }
+
+    /// Looks whether the database still has what this process signed last; where it has not, after a failover, the process
+    /// goes on in new lanes and takes its ops back from peers.
+    ///
+    /// A database falls back to a beginning of its log: losing any op of this process loses the last one.
+    pub(crate) async fn look_behind(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let signed = *self.0.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(op) = signed else { return Ok(()) };
+        if Reader::from(tx).op(&op).await?.is_some() {
+            return Ok(());
+        }
+        tracing::warn!(%op, "the database is behind what this process signed: it goes on in new lanes");
+        self.begin_anew();
+        *self.0.signed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
     pub(crate) fn house(&self) -> Result<RecordId, crate::NodeError> {
         self.0.house.get().copied().ok_or(crate::NodeError::Internal("a patient's node has no house record"))
     }
+}
+
+fn fresh_instance() -> u64 {
+    u64::from_le_bytes(crate::clock::random()) >> 1
 }
 
 async fn check_owner(store: &Store, identity: &Identity) -> Result<(), OpenError> {

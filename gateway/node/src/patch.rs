@@ -91,7 +91,9 @@ impl Node {
             let issue = Issue::error(Code::BusinessRule, "a patch may not change or remove the id");
             return Err(NodeError::Inapplicable(issue.at(format!("{}.id", kind.name())).into()));
         }
-        let valid = self.admit(parsed).map_err(NodeError::Inapplicable)?;
-        Prepared::put(self.identity.id(), &valid.into_parsed(), id, Method::Update, &mut Packer::default())
+        let (valid, issues) = self.admit(parsed).map_err(NodeError::Inapplicable)?;
+        let parsed = valid.into_parsed();
+        let prepared = Prepared::put(self.identity.id(), &parsed, id, Method::Update, &mut Packer::default())?;
+        Ok(Prepared { issues, ..prepared })
     }
 }

@@ -6,7 +6,7 @@ use crate::error::NodeError;
 use crate::index;
 use fhir::home::Main;
 use fhir::reference::Parts;
-use fhir::{Parsed, ResourceType};
+use fhir::{Issue, Parsed, ResourceType};
 use record::entry::FRAME_BYTES_MAX;
 use record::frame::{CONTENT_BYTES_MAX, Content, Method, Packer};
 use record::{Class, IdentityId};
@@ -29,6 +29,8 @@ pub(crate) struct Prepared {
     /// Local resources it names.
     pub(crate) references: Vec<(ResourceType, String)>,
     pub(crate) index: Vec<(u16, Index)>,
+    /// What validation found in it, though it was taken.
+    pub(crate) issues: Vec<Issue>,
 }
 
 impl Prepared {
@@ -67,6 +69,7 @@ impl Prepared {
             main: fhir::home::main(doc, kind),
             references: references.collect(),
             index: index::rows(doc, kind),
+            issues: Vec::new(),
         })
     }
 
@@ -98,6 +101,7 @@ impl Prepared {
             main: Main::None,
             references: Vec::new(),
             index: Vec::new(),
+            issues: Vec::new(),
         }
     }
 }

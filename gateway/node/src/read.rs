@@ -67,7 +67,10 @@ impl Node {
         if version.is_deleted() {
             return Err(NodeError::Gone(name()));
         }
-        self.serve(version).await?.ok_or_else(|| NodeError::NotFound(name()))
+        let own = version.own;
+        let served = self.serve(version).await?.ok_or_else(|| NodeError::NotFound(name()))?;
+        self.check_context(caller, &served, own).await?;
+        Ok(served)
     }
 
     /// One version of a resource.
@@ -92,7 +95,10 @@ impl Node {
         if found.is_deleted() {
             return Err(NodeError::Gone(name()));
         }
-        self.serve(found).await?.ok_or_else(|| NodeError::NotFound(name()))
+        let own = found.own;
+        let served = self.serve(found).await?.ok_or_else(|| NodeError::NotFound(name()))?;
+        self.check_context(caller, &served, own).await?;
+        Ok(served)
     }
 
     /// The versions of a resource, newest first, from before position `before`.

@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::patch::Patch;
 use crate::write::{Intent, Which, Written, within_entry};
 use fhir::bundle::{Bundle, Entry, Method, Request};
-use fhir::{Code, ResourceType};
+use fhir::{Code, Issue, ResourceType};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -136,11 +136,15 @@ impl Node {
         if asks(request) {
             return Ok(EntryResult::Left);
         }
-        let intent = self.intent(bundle, entry, at, request, &place)?;
-        let written = self.write(caller, intent).await.map_err(|error| within_entry(error, at))?;
+        let (intent, issues) = self.intent(bundle, entry, at, request, &place)?;
+        let mut written = self.write(caller, intent).await.map_err(|error| within_entry(error, at))?;
+        if written.changed {
+            written.issues.extend(issues);
+        }
         Ok(EntryResult::Written(written))
     }
 
+    /// What an entry of a batch writes, and what validation found in its resource.
     fn intent(
         &self,
         bundle: &Bundle,
@@ -148,7 +152,7 @@ impl Node {
         at: usize,
         request: &Request,
         place: &str,
-    ) -> Result<Intent, NodeError> {
+    ) -> Result<(Intent, Vec<Issue>), NodeError> {
         let inside = format!("{place}.resource");
         let parsed = || {
             let bytes = bundle
@@ -157,38 +161,42 @@ impl Node {
             debug_assert!(entry.resource.is_some());
             Ok::<_, NodeError>(fhir::parse::resource(bytes.to_vec()).map_err(|outcome| outcome.within(&inside))?)
         };
-        let resource = |kind: ResourceType| {
+        let mut issues = Vec::new();
+        let mut resource = |kind: ResourceType| {
             let parsed = parsed()?;
             same_kind(kind, parsed.kind(), place)?;
-            Ok::<_, NodeError>(self.admit(parsed).map_err(|outcome| outcome.within(&inside))?)
+            let (valid, found) = self.admit(parsed).map_err(|outcome| outcome.within(&inside))?;
+            issues = found;
+            Ok::<_, NodeError>(valid)
         };
         let if_match = request.if_match.as_deref().map(version_of);
-        match (request.method, target(request, place)?) {
+        let intent = match (request.method, target(request, place)?) {
             (Method::Post, Target::Kind(kind)) => {
-                Ok(Intent::Create { resource: resource(kind)?, if_none_exist: if_none_exist(request) })
+                Intent::Create { resource: resource(kind)?, if_none_exist: if_none_exist(request) }
             }
             (Method::Put, Target::Instance(kind, id)) => {
                 let resource = resource(kind)?;
                 same_id(id, resource.id(), place)?;
-                Ok(Intent::Update { resource, if_match })
+                Intent::Update { resource, if_match }
             }
             (Method::Put, Target::Where(kind, criteria)) => {
-                Ok(Intent::UpdateWhere { resource: resource(kind)?, criteria: criteria.to_owned(), if_match })
+                Intent::UpdateWhere { resource: resource(kind)?, criteria: criteria.to_owned(), if_match }
             }
             (Method::Patch, Target::Instance(kind, id)) => {
                 let patch = Patch::of_entry(&parsed()?, place)?;
-                Ok(Intent::Patch { kind, which: Which::Id(id.to_owned()), patch, if_match })
+                Intent::Patch { kind, which: Which::Id(id.to_owned()), patch, if_match }
             }
             (Method::Patch, Target::Where(kind, criteria)) => {
                 let patch = Patch::of_entry(&parsed()?, place)?;
-                Ok(Intent::Patch { kind, which: Which::Where(criteria.to_owned()), patch, if_match })
+                Intent::Patch { kind, which: Which::Where(criteria.to_owned()), patch, if_match }
             }
-            (Method::Delete, Target::Instance(kind, id)) => Ok(Intent::Delete { kind, id: id.to_owned(), if_match }),
+            (Method::Delete, Target::Instance(kind, id)) => Intent::Delete { kind, id: id.to_owned(), if_match },
             (Method::Delete, Target::Where(kind, criteria)) => {
-                Ok(Intent::DeleteWhere { kind, criteria: criteria.to_owned(), if_match })
+                Intent::DeleteWhere { kind, criteria: criteria.to_owned(), if_match }
             }
-            _ => Err(unsupported(request, place)),
-        }
+            _ => return Err(unsupported(request, place)),
+        };
+        Ok((intent, issues))
     }
 }
 

@@ -14,7 +14,8 @@ use crate::node::Node;
 use crate::patch::Patch;
 use crate::prepare::Prepared;
 pub(crate) use entries::within_entry;
-use fhir::{Parsed, ResourceType, Valid};
+use fhir::validate::Mode;
+use fhir::{Issue, Parsed, ResourceType, Valid};
 pub use late::DELETES_MAX;
 pub(crate) use late::{Change, Late, Select, may_create};
 use record::body::access::Agent;
@@ -112,6 +113,8 @@ pub struct Written {
     pub patient: String,
     /// What else the same request deleted.
     pub also: Vec<Written>,
+    /// What the caller should hear of it, though it was done.
+    pub issues: Vec<Issue>,
 }
 
 /// One request of a write, before its transaction.
@@ -154,6 +157,16 @@ pub(crate) struct Step {
     pub(crate) planned: Option<Option<String>>,
 }
 
+impl Step {
+    /// With what validation found in its resource.
+    pub(crate) fn telling(mut self, issues: Vec<Issue>) -> Self {
+        if !issues.is_empty() {
+            Arc::make_mut(&mut self.prepared).issues = issues;
+        }
+        self
+    }
+}
+
 /// Conditions that were resolved before the transaction and must still hold in it.
 #[derive(Clone)]
 pub(crate) struct Resolved {
@@ -168,8 +181,8 @@ pub(crate) enum Decision {
     Write(Option<Box<StoredVersion>>),
     /// A conditional create found its match.
     Found(Box<StoredVersion>),
-    /// Nothing to delete.
-    Nothing,
+    /// Nothing to delete here; what was deleted before may stand in other records still.
+    Nothing(Option<Box<StoredVersion>>),
 }
 
 impl Node {
@@ -230,9 +243,14 @@ impl Node {
         Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist, planned: None })
     }
 
-    /// Takes a resource as this node's mode of validation says.
-    pub(crate) fn admit(&self, resource: Parsed) -> Result<Valid, fhir::Outcome> {
-        fhir::validate::admit(resource, self.validation).map(|(valid, _)| valid)
+    /// Takes a resource as this node's mode of validation says, with what the answer should tell of it.
+    ///
+    /// Where rules are enforced, those that only warn cost time and are looked at for `$validate` and single writes.
+    pub(crate) fn admit(&self, resource: Parsed) -> Result<(Valid, Vec<Issue>), fhir::Outcome> {
+        match self.validation {
+            Mode::Enforce => fhir::validate::check(resource).map(|valid| (valid, Vec::new())),
+            mode => fhir::validate::admit(resource, mode),
+        }
     }
 
     /// Lets one conditional deletion take several resources, or no longer.
@@ -347,8 +365,8 @@ impl Batch {
         let current = self.current(resource.kind.number(), &resource.id).await?;
         may_change(resource.kind, &resource.id, current.as_ref(), step.if_match.as_deref())?;
         match (resource.method, current) {
-            (Method::Delete, None) => Ok(Decision::Nothing),
-            (Method::Delete, Some(current)) if current.is_deleted() => Ok(Decision::Nothing),
+            (Method::Delete, None) => Ok(Decision::Nothing(None)),
+            (Method::Delete, Some(current)) if current.is_deleted() => Ok(Decision::Nothing(Some(Box::new(current)))),
             (_, current) => Ok(Decision::Write(current.map(Box::new))),
         }
     }

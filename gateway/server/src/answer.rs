@@ -170,7 +170,7 @@ fn unwritable(mut outcome: Outcome, safe: bool) -> Outcome {
 
 /// The issues of what was done all the same: an outcome beside a success has no errors
 /// (<https://hl7.org/fhir/R4/http.html#create>).
-fn softened(mut outcome: Outcome) -> Outcome {
+pub(crate) fn softened(mut outcome: Outcome) -> Outcome {
     for issue in &mut outcome.issues {
         if matches!(issue.severity, Severity::Error | Severity::Fatal) {
             issue.severity = Severity::Warning;
@@ -205,6 +205,6 @@ fn done(call: &Call, written: &Written) -> Vec<u8> {
         (true, false, _) => format!("{name} was updated"),
     };
     let mut issues = vec![Issue::information(Code::Informational, text)];
-    issues.extend(call.issues.iter().cloned());
+    issues.extend(call.issues.iter().chain(&written.issues).cloned());
     outcome_json(softened(Outcome { issues }), &call.request)
 }

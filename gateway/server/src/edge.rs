@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::dispatch::Label;
 use crate::error::ApiError;
 use crate::negotiate;
-use crate::request_id::{HEADER, RequestId};
+use crate::request_id::{self, HEADER, RequestId};
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -22,9 +22,14 @@ use tracing::Instrument;
 /// Gives a request its id and answers it.
 pub(crate) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
+    let own = request_id::replaced(request.headers(), &id);
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", request.id = %id);
-    answer(app, id, request, next).instrument(span).await
+    let mut response = answer(app, id, request, next).instrument(span).await;
+    if let Some(own) = own {
+        response.headers_mut().insert(request_id::CORRELATION, own);
+    }
+    response
 }
 
 async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Response {

@@ -7,6 +7,7 @@ use crate::dispatch::{Asker, Part};
 use crate::error::ApiError;
 use crate::routes;
 use crate::target::{self, Shape};
+use axum::body::HttpBody;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use fhir::bundle::{self, Bundle};
@@ -67,6 +68,19 @@ pub(crate) fn questions(bundle: &Bundle) -> Vec<(usize, Question)> {
     asked.collect()
 }
 
+impl Told {
+    /// That it is not answered.
+    pub(crate) fn refused(error: ApiError, asker: &Asker) -> Self {
+        let status = error.status;
+        let json = crate::error::outcome_json(error.outcome, &asker.request);
+        Self { status, json, version: String::new(), last_updated: 0, name: String::new(), part: None }
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.status.is_client_error() || self.status.is_server_error()
+    }
+}
+
 impl Question {
     /// `Type/id`, if it asks for the current version of one resource.
     pub(crate) fn instance(&self) -> Option<&str> {
@@ -90,17 +104,18 @@ impl Question {
         match self.run(asker, &mut kind, &mut id, &mut name).await {
             Ok(answer) => told(answer, head, kind, id, query, name).await,
             Err(error) => {
-                let status = error.status;
-                let part = Part { interaction: name, kind, id, query, status: status.as_u16(), shown: Vec::new() };
-                let json = crate::error::outcome_json(error.outcome, &asker.request);
-                Told { status, json, version: String::new(), last_updated: 0, name: String::new(), part: Some(part) }
+                let status = error.status.as_u16();
+                let part = Part { interaction: name, kind, id, query, status, shown: Vec::new() };
+                Told { part: Some(part), ..Told::refused(error, asker) }
             }
         }
     }
 
-    /// Whether it would be answered now; what it would show is shown to nobody.
-    pub(crate) async fn check(self, asker: &Asker) -> Result<(), ApiError> {
-        self.run(asker, &mut None, &mut String::new(), &mut "").await.map(drop)
+    /// Whether it would be answered now, and with how many bytes; what it would show is shown to nobody.
+    pub(crate) async fn check(self, asker: &Asker) -> Result<usize, ApiError> {
+        let answer = self.run(asker, &mut None, &mut String::new(), &mut "").await?;
+        let bytes = answer.response.body().size_hint().exact().unwrap_or_default();
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
     async fn run(

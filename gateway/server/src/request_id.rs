@@ -7,6 +7,13 @@ use std::sync::Arc;
 /// The header it comes and goes in.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The header that repeats a client's own id where another one was given instead
+/// (<https://hl7.org/fhir/R4/http.html#custom>).
+pub(crate) const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Longest id repeated to a client.
+const REPEATED_MAX: usize = 256;
+
 /// Longest id taken from a client.
 const LENGTH_MAX: usize = 64;
 
@@ -39,6 +46,12 @@ impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
+}
+
+/// The id that a client sent, where the request got another one.
+pub(crate) fn replaced(headers: &HeaderMap, id: &RequestId) -> Option<HeaderValue> {
+    let own = headers.get(HEADER)?;
+    (own.as_bytes() != id.as_str().as_bytes() && (1..=REPEATED_MAX).contains(&own.len())).then(|| own.clone())
 }
 
 fn is_plain(text: &str) -> bool {

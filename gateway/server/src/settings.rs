@@ -39,6 +39,8 @@ pub struct Limits {
     pub queue_time_max: Duration,
     /// Longest time a request is worked on.
     pub request_time_max: Duration,
+    /// Most bytes that the reads of one Bundle answer together.
+    pub bundle_reads_bytes_max: usize,
 }
 
 /// The largest Synthea transaction is some 20 MiB; three times that leaves room and is still bounded.
@@ -46,6 +48,9 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Beyond this, waiting requests only make each other slower: the database has far fewer connections.
 pub const REQUESTS_MAX: usize = 512;
+
+/// As much as a body may bring in: a hundred entries that each ask for a page of a thousand would not fit the memory.
+pub const BUNDLE_READS_BYTES_MAX: usize = BODY_BYTES_MAX;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -57,6 +62,7 @@ impl Default for Limits {
             queue_time_max: Duration::from_secs(5),
             // A transaction of 10,000 entries takes seconds; a client's own patience ends about here.
             request_time_max: Duration::from_secs(120),
+            bundle_reads_bytes_max: BUNDLE_READS_BYTES_MAX,
         }
     }
 }

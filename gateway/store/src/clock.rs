@@ -9,22 +9,24 @@ pub struct Tick {
     pub position: i64,
     /// `lastUpdated` of the batch, microseconds since 1970; greater than any before.
     pub last_updated: i64,
+    /// What the transaction before this one wrote as its token.
+    pub before: i64,
 }
 
 impl Tx {
-    /// Takes `count` positions. The row stays locked until this transaction ends, on every process, so
-    /// whoever sees a position committed can see no smaller one appear later.
+    /// Takes `count` positions, and leaves `token` for the next transaction to see. The row stays locked until this one
+    /// ends, on every process, so whoever sees a position committed can see no smaller one appear later.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn tick(&mut self, count: u64, now_us: i64) -> Result<Tick, StoreError> {
+    pub async fn tick(&mut self, count: u64, now_us: i64, token: i64) -> Result<Tick, StoreError> {
         // lastUpdated has milliseconds in FHIR: two batches never share one.
         let sql = "UPDATE log_clock SET position = position + $1, \
-                   last_updated = CASE WHEN $2 > last_updated + 999 THEN $2 ELSE last_updated + 1000 END \
-                   WHERE one = 1 RETURNING position, last_updated";
-        let rows = self.fetch(sql, &[count.into(), now_us.into()]).await?;
+                   last_updated = CASE WHEN $2 > last_updated + 999 THEN $2 ELSE last_updated + 1000 END, \
+                   token_before = token, token = $3 WHERE one = 1 RETURNING position, last_updated, token_before";
+        let rows = self.fetch(sql, &[count.into(), now_us.into(), token.into()]).await?;
         let row = rows.first().ok_or(StoreError::Damaged("clock"))?;
-        Ok(Tick { position: row.int(0) - count as i64 + 1, last_updated: row.int(1) })
+        Ok(Tick { position: row.int(0) - count as i64 + 1, last_updated: row.int(1), before: row.int(2) })
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Compartment {
     pub snapshot: i64,
 }
 
+/// Targets that one statement asks for.
+const TARGETS_MAX: usize = 500;
+
 /// Numbers of this program's own, no text of a caller.
 fn rows(pairs: &[(u16, u16)]) -> String {
     pairs.iter().map(|(kind, param)| format!("({kind},{param})")).collect::<Vec<_>>().join(",")
@@ -93,6 +96,39 @@ impl Reader<'_> {
             args.len()
         );
         self.fetch(sql, &args).await?.iter_mut().map(stored).collect()
+    }
+
+    /// Which of `targets`, as `Type/id`, something of the compartment refers to that stands at `from` or is newer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn compartment_refers(
+        &mut self,
+        asked: &Compartment,
+        from: i64,
+        targets: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let mut found = Vec::new();
+        if asked.members.is_empty() {
+            return Ok(found);
+        }
+        let (with, sql, args) = asked.conditions();
+        for chunk in targets.chunks(TARGETS_MAX) {
+            let mut args = args.clone();
+            args.push(from.into());
+            let from = args.len();
+            let holes = chunk.iter().map(|target| {
+                args.push(target.into());
+                format!("${}", args.len())
+            });
+            let holes = holes.collect::<Vec<_>>().join(",");
+            let sql = format!(
+                "{with} SELECT DISTINCT t.target FROM cache_versions v JOIN cache_reference t ON t.position = v.position \
+                 WHERE {sql} AND v.position >= ${from} AND t.target IN ({holes})"
+            );
+            found.extend(self.fetch(sql, &args).await?.iter_mut().map(|row| row.text(0)));
+        }
+        Ok(found)
     }
 
     /// How many there are in all pages.

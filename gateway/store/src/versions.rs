@@ -7,7 +7,6 @@ mod read;
 mod write;
 
 pub use history::Histories;
-pub use read::Standing;
 
 use crate::db::{Row, StoreError};
 use crate::table::{Kind, Table};
@@ -253,7 +252,7 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
 /// The index tables; each has `position`.
 pub(crate) const INDEX_TABLES: [&str; 5] =
     ["cache_token", "cache_string", "cache_date", "cache_reference", "cache_number"];
-pub(crate) const CACHE_TABLES: [&str; 8] = [
+pub(crate) const CACHE_TABLES: [&str; 9] = [
     "cache_records",
     "cache_homes",
     "cache_lanes",
@@ -262,4 +261,5 @@ pub(crate) const CACHE_TABLES: [&str; 8] = [
     "cache_copies",
     "cache_missing",
     "cache_waiting",
+    "cache_removed",
 ];

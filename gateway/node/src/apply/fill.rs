@@ -52,7 +52,7 @@ impl Batch {
             count += frames.len();
             let (mut journal, mut rows) = (HashMap::new(), Vec::new());
             for (at, frame) in &frames {
-                let position = self.positions(1);
+                let position = self.positions(1)?;
                 journal.insert((op.id(), *at), (position, self.last_updated));
                 rows.push((op.id(), *at, position, self.last_updated));
                 let tx = self.tx().await?;

@@ -61,7 +61,7 @@ impl Batch {
                     && !journal.contains_key(&key)
                     && stored.position < self.first_position()
                 {
-                    journal.insert(key, (self.positions(1), self.last_updated));
+                    journal.insert(key, (self.positions(1)?, self.last_updated));
                 }
             }
             let op = stored.op.clone();

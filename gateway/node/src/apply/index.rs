@@ -102,6 +102,7 @@ impl Batch {
         let Some(kind) = ResourceType::parse(&content.resource_type) else { return Ok(()) };
         let own = author == me;
         if own && content.method == Method::Moved {
+            self.add_removed(context.record, kind.number(), &content.id, position);
             return Ok(());
         }
         if own && content.method == Method::Copy {

@@ -274,18 +274,20 @@ impl Node {
         if let Verb::Patch(_) = &draft.verb {
             return Ok(Err(Patch::of_entry(&resource, &place)?));
         }
-        let valid = self.admit(resource).map_err(|outcome| outcome.within(&inside))?.into_parsed();
+        let (valid, issues) = self.admit(resource).map_err(|outcome| outcome.within(&inside))?;
+        let valid = valid.into_parsed();
         let if_match = draft.if_match.take();
         let work = match &draft.verb {
             Verb::Create(condition) => {
                 let (search, planned) = condition.clone().unzip();
                 let step = self.put(&valid, &draft.id, FrameMethod::Create, search, if_match, packer)?;
-                Work::Ready(Step { planned, ..step })
+                Work::Ready(Step { planned, ..step }.telling(issues))
             }
             Verb::UpdateWhere((search, found)) => {
                 let new = found.is_none() && valid.id().is_none();
                 let method = if new { FrameMethod::Create } else { FrameMethod::Update };
                 let ready = Prepared::put(self.identity.id(), &valid, &draft.id, method, packer)?;
+                let ready = Prepared { issues, ..ready };
                 Work::Late(Late {
                     kind: draft.kind,
                     select: Select::Where { search: search.clone(), planned: Some(found.clone()) },
@@ -298,7 +300,10 @@ impl Node {
                     },
                 })
             }
-            _ => Work::Ready(self.put(&valid, &draft.id, FrameMethod::Update, None, if_match, packer)?),
+            _ => {
+                let step = self.put(&valid, &draft.id, FrameMethod::Update, None, if_match, packer)?;
+                Work::Ready(step.telling(issues))
+            }
         };
         Ok(Ok(work))
     }
@@ -326,6 +331,9 @@ fn referring(
     if !faults.issues.is_empty() {
         return Err(NodeError::Invalid(faults));
     }
+    // "Servers SHALL replace all matching links in the bundle": not those of references alone.
+    let named = |link: &str| names.get(link).filter(|_| !link.contains('?')).cloned();
+    edits.extend(fhir::reference::replaced(resource.doc(), named));
     if edits.is_empty() {
         return Ok(resource);
     }

@@ -86,6 +86,7 @@ impl Late {
             json: Vec::new(),
             patient: String::new(),
             also: Vec::new(),
+            issues: Vec::new(),
         }
     }
 }
@@ -119,6 +120,8 @@ impl Node {
         if let Some(current) = current.filter(|current| current.own && current.op.0 != [0; 32] && !current.is_deleted())
             && let Some(served) = self.serve(current).await?
         {
+            // A patch can test what it cannot show.
+            self.check_context(caller, &served, true).await?;
             let (node, tried, version) = (self.clone(), patch.clone(), served.version.clone());
             let work = move || node.patched(kind, &served.id, served.json, &tried);
             // A patch of many operations takes long enough to hold up other requests of this thread.
@@ -288,7 +291,9 @@ impl Batch {
             Some(ready) if ready.id == id && ready.method == method => ready.clone(),
             _ => {
                 let origin = self.node.identity.id();
-                Arc::new(Prepared::put(origin, resource, &id, method, &mut Packer::default())?)
+                let issues = ready.map(|ready| ready.issues.clone()).unwrap_or_default();
+                let anew = Prepared::put(origin, resource, &id, method, &mut Packer::default())?;
+                Arc::new(Prepared { issues, ..anew })
             }
         };
         Ok((step(prepared), Decision::Write(before.map(Box::new))))

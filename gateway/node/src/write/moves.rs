@@ -1,6 +1,7 @@
 //! Moves: a resource that waited in the house record goes into the record of the Patient that has now appeared; one whose
 //! subject or class was corrected leaves a removal where it stood, so that a reader there sees it gone and never stale.
-//! Grants move nothing: a home that changes because of one keeps what it has. Called by `sign`.
+//! A deletion goes wherever the resource still stands. Grants move nothing: a home that changes because of one keeps what it
+//! has. Called by `sign`.
 
 use super::{Decision, Step};
 use crate::batch::Batch;
@@ -16,6 +17,13 @@ use store::versions::{Index, StoredVersion};
 
 /// Most resources that move along with one write; what is left waits until its Patient is written again.
 const MOVES_MAX: usize = 10_000;
+
+/// Where a resource must be removed, and in how many records it stays because no grant lets this node delete there.
+#[derive(Default)]
+pub(super) struct Leaves {
+    pub(super) removals: Vec<(Place, Class)>,
+    pub(super) stays: usize,
+}
 
 /// What a step must know of the version before.
 #[derive(Clone, Copy)]
@@ -96,34 +104,40 @@ impl Batch {
         Ok(())
     }
 
-    /// Where a resource must be removed, now that it goes to `place`: records of other Patients and other classes.
+    /// Where a resource must be removed, now that it goes to the record `to`: records of other Patients and other classes; and for
+    /// a deletion, which goes to one record itself, every other one where it stands.
     pub(super) async fn leaves(
         &mut self,
         resource: &Prepared,
-        before: Option<Before>,
-        place: &Place,
-    ) -> Result<Vec<(Place, Class)>, NodeError> {
-        let Some(before) = before.filter(|before| !before.deleted && resource.method != Method::Delete) else {
-            return Ok(Vec::new());
-        };
-        let to = place.context.record;
-        if before.record == to && before.class == resource.class {
-            return Ok(Vec::new());
+        before: Before,
+        to: &RecordId,
+    ) -> Result<Leaves, NodeError> {
+        let deletes = resource.method == Method::Delete;
+        if !deletes && (before.deleted || (before.record == *to && before.class == resource.class)) {
+            return Ok(Leaves::default());
         }
-        let patients = self.homes_of(&to).await?.into_iter().map(|home| home.patient).collect::<Vec<_>>();
-        let mut leaves = Vec::new();
+        let patients = self.homes_of(to).await?.into_iter().map(|home| home.patient).collect::<Vec<_>>();
+        let mut leaves = Leaves::default();
         for standing in self.reader().await?.standings(resource.kind.number(), &resource.id).await? {
             let homes = self.homes_of(&standing.record).await?;
-            let same = standing.record == to || homes.iter().any(|home| patients.contains(&home.patient));
-            if standing.deleted || (same && standing.class == resource.class) {
+            let same = standing.record == *to || homes.iter().any(|home| patients.contains(&home.patient));
+            let stays = match deletes {
+                // The deletion itself stands there; of one that was deleted before nothing is written.
+                true => standing.record == *to && !before.deleted,
+                false => same && standing.class == resource.class,
+            };
+            if standing.deleted || stays {
                 continue;
             }
             match self.removal_place(&standing.record, resource, standing.class).await? {
-                Some(old) => leaves.push((old, standing.class)),
-                None => tracing::warn!(
-                    record.id = %standing.record,
-                    "a resource that was moved stays visible there: no grant lets this node delete in that record"
-                ),
+                Some(old) => leaves.removals.push((old, standing.class)),
+                None => {
+                    leaves.stays += 1;
+                    tracing::warn!(
+                        record.id = %standing.record,
+                        "a resource stays visible there: no grant lets this node delete in that record"
+                    );
+                }
             }
         }
         Ok(leaves)

@@ -12,7 +12,7 @@ use crate::home::{Place, Together};
 use crate::prepare::Prepared;
 use fhir::home::Main;
 use fhir::reference::Parts;
-use fhir::{ResourceType, datetime};
+use fhir::{Code, Issue, ResourceType, datetime};
 use record::body::Body;
 use record::body::access::Agent;
 use record::draft::DraftFrame;
@@ -50,21 +50,31 @@ impl Batch {
             key
         };
         // Steps are added while they are placed: what follows a resource moves with it.
-        let mut at = 0;
+        let (mut at, mut stays) = (0, HashMap::new());
         while at < steps.len() {
-            if let Decision::Write(before) = &decisions[at] {
-                let resource = steps[at].prepared.clone();
-                let before = before.as_deref().map(Before::of);
-                let place = self.place(&resource, before, &together).await?;
-                let leaves = self.leaves(&resource, before, &place).await?;
-                for (old, class) in leaves {
-                    if old.context.record != place.context.record {
+            let resource = steps[at].prepared.clone();
+            let (before, place) = match &decisions[at] {
+                Decision::Write(before) => {
+                    let before = before.as_deref().map(Before::of);
+                    (before, Some(self.place(&resource, before, &together).await?))
+                }
+                Decision::Nothing(before) => (before.as_deref().map(Before::of), None),
+                Decision::Found(_) => (None, None),
+            };
+            if let Some(before) = before {
+                let to = place.as_ref().map_or(before.record, |place| place.context.record);
+                let leaves = self.leaves(&resource, before, &to).await?;
+                for (old, class) in leaves.removals {
+                    if resource.method != Method::Delete && old.context.record != to {
                         self.add_followers(&resource, &old.context.record, &mut steps, &mut decisions).await?;
                     }
                     let removal = Prepared::moved(self.node.identity.id(), resource.kind, &resource.id, class);
                     let key = group(&mut groups, old);
                     groups.entry(key).and_modify(|group| group.removals.push(removal));
                 }
+                stays.insert(at, leaves.stays);
+            }
+            if let Some(place) = place {
                 let key = group(&mut groups, place);
                 groups.entry(key).and_modify(|group| group.steps.push(at));
             }
@@ -93,6 +103,9 @@ impl Batch {
             if let Decision::Found(found) = decision {
                 written[at] = self.found(*found).await?;
             }
+        }
+        for (at, stays) in stays {
+            written[at].issues.extend(still_visible(stays));
         }
         written.truncate(asked);
         Ok(written)
@@ -168,6 +181,9 @@ impl Batch {
             }
         }
         let authored = self.author(&context, Kind::Change, group.place.authority, frames).await?;
+        for (place, removal) in (1..).zip(&group.removals) {
+            self.add_removed(context.record, removal.kind.number(), &removal.id, authored.position + place);
+        }
         for (kind, id, position) in copies {
             self.set_copy(context.record, kind.number(), id, position);
         }
@@ -241,6 +257,7 @@ impl Batch {
             changed: false,
             patient: String::new(),
             also: Vec::new(),
+            issues: Vec::new(),
         })
     }
 }
@@ -254,6 +271,14 @@ fn class_in(step: &Step, decision: &Decision) -> Class {
         Decision::Write(Some(before)) if step.prepared.method == Method::Delete => before.class,
         _ => step.prepared.class,
     }
+}
+
+/// Tells of records in which a resource stays as it was.
+fn still_visible(records: usize) -> Option<Issue> {
+    let text = format!(
+        "a version stays visible in {records} of the patient's records: no grant there lets this hospital delete it"
+    );
+    (records > 0).then(|| Issue::warning(Code::Forbidden, text))
 }
 
 fn answer(batch: &Batch, step: &Step, decision: &Decision) -> Written {
@@ -271,6 +296,7 @@ fn answer(batch: &Batch, step: &Step, decision: &Decision) -> Written {
         json: Vec::new(),
         patient: String::new(),
         also: Vec::new(),
+        issues: if changed { step.prepared.issues.clone() } else { Vec::new() },
     }
 }
 

@@ -59,6 +59,11 @@ impl Place {
         open(self.dir.path(), &self.url, self.role, &self.name).await
     }
 
+    /// The place's database, past its node.
+    pub async fn store(&self) -> store::Store {
+        store::Store::open(&self.url).await.unwrap()
+    }
+
     /// Ends the node and opens its folder again.
     pub async fn restart(&mut self, connected: bool) {
         self.node.close().await;

@@ -9,7 +9,7 @@ use record::scope::Scopes;
 use serde_json::json;
 
 /// How many ask at once.
-const AT_ONCE: usize = 100;
+const AT_ONCE: usize = 200;
 
 async fn write(node: &Node, intent: Intent) -> Result<Written, NodeError> {
     node.write(&caller(), intent).await
@@ -84,6 +84,37 @@ async fn parallel_conditional_updates_make_exactly_one_on(database: Database) {
     assert_eq!(count(&a.node, "Patient", "identifier=urn:x|1").await, 1);
     let versions = a.node.history(&caller(), kind("Patient"), &ids[0], None, 1000).await.unwrap();
     assert_eq!(versions.versions.len(), AT_ONCE);
+    is_clean(&a.node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_conditional_creates_make_exactly_one() {
+    for database in databases() {
+        parallel_conditional_creates_make_exactly_one_on(database).await;
+    }
+}
+
+/// <https://hl7.org/fhir/R4/http.html#ccreate>
+async fn parallel_conditional_creates_make_exactly_one_on(database: Database) {
+    let a = Place::new(Role::Gateway, "A", database).await;
+    let second = if database == Database::Postgres { a.beside().await } else { a.node.clone() };
+    let each = (0..AT_ONCE).map(|at| {
+        let node = if at % 2 == 0 { a.node.clone() } else { second.clone() };
+        let resource = valid(json!({"resourceType":"Patient","identifier":[{"system":"urn:x","value":"1"}]}));
+        let intent = Intent::Create { resource, if_none_exist: Some("identifier=urn:x|1".into()) };
+        tokio::spawn(async move { write(&node, intent).await.unwrap() })
+    });
+    let (mut made, mut ids) = (0, Vec::new());
+    for one in each.collect::<Vec<_>>() {
+        let written = one.await.unwrap();
+        made += usize::from(written.created && written.changed);
+        ids.push(written.id);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!((made, ids.len()), (1, 1));
+    let versions = a.node.history(&caller(), kind("Patient"), &ids[0], None, 1000).await.unwrap();
+    assert_eq!(versions.versions.len(), 1);
     is_clean(&a.node).await;
 }
 

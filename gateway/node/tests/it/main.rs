@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure, with its place")]
 
+mod binary;
 mod common;
 mod conditional;
+mod deletes;
+mod failover;
 mod moves;
 mod others;
 mod way;

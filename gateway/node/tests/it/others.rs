@@ -81,3 +81,58 @@ async fn what_others_wrote_is_shown_as_far_as_a_grant_reaches_on(database: Datab
     p.node.revoke(&grant.id).await.unwrap();
     until("B sees its own alone", || async { seen(&b.node, &at_b).await == [(1, 1); 4] }).await;
 }
+
+/// What one sees of `_at` and of others' Patients.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_looks_at_nothing_that_is_not_to_be_seen() {
+    for database in databases() {
+        a_history_looks_at_nothing_that_is_not_to_be_seen_on(database).await;
+    }
+}
+
+/// <https://hl7.org/fhir/R4/http.html#history>
+async fn a_history_looks_at_nothing_that_is_not_to_be_seen_on(database: Database) {
+    let a = Place::new(Role::Gateway, "A", database).await;
+    let b = Place::new(Role::Gateway, "B", database).await;
+    let p = Place::new(Role::Patient, "Clara", database).await;
+    for place in [&a, &b, &p] {
+        place.connect().await;
+    }
+    let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+    let observation = json!({"resourceType":"Observation","status":"final","code":{"text":"height"},
+        "subject":{"reference":format!("Patient/{at_a}")}});
+    let made = create(&a.node, observation.clone()).await;
+    let address = pair(&a.node, &p.node, &at_a).await;
+    let at_b = create(&b.node, json!({"resourceType":"Patient"})).await.id;
+    let_in(&b.node, &p.node, &at_b, &address, "patient/*.rs").await;
+    until("B sees what A wrote", || async { seen(&b.node, &at_b).await == [(1, 1); 4] }).await;
+
+    // A's Patient is read by its id, and listed nowhere.
+    let theirs = format!("{}.{at_a}", a.node.identity().id().origin());
+    until("B has A's Patient", || async { b.node.read(&caller(), kind("Patient"), &theirs).await.is_ok() }).await;
+    for of in [Of::Type(kind("Patient")), Of::System] {
+        let found = b.node.versions(&caller(), &of, Wanted { count: 100, ..Wanted::default() }, None).await.unwrap();
+        let patients = found.versions.iter().filter(|version| version.kind == kind("Patient"));
+        assert_eq!(patients.map(|version| version.id.as_str()).collect::<Vec<_>>(), [at_b.as_str()], "{of:?}");
+    }
+
+    // Of a version that B may not see `_at` knows nothing: the newest is put into a class that no grant covers.
+    let mut second = observation;
+    second["id"] = made.id.as_str().into();
+    second["status"] = "amended".into();
+    a.node.write(&caller(), Intent::Update { resource: valid(second), if_match: None }).await.unwrap();
+    let of = Of::Type(kind("Observation"));
+    let all = Wanted { count: 100, ..Wanted::default() };
+    until("B has both versions", || async { b.node.versions(&caller(), &of, all, None).await.unwrap().total == 2 })
+        .await;
+    let at = Wanted { at: Some((i64::MAX - 1, i64::MAX - 1)), ..all };
+    let now = b.node.versions(&caller(), &of, at, None).await.unwrap();
+    assert!(String::from_utf8(now.versions[0].json.clone()).unwrap().contains("amended"));
+    let newest =
+        format!("SELECT MAX(position) FROM cache_versions WHERE own = 0 AND type = {}", kind("Observation").number());
+    let hide = format!("UPDATE cache_versions SET class = 5 WHERE position = ({newest})");
+    assert_eq!(b.store().await.run(&hide).await.unwrap(), 1);
+    let now = b.node.versions(&caller(), &of, at, None).await.unwrap();
+    assert_eq!((now.total, now.versions.len()), (1, 1));
+    assert!(String::from_utf8(now.versions[0].json.clone()).unwrap().contains("final"));
+}

@@ -2,7 +2,7 @@
 //! that, by the rows of `routes` that answer it alone. Called through `routes`.
 //! Spec: <https://hl7.org/fhir/R4/http.html#transaction>.
 
-use crate::answer::{Answer, Facts, fhir_response, location};
+use crate::answer::{Answer, Facts, fhir_response, location, softened};
 use crate::body::{self, aside};
 use crate::bundle::{BundleText, Response};
 use crate::dispatch::{Asker, Call, Part};
@@ -11,7 +11,7 @@ use crate::error::{ApiError, outcome_json};
 use crate::negotiate::Return;
 use axum::http::StatusCode;
 use fhir::bundle::{self, Bundle, Kind};
-use fhir::{Code, Issue};
+use fhir::{Code, Issue, Outcome};
 use node::Written;
 use node::transaction::EntryResult;
 use std::collections::{HashMap, HashSet};
@@ -23,7 +23,7 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     let (questions, asker) = (questions(&bundle), call.asker());
     let (interaction, kind, results) = match &bundle.kind {
         Kind::Transaction => {
-            try_first(&asker, &bundle, &questions).await?;
+            try_first(&asker, &bundle, &questions, Budget::of(&call)).await?;
             ("transaction", "transaction-response", call.app.node.transaction(&call.caller, bundle).await?)
         }
         Kind::Batch => ("batch", "batch-response", call.app.node.batch(&call.caller, bundle).await?),
@@ -32,10 +32,16 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
             return Err(ApiError::bad(Code::NotSupported, text, "Bundle.type"));
         }
     };
-    let mut told = HashMap::new();
+    let (mut told, mut budget) = (HashMap::new(), Budget::of(&call));
     // Reads come last and see what was written (http.html#trules).
     for (at, question) in questions {
-        told.insert(at, question.answer(&asker).await);
+        // What is no longer told is not looked for either.
+        let answer = match budget.left() {
+            true => question.answer(&asker).await,
+            false => Told::refused(budget.over(), &asker),
+        };
+        let fits = answer.failed() || budget.takes(answer.json.len());
+        told.insert(at, if fits { answer } else { Told::refused(budget.over(), &asker) });
     }
     let mut facts = Facts { interaction: Some(interaction), ..Facts::default() };
     let bytes = results.iter().map(|result| size(&call, result)).sum::<usize>()
@@ -59,7 +65,12 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
 
 /// A transaction fails as a whole where one of its reads does: what is not of its own making is tried before anything
 /// is written.
-async fn try_first(asker: &Asker, bundle: &Bundle, questions: &[(usize, Question)]) -> Result<(), ApiError> {
+async fn try_first(
+    asker: &Asker,
+    bundle: &Bundle,
+    questions: &[(usize, Question)],
+    mut budget: Budget,
+) -> Result<(), ApiError> {
     if questions.is_empty() {
         return Ok(());
     }
@@ -74,7 +85,11 @@ async fn try_first(asker: &Asker, bundle: &Bundle, questions: &[(usize, Question
         if question.instance().is_some_and(|name| written.contains(name)) {
             continue;
         }
-        if let Err(mut error) = question.clone().check(asker).await {
+        let fits = question.clone().check(asker).await.and_then(|bytes| match budget.takes(bytes) {
+            true => Ok(()),
+            false => Err(budget.over()),
+        });
+        if let Err(mut error) = fits {
             let place = format!("Bundle.entry[{at}]");
             for issue in &mut error.outcome.issues {
                 issue.diagnostics = format!("{place}: {}", issue.diagnostics);
@@ -86,11 +101,39 @@ async fn try_first(asker: &Asker, bundle: &Bundle, questions: &[(usize, Question
     Ok(())
 }
 
+/// What the answers to the questions of one Bundle may come to, in bytes.
+struct Budget {
+    spent: usize,
+    most: usize,
+}
+
+impl Budget {
+    fn of(call: &Call) -> Self {
+        Self { spent: 0, most: call.app.settings.limits.bundle_reads_bytes_max }
+    }
+
+    /// Whether anything more may be told.
+    fn left(&self) -> bool {
+        self.spent < self.most
+    }
+
+    /// Takes so many bytes; `false` if they are more than what is left.
+    fn takes(&mut self, bytes: usize) -> bool {
+        self.spent = self.spent.saturating_add(bytes);
+        self.spent <= self.most
+    }
+
+    fn over(&self) -> ApiError {
+        let text = format!("the reads of one Bundle may answer {} bytes together; ask for less at once", self.most);
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooCostly, text)
+    }
+}
+
 /// Writes one answered question; what the audit log hears of it.
 fn tell(call: &Call, text: &mut BundleText, told: Told) -> Option<Part> {
     let status = words(told.status);
     let response = Response { status: &status, location: "", version: &told.version, last_updated: told.last_updated };
-    let failed = told.status.is_client_error() || told.status.is_server_error();
+    let failed = told.failed();
     let full_url = match told.name.is_empty() {
         true => String::new(),
         false => format!("{}/{}", call.app.base, told.name),
@@ -121,18 +164,20 @@ fn write(call: &Call, text: &mut BundleText, written: Written) -> String {
     let response = Response { status, location: &place, version: &written.version, last_updated: written.last_updated };
     let full_url = format!("{}/{}/{}", call.app.base, written.kind, written.id);
     // A load of thousands wants to know that they are in, and has them; who wants them back says so, and may read them.
-    let wanted =
-        call.prefers && !deleted && call.caller.permit(written.kind, record::scope::Interactions::READ).is_ok();
-    match call.prefer.answer {
-        Return::Representation if wanted => {
-            text.done(&full_url, Some(&call.view.part(written.json)), &response, None);
-        }
-        Return::Outcome if call.prefers => {
-            let issue = Issue::information(Code::Informational, format!("{}/{} was written", written.kind, written.id));
-            text.done(&full_url, None, &response, Some(&outcome_json(issue.into(), &call.request)));
-        }
-        _ => text.done(if deleted { "" } else { &full_url }, None, &response, None),
+    let wanted = call.prefers
+        && !deleted
+        && call.prefer.answer == Return::Representation
+        && call.caller.permit(written.kind, record::scope::Interactions::READ).is_ok();
+    let mut issues = written.issues;
+    if call.prefers && call.prefer.answer == Return::Outcome {
+        let done = format!("{}/{} was written", written.kind, written.id);
+        issues.insert(0, Issue::information(Code::Informational, done));
     }
+    // "hints and warnings produced as part of processing this entry": told whether they are asked for or not.
+    let outcome = (!issues.is_empty()).then(|| outcome_json(softened(Outcome { issues }), &call.request));
+    let resource = wanted.then(|| call.view.part(written.json));
+    let full_url = if deleted && outcome.is_none() { "" } else { &full_url };
+    text.done(full_url, resource.as_deref(), &response, outcome.as_deref());
     written.patient
 }
 

@@ -26,16 +26,32 @@ pub(crate) async fn run(call: Call) -> Result<Answer, ApiError> {
     let json = match mode.as_deref() {
         None | Some("full") => json.to_vec(),
         Some("normative") => normative(&json)?,
-        Some("terminology") => {
-            let text = "this server has no terminology service and so no TerminologyCapabilities";
-            return Err(ApiError::not_here(text));
-        }
+        Some("terminology") => terminology(&json)?,
         Some(_) => {
             let text = "mode is one of full, normative and terminology";
             return Err(ApiError::bad(Code::Value, text, "http.mode"));
         }
     };
     Ok(fhir_response(StatusCode::OK, call.view.apply(json)).into())
+}
+
+/// What this server does with terminologies, which is nothing beyond the bindings it holds resources against: the head of
+/// the statement under another name (<https://hl7.org/fhir/R4/terminologycapabilities.html>).
+fn terminology(json: &[u8]) -> Result<Vec<u8>, ApiError> {
+    let json = read(json)?;
+    let mut head = serde_json::Map::new();
+    head.insert("resourceType".to_owned(), "TerminologyCapabilities".into());
+    for name in ["status", "date", "kind", "software", "implementation"] {
+        head.insert(name.to_owned(), json[name].clone());
+    }
+    let text = "no operation on code systems, value sets or concept maps is offered";
+    head.insert("description".to_owned(), text.into());
+    Ok(Value::Object(head).to_string().into_bytes())
+}
+
+fn read(json: &[u8]) -> Result<Value, ApiError> {
+    let text = "the statement is no JSON";
+    serde_json::from_slice(json).map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Exception, text))
 }
 
 /// Elements that R4's definition marks as trial use, at any level where this statement has them.
@@ -55,8 +71,7 @@ const TRIAL_USE: [&str; 11] = [
 
 /// The normative portions of the statement (<https://hl7.org/fhir/R4/http.html#capabilities>).
 fn normative(json: &[u8]) -> Result<Vec<u8>, ApiError> {
-    let mut json: Value = serde_json::from_slice(json)
-        .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Exception, "the statement is no JSON"))?;
+    let mut json = read(json)?;
     let rest = json["rest"].as_array_mut().into_iter().flatten();
     for part in rest.filter_map(Value::as_object_mut) {
         part.retain(|name, _| !TRIAL_USE.contains(&name.as_str()));
@@ -75,6 +90,14 @@ fn statement(app: &App) -> Value {
         _ => None,
     });
     let system: Vec<Value> = system.flatten().map(|code| json!({ "code": code })).collect();
+    let of_system = ROUTES.iter().filter(|route| route.shape == Shape::SystemOperation);
+    let operations: BTreeSet<(&str, &str)> = of_system
+        .filter_map(|route| match route.claim {
+            Claim::Operation(of, name) => Some((name, of)),
+            _ => None,
+        })
+        .collect();
+    let operations: Vec<Value> = operations.into_iter().map(|(name, of)| operation(of, name)).collect();
     let sources = sources();
     let multiple = app.node.deletes_multiple();
     let resources: Vec<Value> = ResourceType::all().map(|kind| resource(kind, &sources, multiple)).collect();
@@ -103,6 +126,7 @@ fn statement(app: &App) -> Value {
             },
             "resource": resources,
             "interaction": system,
+            "operation": operations,
         }]
     });
     if ROUTES.iter().any(|route| route.method == Method::PATCH) {

@@ -1,4 +1,5 @@
-//! `GET` and `POST /fhir/Patient/1/$meta`: the profiles, tags and labels of a resource. Called through `routes`.
+//! `GET` and `POST /fhir/Patient/1/$meta`: the profiles, tags and labels of a resource; of `/fhir/Patient/$meta` and
+//! `/fhir/$meta` those in use. Called through `routes`.
 //! Spec: <https://hl7.org/fhir/R4/resource-operation-meta.html>.
 
 mod change;
@@ -7,12 +8,15 @@ use crate::answer::{Answer, Facts, fhir_response};
 use crate::dispatch::Call;
 use crate::error::ApiError;
 use crate::parameters::{Answering, Parameters};
+use crate::target::Shape;
 use axum::http::{Method, StatusCode};
 use fhir::Code;
 use fhir::json::{Doc, Node};
 use fhir::{edit, parse};
+use node::metas::Metas;
 use node::write::Intent;
 use node::{NodeError, Served};
+use serde_json::Value;
 
 pub(crate) use change::Change;
 
@@ -23,10 +27,34 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     if call.method == Method::POST {
         Parameters::read(&mut call, &[]).await?;
     }
+    if call.target.shape != Shape::Operation {
+        let used = call.app.node.metas(&call.caller, call.target.kind).await?;
+        let json = Answering::new().value("return", "valueMeta", &in_use(&used)).finish();
+        return Ok(fhir_response(StatusCode::OK, call.view.lay_out(json)).into());
+    }
     let mut served = call.app.node.read(&call.caller, call.kind()?, &call.target.id).await?;
     let json = answer(std::mem::take(&mut served.json))?;
     let response = fhir_response(StatusCode::OK, call.view.lay_out(json));
     Ok(Answer { response, facts: Facts { shown: vec![served], ..Facts::default() } })
+}
+
+/// A `meta` of everything that is in use.
+fn in_use(used: &Metas) -> String {
+    let codings = |pairs: &[(String, String)]| {
+        let coding = |(system, code): &(String, String)| {
+            let parts = [("system", system), ("code", code)].into_iter().filter(|(_, text)| !text.is_empty());
+            Value::Object(parts.map(|(name, text)| (name.to_owned(), text.as_str().into())).collect())
+        };
+        pairs.iter().map(coding).collect::<Vec<_>>()
+    };
+    let mut meta = serde_json::Map::new();
+    let profiles = used.profiles.iter().map(|url| Value::from(url.as_str())).collect();
+    for (name, list) in [("profile", profiles), ("security", codings(&used.security)), ("tag", codings(&used.tags))] {
+        if !list.is_empty() {
+            meta.insert(name.to_owned(), list.into());
+        }
+    }
+    Value::Object(meta).to_string()
 }
 
 /// Changes the `meta` of a resource by a new version of it; none where nothing changes. What came in between is not

@@ -86,3 +86,54 @@ async fn only_a_binary_is_taken_as_the_resource() {
         assert_eq!(refused.status, 400, "{kind} {body}");
     }
 }
+
+/// "The referenced resource stands in as a proxy": who may not read what a Binary is about may not read the Binary.
+/// <https://hl7.org/fhir/R4/binary.html#security>
+#[tokio::test]
+async fn a_binary_is_read_by_whoever_reads_what_it_is_about() {
+    let hospital = Hospital::open().await;
+    let patient = hospital.create(r#"{"resourceType":"Patient"}"#).await;
+    let binary = async |context: &str| {
+        let body = format!(r#"{{"resourceType":"Binary","contentType":"text/plain","data":"aGk="{context}}}"#);
+        hospital.create(&body).await
+    };
+    let about = |reference: &str| format!(r#","securityContext":{{"reference":"{reference}"}}"#);
+    let plain = binary("").await;
+    let of_patient = binary(&about(&format!("Patient/{patient}"))).await;
+    let of_nobody = binary(&about("Observation/nobody")).await;
+    let of_elsewhere = binary(&about("http://elsewhere.org/fhir/Patient/1")).await;
+    for (scope, wanted) in [
+        ("system/*.cruds", [200, 200, 200, 200]),
+        ("system/Binary.cruds", [200, 403, 403, 403]),
+        ("system/Binary.cruds system/Patient.r", [200, 200, 403, 403]),
+        ("system/Binary.cruds system/Observation.rs", [200, 403, 200, 403]),
+        ("system/Patient.r", [403, 403, 403, 403]),
+    ] {
+        let token = format!("Bearer {}", hospital.client(scope, scope).await);
+        let headers = [("authorization", token.as_str())];
+        for (id, wanted) in [&plain, &of_patient, &of_nobody, &of_elsewhere].into_iter().zip(wanted) {
+            let path = format!("/fhir/Binary/{id}");
+            let read = hospital.send("GET", &path, &headers, "").await;
+            assert_eq!(read.status, wanted, "{scope} {id}: {}", read.text());
+            assert!(wanted == 200 || !read.text().contains("aGk"));
+            let version = hospital.get(&path).await.header("etag").trim_start_matches("W/").replace('"', "");
+            for more in [format!("/_history/{version}"), "/_history".to_owned(), "/$meta".to_owned()] {
+                let read = hospital.send("GET", &format!("{path}{more}"), &headers, "").await;
+                assert_eq!(read.status, wanted, "{scope} {id}{more}: {}", read.text());
+            }
+            let entry = format!(r#"{{"request":{{"method":"GET","url":"Binary/{id}"}}}}"#);
+            let batch = format!(r#"{{"resourceType":"Bundle","type":"batch","entry":[{entry}]}}"#);
+            let json = hospital.send("POST", "/fhir", &headers, batch).await.json();
+            let status = json["entry"][0]["response"]["status"].as_str().unwrap().to_owned();
+            assert!(status.starts_with(&wanted.to_string()), "{scope} {id}: {json}");
+        }
+        // A list is narrowed before it runs, and by what a Binary is about it cannot be.
+        let all = scope.contains('*');
+        for path in ["/fhir/Binary/_history", "/fhir/Binary?_id=x"] {
+            let listed = hospital.send("GET", path, &headers, "").await;
+            assert_eq!(listed.status, if all { 200 } else { 403 }, "{scope} {path}: {}", listed.text());
+        }
+        let system = hospital.send("GET", "/fhir/_history", &headers, "").await;
+        assert_eq!(system.text().contains("/Binary/"), all, "{scope}: {}", system.text());
+    }
+}

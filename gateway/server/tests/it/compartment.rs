@@ -154,3 +154,34 @@ async fn everything_is_what_the_token_may_see() {
         }
     }
 }
+
+/// A directory resource comes once, with the first page that names it, however many pages follow.
+#[tokio::test]
+async fn pages_of_everything_bring_a_directory_resource_once() {
+    let hospital = filled().await;
+    for number in 0..4 {
+        let body = format!(
+            r#"{{"resourceType":"Observation","id":"a-p{number}","status":"final","code":{{"text":"x"}},"subject":{{"reference":"Patient/a"}},"performer":[{{"reference":"Practitioner/d"}},{{"reference":"Practitioner/e{number}"}}]}}"#
+        );
+        let body = body.as_str();
+        hospital.send("PUT", &format!("/fhir/Observation/a-p{number}"), &[], body).await;
+        let practitioner = format!(r#"{{"resourceType":"Practitioner","id":"e{number}"}}"#);
+        hospital.send("PUT", &format!("/fhir/Practitioner/e{number}"), &[], practitioner).await;
+    }
+    for count in [1, 2, 3, 100] {
+        for query in ["", "&start=1999-01-01"] {
+            let (mut path, mut found) = (format!("/fhir/Patient/a/$everything?_count={count}{query}"), Vec::new());
+            loop {
+                let page = hospital.get(&path).await;
+                assert_eq!(page.status, 200, "{}", page.text());
+                found.extend(page.found("include"));
+                match page.link("next") {
+                    Some(next) => path = next,
+                    None => break,
+                }
+            }
+            found.sort();
+            assert_eq!(found, ["d", "e0", "e1", "e2", "e3"], "{count} {query}");
+        }
+    }
+}

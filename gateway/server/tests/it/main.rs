@@ -17,6 +17,7 @@ mod meta;
 mod operation;
 mod patch;
 mod rest;
+mod rules;
 mod search;
 mod smart;
 mod status;

@@ -52,7 +52,47 @@ async fn labels_come_and_go_by_versions() {
     }
     assert_eq!(hospital.post("/fhir/Patient/nobody/$meta-add", &more).await.status, 404);
     assert_eq!(hospital.get(&format!("{path}/$meta-add")).await.status, 405);
-    assert_eq!(hospital.get("/fhir/Patient/$meta").await.status, 501);
+    assert_eq!(hospital.get("/fhir/Patient/$meta-add").await.status, 501);
+}
+
+/// "profile, tags and security labels used": of a type, and of everything the token may search.
+#[tokio::test]
+async fn what_is_in_use_is_listed_by_type_and_for_all() {
+    let hospital = Hospital::open().await;
+    let meta = |tag: &str, label: &str, profile: &str| json!({"tag":[{"system":"urn:t","code":tag,"display":"x"}],"security":[{"system":"urn:l","code":label}],"profile":[profile]});
+    for (id, meta) in [("a", meta("one", "N", "http://e.org/p")), ("b", meta("one", "N", "http://e.org/q"))] {
+        let body = json!({"resourceType":"Patient","id":id,"meta":meta}).to_string();
+        assert_eq!(hospital.send("PUT", &format!("/fhir/Patient/{id}"), &[], body).await.status, 201);
+    }
+    let group = json!({"resourceType":"Group","type":"person","actual":true,"meta":{"tag":[{"code":"two"}]}});
+    hospital.create(&group.to_string()).await;
+    let coding = |system: &str, code: &str| json!({"system":system,"code":code});
+    let patients = json!({"profile":["http://e.org/p","http://e.org/q"],"security":[coding("urn:l", "N")],
+        "tag":[coding("urn:t", "one")]});
+    let mut all = patients.clone();
+    all["tag"] = json!([{"code":"two"}, coding("urn:t", "one")]);
+    for (path, wanted) in [
+        ("/fhir/Patient/$meta", patients),
+        ("/fhir/Group/$meta", json!({"tag":[{"code":"two"}]})),
+        ("/fhir/Basic/$meta", json!({})),
+        ("/fhir/$meta", all),
+    ] {
+        for method in ["GET", "POST"] {
+            let answered = hospital.send(method, path, &[], "").await;
+            assert_eq!(answered.status, 200, "{method} {path}: {}", answered.text());
+            assert_eq!(answered.json()["parameter"][0]["valueMeta"], wanted, "{method} {path}");
+        }
+    }
+    // What is deleted is in use no more, and what the token may not search is not told of.
+    hospital.send("DELETE", "/fhir/Patient/b", &[], "").await;
+    let used = hospital.get("/fhir/Patient/$meta").await.json();
+    assert_eq!(used["parameter"][0]["valueMeta"]["profile"], json!(["http://e.org/p"]));
+    let token = format!("Bearer {}", hospital.client("narrow", "system/Group.rs system/Patient.r").await);
+    for (path, status) in [("/fhir/Patient/$meta", 403), ("/fhir/Group/$meta", 200), ("/fhir/$meta", 200)] {
+        let answered = hospital.send("GET", path, &[("authorization", &token)], "").await;
+        assert_eq!(answered.status, status, "{path}: {}", answered.text());
+        assert!(!answered.text().contains("one"), "{path}: {}", answered.text());
+    }
 }
 
 #[tokio::test]

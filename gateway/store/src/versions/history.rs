@@ -12,6 +12,8 @@ pub struct Histories {
     pub kinds: Option<Vec<u16>>,
     /// One resource of one type.
     pub id: Option<String>,
+    /// Types of which only one's own are listed, by number.
+    pub own_only: Vec<u16>,
     /// Created from this microsecond on.
     pub since: Option<i64>,
     /// Current at some time between these microseconds, both inside.
@@ -34,7 +36,8 @@ impl Histories {
             args.push(value);
             format!("${}", args.len())
         };
-        let mut sql = format!("{VISIBLE} AND v.position <= {}", hole(self.snapshot.into()));
+        let snapshot = hole(self.snapshot.into());
+        let mut sql = format!("{VISIBLE} AND v.position <= {snapshot}");
         match self.kinds.as_deref() {
             None => {}
             Some([]) => sql.push_str(" AND 1 = 0"),
@@ -46,15 +49,21 @@ impl Histories {
         if let Some(id) = &self.id {
             sql.push_str(&format!(" AND v.id = {}", hole(id.into())));
         }
+        if !self.own_only.is_empty() {
+            let holes = self.own_only.iter().map(|kind| hole((*kind).into())).collect::<Vec<_>>().join(",");
+            sql.push_str(&format!(" AND (v.own = 1 OR v.type NOT IN ({holes}))"));
+        }
         if let Some(since) = self.since {
             sql.push_str(&format!(" AND v.last_updated >= {}", hole(since.into())));
         }
         if let Some((low, high)) = self.at {
             let (low, high) = (hole(low.into()), hole(high.into()));
-            // A version is current until the next of its resource.
+            // A version is current until the next of its resource that may be seen, as far as this snapshot goes.
+            let seen = VISIBLE.replace("v.", "n.");
             sql.push_str(&format!(
                 " AND v.last_updated <= {high} AND NOT EXISTS (SELECT 1 FROM cache_versions n WHERE n.type = v.type \
-                 AND n.id = v.id AND n.position > v.position AND n.last_updated <= {low})"
+                 AND n.id = v.id AND n.position > v.position AND n.position <= {snapshot} \
+                 AND n.last_updated <= {low} AND {seen})"
             ));
         }
         (sql, args)

@@ -2,21 +2,10 @@
 
 use super::{COLUMNS, FRAME, StoredVersion, stored};
 use crate::db::{Reader, StoreError, Value};
-use record::{Class, OpId, RecordId};
+use record::{OpId, RecordId};
 
 /// Resources that one statement asks for.
 const CURRENTS_MAX: usize = 64;
-
-/// The last version of a resource in one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The record.
-    pub record: RecordId,
-    /// Its class there.
-    pub class: Class,
-    /// It is deleted there.
-    pub deleted: bool,
-}
 
 impl Reader<'_> {
     /// The current version of a resource, deleted ones included, with its frame.
@@ -52,23 +41,6 @@ impl Reader<'_> {
             );
             for row in &mut self.fetch(sql, &args).await? {
                 found.push(stored(row)?);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Where a resource of one's own stands: for each record that holds it, the last version there, without frames.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn standings(&mut self, kind: u16, id: &str) -> Result<Vec<Standing>, StoreError> {
-        let sql = "SELECT record, class, method FROM cache_versions WHERE type = $1 AND id = $2 AND own = 1 \
-                   ORDER BY position DESC";
-        let mut found = Vec::<Standing>::new();
-        for row in &mut self.fetch(sql, &[kind.into(), id.into()]).await? {
-            let record = RecordId(row.id(0)?);
-            if found.iter().all(|other| other.record != record) {
-                found.push(Standing { record, class: Class(row.int(1) as u8), deleted: row.int(2) == 2 });
             }
         }
         Ok(found)
