@@ -4,6 +4,7 @@
 mod place;
 mod replicate;
 mod requests;
+mod transaction;
 
 use crate::common::say;
 use anyhow::{Context, ensure};
@@ -69,6 +70,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let place = Place::open(args.database_url.as_deref()).await?;
     figures.push(requests::same_directory(&place, 200).await?);
+    place.close().await;
+    let place = Place::open(args.database_url.as_deref()).await?;
+    figures.push(transaction::run(&place).await?);
     place.close().await;
     figures.push(replicate::run(args.database_url.as_deref(), args.ops).await?);
     print(kind, &figures)?;

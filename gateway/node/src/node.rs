@@ -209,7 +209,7 @@ impl Node {
     pub(crate) async fn look_behind(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let signed = *self.0.signed.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(op) = signed else { return Ok(()) };
-        if Reader::from(tx).op(&op).await?.is_some() {
+        if !Reader::from(tx).lamports(&[op]).await?.is_empty() {
             return Ok(());
         }
         tracing::warn!(%op, "the database is behind what this process signed: it goes on in new lanes");

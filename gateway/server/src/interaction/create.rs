@@ -5,7 +5,8 @@ use crate::answer::Answer;
 use crate::condition;
 use crate::dispatch::Call;
 use crate::error::ApiError;
-use fhir::Code;
+use crate::pairs;
+use fhir::{Code, ResourceType};
 use node::write::Intent;
 use record::scope::Interactions;
 
@@ -14,6 +15,7 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     // Before the body is read: who may not write here need not send it.
     call.caller.permit(kind, Interactions::CREATE)?;
     let if_none_exist = condition::if_none_exist(&call.headers)?;
+    no_criteria(&call, kind)?;
     let resource = call.resource().await?;
     if resource.kind() != kind {
         let text = format!("the URL says {kind}, the resource is a {}", resource.kind());
@@ -21,4 +23,14 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     }
     let written = call.app.node.write(&call.caller, Intent::Create { resource, if_none_exist }).await?;
     Ok(Answer::written(&call, written))
+}
+
+/// Refuses criteria in the URL, as some servers take them: passed over, they would make a second one each time.
+fn no_criteria(call: &Call, kind: ResourceType) -> Result<(), ApiError> {
+    let pairs = pairs::read(call.query())?.into_iter().map(|pair| (pair.name, pair.value)).collect::<Vec<_>>();
+    if pairs.is_empty() || fhir::query::parse(kind, &pairs).is_ok_and(|query| query.filters.is_empty()) {
+        return Ok(());
+    }
+    let text = "a create takes its condition in the header If-None-Exist, not in the URL";
+    Err(ApiError::bad(Code::NotSupported, text, "http.query"))
 }
