@@ -2,11 +2,13 @@
 //! database in a few many-row statements; what it reads is in `memory`. Filled by the jobs of `commit`.
 
 mod memory;
+mod positions;
 
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
 pub(crate) use memory::Memory;
+use positions::{POSITIONS_PER_BATCH, take};
 use record::{Head, IdentityId, OpId, RecordId, Verified};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -20,9 +22,6 @@ use store::ops::{LaneHead, NewOp};
 use store::removed::Removed;
 use store::versions::Version;
 use store::waiting::Waiting;
-
-/// Positions one batch owns; only their order matters, and 2^63 of them last for ever.
-const POSITIONS_PER_BATCH: u64 = 1 << 24;
 
 /// Positions a control op has at least; as many derived resources may follow from it.
 const CONTROL_PLACES: usize = 1024;
@@ -342,41 +341,5 @@ impl Batch {
     /// What is derived while caches are rebuilt has the time of the op it follows from.
     pub(crate) fn replay_time(&mut self, last_updated: i64) {
         self.last_updated = last_updated;
-    }
-}
-
-/// Takes `count` positions, at least one, of those before `end`.
-fn take(next: &mut i64, end: i64, count: usize) -> Result<i64, NodeError> {
-    let (first, count) = (*next, i64::try_from(count.max(1)).unwrap_or(i64::MAX));
-    match first.checked_add(count).filter(|after| *after <= end) {
-        Some(after) => {
-            *next = after;
-            Ok(first)
-        }
-        None => Err(NodeError::TooLarge(format!(
-            "one transaction has room for {POSITIONS_PER_BATCH} resources and what follows from them; nothing was changed"
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_end_where_the_next_transaction_begins() {
-        for (next, count, wanted) in [
-            (10, 0, Ok((10, 11))),
-            (10, 5, Ok((10, 15))),
-            (10, 10, Ok((10, 20))),
-            (10, 11, Err(())),
-            (20, 0, Err(())),
-            (10, usize::MAX, Err(())),
-        ] {
-            let mut after = next;
-            let found = take(&mut after, 20, count).map(|first| (first, after)).map_err(drop);
-            assert_eq!(found, wanted, "{count} after {next}");
-            assert!(found.is_ok() || after == next);
-        }
     }
 }
