@@ -71,4 +71,8 @@ async fn a_deletion_goes_wherever_the_resource_stands_on(database: Database) {
     for place in [&b, &p] {
         stays_the_same_after_reindex(&place.node).await;
     }
+    for id in ["gone", "twice"] {
+        let known = delete(&b.node, id).await;
+        assert!(known.issues.is_empty(), "where it stands is known from the log, too: {known:?}");
+    }
 }
