@@ -6,6 +6,7 @@
 //! Spec: <https://hl7.org/fhir/R4/search.html>.
 
 mod convert;
+mod narrative;
 mod program;
 pub(crate) mod text;
 
@@ -13,13 +14,17 @@ use crate::json::Doc;
 use crate::params::ParamId;
 use crate::types::ResourceType;
 
+pub use narrative::WORDS_MAX;
 pub use text::{KEY_BYTES_MAX, TEXT_BYTES_MAX, fold};
 
 /// One value of one search parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// Which parameter.
+    /// Which parameter; of a composite, which of its components.
     pub param: ParamId,
+    /// 0 for a value that stands alone. The values of one element of a composite parameter share a group, counted from 1
+    /// per composite and resource; an element that lacks a component has no entries.
+    pub group: u16,
     /// What it can be found by.
     pub value: Value,
 }
@@ -74,6 +79,8 @@ pub enum Value {
         code: Option<String>,
         /// The unit as people write it.
         unit: Option<String>,
+        /// The same in base units, if the unit is one of UCUM's.
+        canonical: Option<Canonical>,
     },
     /// A URI as written.
     Uri(String),
@@ -92,6 +99,17 @@ pub enum Value {
     },
 }
 
+/// A quantity in base units: values of one `unit` compare with each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Canonical {
+    /// Least; `f64::MIN` for an open end.
+    pub low: f64,
+    /// Greatest; `f64::MAX` for an open end.
+    pub high: f64,
+    /// The base units, such as `g.m-3`: what [`crate::unit::canonical`] gives.
+    pub unit: String,
+}
+
 /// All values of a resource, each once, in no order that means anything.
 #[must_use]
 pub fn values(doc: &Doc, kind: ResourceType) -> Vec<Entry> {
@@ -100,7 +118,11 @@ pub fn values(doc: &Doc, kind: ResourceType) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
     entries.sort_by_key(|entry| entry.param);
     for entry in entries {
-        let same = kept.iter().rev().take_while(|other| other.param == entry.param).take(DEDUP_MAX);
+        let same = kept
+            .iter()
+            .rev()
+            .take_while(|other| (other.param, other.group) == (entry.param, entry.group))
+            .take(DEDUP_MAX);
         if !same.into_iter().any(|other| *other == entry) {
             kept.push(entry);
         }

@@ -77,10 +77,25 @@ pub struct Param {
     pub targets: &'static [ResourceType],
     /// The resource type this is about.
     pub base: ResourceType,
-    /// Whether values are indexed. Composite and special ones are known, but not indexed yet.
+    /// Whether values are indexed; [`Self::reason`] says why not.
     pub supported: bool,
     /// Canonical url of the SearchParameter.
     pub url: &'static str,
+    /// What a composite is made of, in the order of its values; empty for other kinds.
+    pub components: &'static [Component],
+    /// Of a token parameter that reads identifiers: the number of the entries that `:of-type` compares.
+    pub of_type: Option<ParamId>,
+}
+
+/// A part of a composite parameter. Its values have a number of their own, which no query names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// The number that index entries carry.
+    pub param: ParamId,
+    /// How values are written.
+    pub kind: SearchType,
+    /// What a reference may name; empty for other kinds.
+    pub targets: &'static [ResourceType],
 }
 
 impl Param {
@@ -95,7 +110,33 @@ impl Param {
     pub fn is_last_updated(&self) -> bool {
         self.code == "_lastUpdated"
     }
+
+    /// Why values are not indexed, as a sentence; none for what is supported.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        if self.supported {
+            return None;
+        }
+        Some(match (self.code, self.kind) {
+            ("_content", _) => {
+                "_content would search all text of a resource, codes and references included, with matches nobody can \
+                 explain; _text searches the narrative, and :text the displays of codes"
+            }
+            ("_query", _) => "_query names a query of the server's own, and this server has none",
+            (_, SearchType::Special) => "its values are no index entries",
+            _ => "R4 gives it no expression",
+        })
+    }
 }
+
+/// Components by the number of their composite.
+static COMPONENTS: LazyLock<Vec<Vec<Component>>> = LazyLock::new(|| {
+    let component = |param: &ParamId| {
+        let row = &TABLE.params[usize::from(param.0)];
+        Component { param: *param, kind: row.kind, targets: &row.targets }
+    };
+    TABLE.params.iter().map(|row| row.components.iter().map(component).collect()).collect()
+});
 
 /// Per type, sorted by code.
 static BY_KIND: LazyLock<Vec<Vec<Param>>> = LazyLock::new(|| {
@@ -111,6 +152,8 @@ static BY_KIND: LazyLock<Vec<Vec<Param>>> = LazyLock::new(|| {
                 base: base.resource,
                 supported: base.supported,
                 url: row.url,
+                components: &COMPONENTS[number],
+                of_type: row.of_type,
             });
         }
     }
@@ -133,7 +176,8 @@ pub fn of(kind: ResourceType) -> impl Iterator<Item = Param> {
     BY_KIND[usize::from(kind.number())].iter().copied()
 }
 
-/// The name of a parameter number.
+/// The name of a parameter number; of a component `code-value-quantity$2`, of what `:of-type` compares
+/// `identifier:of-type`.
 #[must_use]
 pub fn code_of(id: ParamId) -> Option<&'static str> {
     TABLE.params.get(usize::from(id.0)).map(|row| row.code)
@@ -154,13 +198,14 @@ mod tests {
             ("Patient", "_profile", SearchType::Uri, true),
             ("Patient", "_security", SearchType::Token, true),
             ("Patient", "_source", SearchType::Uri, true),
-            ("Patient", "_text", SearchType::String, false),
+            ("Patient", "_text", SearchType::String, true),
+            ("Patient", "_content", SearchType::String, false),
             ("Patient", "deceased", SearchType::Token, true),
             ("Observation", "code", SearchType::Token, true),
             ("Observation", "patient", SearchType::Reference, true),
             ("Observation", "date", SearchType::Date, true),
             ("Observation", "value-quantity", SearchType::Quantity, true),
-            ("Observation", "code-value-quantity", SearchType::Composite, false),
+            ("Observation", "code-value-quantity", SearchType::Composite, true),
             ("Location", "near", SearchType::Special, false),
             ("InsurancePlan", "name", SearchType::String, true),
         ] {
@@ -178,12 +223,51 @@ mod tests {
     }
 
     #[test]
-    fn only_composite_special_and_text_parameters_are_not_supported() {
+    fn composites_have_components_with_numbers_that_no_query_names() {
+        use SearchType::{Date, Number, Quantity, Reference, Token};
+        let official = TABLE.params.iter().filter(|row| !row.bases.is_empty()).count();
+        for (kind, code, wanted) in [
+            ("Observation", "code-value-quantity", &[Token, Quantity][..]),
+            ("Observation", "code-value-date", &[Token, Date]),
+            ("Observation", "combo-code-value-concept", &[Token, Token]),
+            ("DocumentReference", "relationship", &[Reference, Token]),
+            ("MolecularSequence", "chromosome-variant-coordinate", &[Token, Number, Number]),
+            ("Group", "characteristic-value", &[Token, Token]),
+            ("ValueSet", "context-type-quantity", &[Token, Quantity]),
+            ("Observation", "code", &[]),
+        ] {
+            let param = find(ResourceType::parse(kind).unwrap(), code).unwrap();
+            assert_eq!(param.components.iter().map(|one| one.kind).collect::<Vec<_>>(), wanted, "{kind} {code}");
+            for (place, component) in param.components.iter().enumerate() {
+                assert!(usize::from(component.param.0) >= official, "{code}");
+                assert_eq!(code_of(component.param), Some(&*format!("{code}${}", place + 1)));
+            }
+        }
+        for kind in ResourceType::all() {
+            assert!(of(kind).all(|param| !param.code.contains(['$', ':'])));
+            let composites = of(kind).filter(|param| param.kind == SearchType::Composite);
+            composites.for_each(|param| assert!(param.supported && param.components.len() > 1, "{}", param.code));
+        }
+    }
+
+    #[test]
+    fn parameters_of_identifiers_have_a_number_for_their_types() {
+        for (kind, code, wanted) in [
+            ("Patient", "identifier", Some("identifier:of-type")),
+            ("DocumentReference", "identifier", Some("identifier:of-type")),
+            ("Patient", "gender", None),
+        ] {
+            let param = find(ResourceType::parse(kind).unwrap(), code).unwrap();
+            assert_eq!(param.of_type.and_then(code_of), wanted, "{kind} {code}");
+        }
+    }
+
+    #[test]
+    fn only_special_parameters_and_content_are_not_supported() {
         for kind in ResourceType::all() {
             for param in of(kind).filter(|param| !param.supported) {
-                let known = matches!(param.kind, SearchType::Composite | SearchType::Special)
-                    || ["_text", "_content", "_query"].contains(&param.code);
-                assert!(known, "{kind} {}", param.code);
+                let known = param.kind == SearchType::Special || ["_content", "_query"].contains(&param.code);
+                assert!(known && param.reason().is_some(), "{kind} {}", param.code);
             }
         }
     }

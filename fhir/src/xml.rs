@@ -14,6 +14,7 @@ mod write;
 use crate::json::Doc;
 use crate::outcome::Outcome;
 
+pub(crate) use entities::character;
 pub(crate) use names::escape;
 
 /// The namespace of every FHIR element.

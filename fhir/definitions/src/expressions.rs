@@ -3,7 +3,7 @@
 //! The official expressions use a small part of FHIRPath: members, `as`, `where` with an equality or with
 //! `resolve() is`, `[n]`, unions. Because the types of all elements are known here, a choice such as
 //! `Observation.value` becomes the JSON members it may be (`valueQuantity`, `valueString`, ...), one path each,
-//! and `fhir` needs no types to walk them.
+//! and `fhir` needs no types to walk them. A composite's components are written relative to its element.
 
 use crate::table::{Path, Step, Table};
 use anyhow::{Context, bail};
@@ -40,6 +40,22 @@ pub fn compile(table: &Table, resource: usize, expression: &str) -> anyhow::Resu
             continue;
         }
         paths.extend(walk(table, table.resources[resource], &steps).with_context(|| part.to_owned())?);
+    }
+    Ok(paths)
+}
+
+/// Paths of a component's expression, relative to an element of type `at`; of each, whether it starts at `resource`
+/// instead (`%resource.referenceSeq.chromosome`).
+pub fn compile_part(table: &Table, resource: usize, at: usize, expression: &str) -> anyhow::Result<Vec<(bool, Path)>> {
+    let mut paths = Vec::new();
+    for part in union(expression) {
+        let part = part.trim();
+        let (outside, root, path) = match part.strip_prefix("%resource.") {
+            Some(path) => (true, table.resources[resource], path),
+            None => (false, at, part),
+        };
+        let found = walk(table, root, &tokens(path)).with_context(|| part.to_owned())?;
+        paths.extend(found.into_iter().map(|path| (outside, path)));
     }
     Ok(paths)
 }
@@ -113,6 +129,8 @@ fn cast_to(
     set: Option<usize>,
     cast: &str,
 ) -> anyhow::Result<Option<Spot>> {
+    // Observation-code-value-date is written with `DateTime`, which is the name of another type system.
+    let cast = if cast == "DateTime" { "dateTime" } else { cast };
     let wanted = table.type_number(cast).with_context(|| format!("no type {cast}"))?;
     match place {
         Place::At(kind) if *kind == wanted => Ok(Some((steps.to_vec(), *kind, Place::At(*kind), set))),

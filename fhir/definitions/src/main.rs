@@ -9,6 +9,7 @@
 //! lists on stderr: nothing is left out in silence.
 
 mod compartments;
+mod composites;
 mod expressions;
 mod invariants;
 mod load;

@@ -1,8 +1,9 @@
 //! Search parameters with their paths. Called by `main` after the structures.
 
+use crate::composites;
 use crate::expressions::compile;
 use crate::load::{Official, items, text};
-use crate::table::{Base, Param, Path, Table};
+use crate::table::{Base, Param, Path, Step, Table};
 use anyhow::Context;
 use serde_json::Value;
 
@@ -30,9 +31,12 @@ pub fn build(official: &Official, table: &mut Table) -> anyhow::Result<Vec<Strin
             kind: number,
             targets,
             bases,
+            ..Param::default()
         });
     }
     table.params.sort_by(|a, b| a.id.cmp(&b.id));
+    composites::build(official, table, &mut unsupported)?;
+    of_types(table)?;
     Ok(unsupported)
 }
 
@@ -51,16 +55,47 @@ fn resources(table: &Table, definition: &Value) -> Vec<usize> {
     found
 }
 
+/// A parameter of its own for every token parameter that reads identifiers: `:of-type` finds by type and value.
+fn of_types(table: &mut Table) -> anyhow::Result<()> {
+    let identifier = table.type_number("Identifier").context("no Identifier")?;
+    let token = KINDS.iter().position(|kind| *kind == "token");
+    for place in 0..table.params.len() {
+        let param = &table.params[place];
+        let mut paths = param.bases.iter().flat_map(|base| &base.paths);
+        if Some(param.kind) == token && paths.any(|path| path.kind == identifier) {
+            let (code, url, kind) = (format!("{}:of-type", param.code), param.url.clone(), param.kind);
+            table.params[place].of_type = Some(table.params.len());
+            table.params.push(Param {
+                id: format!("{}:of-type", table.params[place].id),
+                code,
+                url,
+                kind,
+                ..Param::default()
+            });
+        }
+    }
+    Ok(())
+}
+
 fn base(table: &Table, definition: &Value, resource: usize, unsupported: &mut Vec<String>) -> Base {
     let (id, kind) = (text(definition, "id"), text(definition, "type"));
-    let none = Base { resource, supported: false, paths: Vec::new() };
+    let none = Base { resource, ..Base::default() };
     let mut complain = |line: String| {
         if !unsupported.contains(&line) {
             unsupported.push(line);
         }
     };
     let expression = text(definition, "expression");
-    if expression.is_empty() || kind == "composite" || kind == "special" {
+    if id == "DomainResource-text" {
+        // It has no expression; what it reads is the narrative.
+        let kind = table.type_number("xhtml").expect("R4 has xhtml");
+        let steps = ["text", "div"].map(|name| Step::Member(name.to_owned())).to_vec();
+        return Base { resource, supported: true, paths: vec![Path { steps, kind, system: None }], ..none };
+    }
+    if kind == "composite" {
+        return none;
+    }
+    if expression.is_empty() || kind == "special" {
         complain(format!("{id} is {kind} {}", if expression.is_empty() { "without expression" } else { "" }));
         return none;
     }
@@ -83,11 +118,11 @@ fn base(table: &Table, definition: &Value, resource: usize, unsupported: &mut Ve
     if paths.is_empty() {
         complain(format!("{id}: nothing to index for {}", table.types[table.resources[resource]].name));
     }
-    Base { resource, supported: !paths.is_empty(), paths }
+    Base { resource, supported: !paths.is_empty(), paths, ..none }
 }
 
 /// Whether `fhir::index` makes values of this kind from this datatype.
-fn converts(kind: &str, datatype: &str) -> bool {
+pub fn converts(kind: &str, datatype: &str) -> bool {
     let kinds: &[&str] = match kind {
         "token" => &[
             "Coding",

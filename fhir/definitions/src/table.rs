@@ -4,23 +4,36 @@
 //! else one more than the index. Lists are a count and that many items.
 //!
 //! ```text
-//! file     "CWR4" version=3 strings types resources sets params compartment home rules
+//! file     "CWR4" version=4 strings types resources sets params compartment home rules
 //! strings  [length bytes]
 //! types    [name kind primitive [element] [key]]     kind: 0 primitive 1 complex 2 resource 3 any resource
 //! element  name min max flags set?                   max: 0 is without end; flags: 1 choice, 2 in summaries
 //! key      name element type list                    sorted by name, in bytes
 //! resources [type]                                   sorted by name; the place is the resource's number
 //! sets     [url [system code]]                       sorted by code
-//! params   [id code url kind [target] [base]]        sorted by id; the place is the parameter's number
-//! base     resource supported [path]
+//! params   [id code url kind [target] [base] [component] of-type?]
+//!                                                    sorted by id; the place is the parameter's number. After the
+//!                                                    official ones come those that no query names: components of
+//!                                                    composites, and the `:of-type` of identifiers
+//! component, of-type  param
+//! base     resource supported [path] [anchor]
 //! path     [step] type system?
+//! anchor   [step] [part]                             one element of a composite's base expression
+//! part     component outside path                    component: place among the parameter's; outside: 1 when the
+//!                                                    path starts at the resource and not at the element
 //! step     0 member text | 1 where text text | 2 refers-to resource | 3 item number | 4 deceased
 //! compartment  per resource [text]                   parameter codes
 //! home         per resource text?                    the main patient element, dots between members
 //! rules    [type element? warning key human expression]  FHIRPath invariants of a type or of one of its elements
 //! ```
 
+mod params;
+
+pub use params::{Anchor, Base, Param, Part, Path, Step};
 use std::collections::HashMap;
+
+/// Of the format; the reader refuses another.
+const VERSION: usize = 4;
 
 /// Everything that is written, in the order of writing.
 #[derive(Default)]
@@ -110,58 +123,6 @@ pub struct Set {
     pub codes: Vec<(String, String)>,
 }
 
-/// One search parameter.
-pub struct Param {
-    /// Id of the SearchParameter.
-    pub id: String,
-    /// Name in a query.
-    pub code: String,
-    /// Canonical url.
-    pub url: String,
-    /// Place in `search::KINDS`.
-    pub kind: usize,
-    /// Numbers of the resources a reference may name.
-    pub targets: Vec<usize>,
-    /// What it reads, per resource.
-    pub bases: Vec<Base>,
-}
-
-/// What a parameter reads in one resource type.
-pub struct Base {
-    /// Number of the resource.
-    pub resource: usize,
-    /// Whether values are indexed.
-    pub supported: bool,
-    /// Where the values are.
-    pub paths: Vec<Path>,
-}
-
-/// Steps to values of one type.
-#[derive(Clone, PartialEq)]
-pub struct Path {
-    /// From the resource.
-    pub steps: Vec<Step>,
-    /// Number of the type found there.
-    pub kind: usize,
-    /// System of a bare code.
-    pub system: Option<String>,
-}
-
-/// One step of a path.
-#[derive(Clone, PartialEq)]
-pub enum Step {
-    /// Into a member, item by item.
-    Member(String),
-    /// Only where a member has this text.
-    Where(String, String),
-    /// Only references to this resource.
-    RefersTo(usize),
-    /// Only this item.
-    Item(usize),
-    /// `Patient.deceased.exists() and Patient.deceased != false`.
-    Deceased,
-}
-
 impl Table {
     /// The number of a type by its name.
     pub fn type_number(&self, name: &str) -> Option<usize> {
@@ -198,7 +159,7 @@ impl Table {
         }
         self.write_rules(&mut body);
         let mut bytes = b"CWR4".to_vec();
-        number(&mut bytes, 3);
+        number(&mut bytes, VERSION);
         list(&mut bytes, &self.strings, |bytes, text| {
             number(bytes, text.len());
             bytes.extend_from_slice(text.as_bytes());
@@ -254,49 +215,6 @@ impl Table {
             }
         });
         self.rules = rules;
-    }
-
-    fn write_params(&mut self, body: &mut Vec<u8>) {
-        let params = std::mem::take(&mut self.params);
-        list(body, &params, |body, param| {
-            number(body, self.string(&param.id));
-            number(body, self.string(&param.code));
-            number(body, self.string(&param.url));
-            number(body, param.kind);
-            list(body, &param.targets, |body, &target| number(body, target));
-            list(body, &param.bases, |body, base| {
-                number(body, base.resource);
-                number(body, usize::from(base.supported));
-                list(body, &base.paths, |body, path| self.write_path(body, path));
-            });
-        });
-        self.params = params;
-    }
-
-    fn write_path(&mut self, body: &mut Vec<u8>, path: &Path) {
-        list(body, &path.steps, |body, step| match step {
-            Step::Member(name) => {
-                number(body, 0);
-                number(body, self.string(name));
-            }
-            Step::Where(name, value) => {
-                number(body, 1);
-                number(body, self.string(name));
-                number(body, self.string(value));
-            }
-            Step::RefersTo(resource) => {
-                number(body, 2);
-                number(body, *resource);
-            }
-            Step::Item(item) => {
-                number(body, 3);
-                number(body, *item);
-            }
-            Step::Deceased => number(body, 4),
-        });
-        number(body, path.kind);
-        let system = path.system.as_ref().map(|system| self.string(system));
-        optional(body, system);
     }
 }
 

@@ -1,27 +1,31 @@
 //! Datatypes to search values, by the tables of <https://hl7.org/fhir/R4/search.html#token> and its neighbours.
-//! Called by `program` at each end of an expression.
+//! Called by `program` at each end of an expression. Numbers and quantities are in `convert/number.rs`, references in
+//! `convert/refer.rs`.
 
-use super::program::{End, push, refers_to};
+mod number;
+mod refer;
+
+use super::program::{End, push};
 use super::text::{exact, fold, key};
-use super::{Entry, Value};
+use super::{Entry, Value, narrative};
 use crate::datetime;
 use crate::json::Node;
 use crate::params::SearchType;
-use crate::reference::{self, Parts};
-use crate::types::ResourceType;
+use number::{number, quantity};
+use refer::refer;
 
 /// System of booleans as tokens.
 const SPECIAL_VALUES: &str = "http://hl7.org/fhir/special-values";
-/// System of currencies.
-const CURRENCY: &str = "urn:iso:std:iso:4217";
 
 /// Datatypes that become values; primitives written as a string are all `Text`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Datatype {
     Text,
+    Canonical,
     Boolean,
     Number,
     Date,
+    Instant,
     Coding,
     CodeableConcept,
     Identifier,
@@ -37,15 +41,18 @@ pub(super) enum Datatype {
     SampledData,
     Reference,
     Resource,
+    Narrative,
 }
 
 impl Datatype {
     pub fn of(name: &str) -> Option<Self> {
         Some(match name {
-            "string" | "markdown" | "code" | "id" | "uri" | "url" | "canonical" | "oid" | "uuid" => Self::Text,
+            "string" | "markdown" | "code" | "id" | "uri" | "url" | "oid" | "uuid" => Self::Text,
+            "canonical" => Self::Canonical,
             "boolean" => Self::Boolean,
             "integer" | "decimal" | "positiveInt" | "unsignedInt" => Self::Number,
-            "date" | "dateTime" | "instant" => Self::Date,
+            "date" | "dateTime" => Self::Date,
+            "instant" => Self::Instant,
             "Coding" => Self::Coding,
             "CodeableConcept" => Self::CodeableConcept,
             "Identifier" => Self::Identifier,
@@ -61,6 +68,7 @@ impl Datatype {
             "SampledData" => Self::SampledData,
             "Reference" => Self::Reference,
             "Resource" => Self::Resource,
+            "xhtml" => Self::Narrative,
             _ => return None,
         })
     }
@@ -74,7 +82,7 @@ pub(super) fn value(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
         SearchType::Number => push(entries, end, number(end.datatype, node)),
         SearchType::Quantity => push(entries, end, quantity(end.datatype, node)),
         SearchType::Reference => push(entries, end, refer(end.datatype, node)),
-        SearchType::Uri => push(entries, end, node.text().map(|text| Value::Uri(key(text)))),
+        SearchType::Uri => uris(end, node, entries),
         SearchType::Composite | SearchType::Special => {}
     }
 }
@@ -97,12 +105,26 @@ fn token(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
         }
         Datatype::Identifier => {
             let text = node.get("type").and_then(|kind| member_exact(kind, "text"));
-            push(entries, end, code_of(member_key(node, "system"), member_key(node, "value"), text));
+            let value = member_key(node, "value");
+            if let (Some(param), Some(value)) = (end.of_type, &value) {
+                let types = node.get("type").and_then(|kind| kind.get("coding"));
+                for one in types.into_iter().flat_map(Node::items) {
+                    let Some(code) = member_key(one, "code") else { continue };
+                    let system = key(format!("{}|{code}", member_key(one, "system").unwrap_or_default()).into());
+                    let value = Value::Token { system: Some(system), code: Some(value.clone()), text: None };
+                    entries.push(Entry { param, group: 0, value });
+                }
+            }
+            push(entries, end, code_of(member_key(node, "system"), value, text));
         }
-        Datatype::ContactPoint => push(entries, end, code_of(None, member_key(node, "value"), None)),
-        Datatype::Text => {
+        // By the table of search.html#token its use is its system: `telecom=home|555`.
+        Datatype::ContactPoint => {
+            push(entries, end, code_of(member_key(node, "use"), member_key(node, "value"), None));
+        }
+        Datatype::Text | Datatype::Canonical => {
             let system = end.system.map(str::to_owned);
-            push(entries, end, code_of(system, node.text().map(key), None));
+            let code = node.text().map(key).filter(|code| !code.is_empty());
+            push(entries, end, code.map(|code| Value::Token { system, code: Some(code), text: None }));
         }
         _ => {}
     }
@@ -113,7 +135,9 @@ fn coding(node: Node<'_>) -> Option<Value> {
 }
 
 fn code_of(system: Option<String>, code: Option<String>, text: Option<String>) -> Option<Value> {
-    (code.is_some() || text.is_some()).then_some(Value::Token { system, code, text })
+    // A system alone is found by `system|`.
+    let empty = system.is_none() && code.is_none() && text.is_none();
+    (!empty).then_some(Value::Token { system, code, text })
 }
 
 fn strings(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
@@ -121,6 +145,11 @@ fn strings(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
         Datatype::Text => {
             push(entries, end, node.text().map(text_value));
             return;
+        }
+        Datatype::Narrative => {
+            let words = node.text().map(|div| narrative::words(&div)).unwrap_or_default();
+            let values = words.into_iter().map(|word| Value::Text { normal: word.clone(), exact: word });
+            return values.for_each(|value| push(entries, end, Some(value)));
         }
         Datatype::HumanName => &["family", "given", "prefix", "suffix", "text"],
         Datatype::Address => &["text", "line", "city", "district", "state", "postalCode", "country"],
@@ -143,6 +172,8 @@ fn date(datatype: Datatype, node: Node<'_>) -> Option<Value> {
     let range = |node: Node<'_>| node.text().and_then(|text| datetime::range(&text));
     match datatype {
         Datatype::Date => range(node).map(|range| Value::Date { low: range.low, high: range.high }),
+        // A point in time, however many digits it has.
+        Datatype::Instant => range(node).map(|range| Value::Date { low: range.low, high: range.low }),
         Datatype::Period => {
             let (start, end) = (node.get("start").and_then(range), node.get("end").and_then(range));
             if start.is_none() && end.is_none() {
@@ -167,115 +198,15 @@ fn date(datatype: Datatype, node: Node<'_>) -> Option<Value> {
     }
 }
 
-fn number(datatype: Datatype, node: Node<'_>) -> Option<Value> {
-    let (low, high, value) = match datatype {
-        Datatype::Number => point(node)?,
-        Datatype::Range => range(node)?,
-        _ => return None,
-    };
-    Some(Value::Number { low, high, value })
-}
-
-fn quantity(datatype: Datatype, node: Node<'_>) -> Option<Value> {
-    let ends = match datatype {
-        Datatype::Quantity | Datatype::Money => compared(node),
-        Datatype::Range => range(node),
-        Datatype::SampledData => {
-            let limit = |name: &str| node.get(name).and_then(point).map(|point| point.0);
-            ends(limit("lowerLimit"), limit("upperLimit"))
-        }
-        _ => None,
-    };
-    let (low, high, value) = ends?;
-    let unit = match datatype {
-        Datatype::Range => node.get("low").or_else(|| node.get("high"))?,
-        Datatype::SampledData => node.get("origin")?,
-        _ => node,
-    };
-    let (system, code) = match datatype {
-        Datatype::Money => (Some(CURRENCY.to_owned()), member_key(unit, "currency")),
-        _ => (member_key(unit, "system"), member_key(unit, "code")),
-    };
-    Some(Value::Quantity { low, high, value, system, code, unit: member_key(unit, "unit") })
-}
-
-/// A Quantity with its comparator: `<5` reaches from the least number to 5.
-fn compared(node: Node<'_>) -> Option<(f64, f64, f64)> {
-    let (low, high, value) = node.get("value").and_then(point)?;
-    let comparator = node.get("comparator").and_then(Node::text);
-    Some(match comparator.as_deref() {
-        Some("<" | "<=") => (f64::MIN, high, value),
-        Some(">" | ">=") => (low, f64::MAX, value),
-        _ => (low, high, value),
-    })
-}
-
-fn point(node: Node<'_>) -> Option<(f64, f64, f64)> {
-    let value = node.number()?.parse::<f64>().ok()?.clamp(f64::MIN, f64::MAX);
-    Some((value, value, value))
-}
-
-fn range(node: Node<'_>) -> Option<(f64, f64, f64)> {
-    let end = |name: &str| node.get(name).and_then(|end| end.get("value")).and_then(point).map(|point| point.0);
-    ends(end("low"), end("high"))
-}
-
-fn ends(low: Option<f64>, high: Option<f64>) -> Option<(f64, f64, f64)> {
-    let value = low.or(high)?;
-    Some((low.unwrap_or(f64::MIN), high.unwrap_or(f64::MAX), value))
-}
-
-fn refer(datatype: Datatype, node: Node<'_>) -> Option<Value> {
-    match datatype {
-        Datatype::Reference => reference_value(node),
-        Datatype::Resource => {
-            let kind = node.get("resourceType").and_then(Node::text).and_then(|name| ResourceType::parse(&name));
-            let id = member_key(node, "id")?;
-            Some(Value::Reference { kind, id: Some(id), version: None, url: None, identifier: None })
-        }
-        Datatype::Text => canonical(node),
-        _ => None,
+/// A canonical with a version is found with and without it.
+fn uris(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
+    let Some(text) = node.text() else { return };
+    if end.datatype == Datatype::Canonical
+        && let Some((url, _)) = text.split_once('|')
+    {
+        push(entries, end, Some(Value::Uri(key(url.into()))));
     }
-}
-
-fn reference_value(node: Node<'_>) -> Option<Value> {
-    let identifier = node
-        .get("identifier")
-        .and_then(|identifier| member_key(identifier, "value").map(|value| (member_key(identifier, "system"), value)));
-    let text = node.get("reference").and_then(Node::text);
-    let own = |text: &str| key(text.into());
-    let (mut kind, mut id, mut version, mut url) = (refers_to(node), None, None, None);
-    match text.as_deref().map(reference::parse) {
-        Some(Parts::Relative { kind: named, id: name, version: number }) => {
-            (kind, id, version) = (Some(named), Some(own(name)), number.map(own));
-        }
-        Some(Parts::Absolute { kind: named, id: name, version: number, .. }) => {
-            (kind, id, version) = (Some(named), Some(own(name)), number.map(own));
-            url = text.as_deref().map(own);
-        }
-        Some(Parts::Url(_) | Parts::Urn(_)) => url = text.as_deref().map(own),
-        Some(Parts::Fragment(_) | Parts::Conditional { .. } | Parts::Other(_)) | None => {}
-    }
-    let empty = id.is_none() && url.is_none() && identifier.is_none();
-    (!empty).then_some(Value::Reference { kind, id, version, url, identifier })
-}
-
-/// A canonical or URI as a reference: `url|version`, or `Type/id` where someone wrote that.
-fn canonical(node: Node<'_>) -> Option<Value> {
-    let text = node.text()?;
-    if text.starts_with('#') {
-        return None;
-    }
-    let (url, version) = match text.split_once('|') {
-        Some((url, version)) => (url, Some(key(version.into()))),
-        None => (&*text, None),
-    };
-    let (kind, id, url) = match reference::parse(url) {
-        Parts::Relative { kind, id, .. } => (Some(kind), Some(key(id.into())), None),
-        Parts::Absolute { kind, id, .. } => (Some(kind), Some(key(id.into())), Some(key(url.into()))),
-        _ => (None, None, Some(key(url.into()))),
-    };
-    Some(Value::Reference { kind, id, version, url, identifier: None })
+    push(entries, end, Some(Value::Uri(key(text))));
 }
 
 fn member_key(node: Node<'_>, name: &str) -> Option<String> {

@@ -1,5 +1,8 @@
 //! What resources can be found by.
 
+mod composites;
+mod numbers;
+
 use super::*;
 use crate::params;
 
@@ -23,8 +26,10 @@ fn short(value: Value) -> String {
             format!("{}..{}", end(low), end(high))
         }
         Value::Number { low, high, value } => format!("{}..{} {value}", bound(low), bound(high)),
-        Value::Quantity { low, high, value, system, code, unit } => {
-            format!("{}..{} {value} {}|{} {}", bound(low), bound(high), or(system), or(code), or(unit))
+        Value::Quantity { low, high, value, system, code, unit, canonical } => {
+            let canonical = canonical.map(|it| format!(" = {}..{} {}", bound(it.low), bound(it.high), it.unit));
+            let canonical = canonical.unwrap_or_default();
+            format!("{}..{} {value} {}|{} {}{canonical}", bound(low), bound(high), or(system), or(code), or(unit))
         }
         Value::Uri(uri) => uri,
         Value::Reference { kind, id, version, url, identifier } => {
@@ -64,6 +69,16 @@ fn tokens_come_from_codes_with_and_without_system() {
         "telecom",
         &["-|a@b|-", "-|1|-"],
     );
+    check(
+        r#"Patient "telecom":[{"system":"phone","value":"1","use":"home"},{"system":"email","use":"work"}]"#,
+        "phone",
+        &["home|1|-"],
+    );
+    check(r#"Patient "identifier":[{"system":"s"},{"value":""},{"use":"usual"}]"#, "identifier", &["s|-|-"]);
+    check(r#"Observation "code":{"coding":[{"system":"l"},{"userSelected":true}]}"#, "code", &["l|-|-"]);
+    check(r#"Communication "instantiatesCanonical":["http://a/P|1"]"#, "_tag", &[]);
+    check(r#"CodeSystem "content":"complete","concept":[{"code":"a"},{"code":"b"}]"#, "code", &["-|a|-", "-|b|-"]);
+    check(r#"Device "udiCarrier":[{"deviceIdentifier":"1"}]"#, "udi-di", &["1=1"]);
     check(r#"Patient "deceasedDateTime":"2020""#, "deceased", &["http://hl7.org/fhir/special-values|true|-"]);
     check(r#"Patient "deceasedBoolean":false"#, "deceased", &["http://hl7.org/fhir/special-values|false|-"]);
     check(r#"Patient "active":true"#, "deceased", &["http://hl7.org/fhir/special-values|false|-"]);
@@ -94,6 +109,13 @@ fn strings_are_folded_and_kept() {
     check(r#"Patient "address":[{"line":["a","b"],"city":"C"}]"#, "address-city", &["c=C"]);
     check(r#"Patient "name":[{"given":["a",null,"b"],"_given":[null,{"id":"x"},null]}]"#, "given", &["a=a", "b=b"]);
     check(r#"InsurancePlan "name":"A","alias":["B"]"#, "name", &["a=A", "b=B"]);
+    check(
+        r#"Patient "address":[{"text":"T","district":"D","state":"S","postalCode":"1","country":"L","period":{}}]"#,
+        "address",
+        &["t=T", "d=D", "s=S", "1=1", "l=L"],
+    );
+    check(r#"Patient "name":[{"suffix":["Jr."],"use":"usual"}]"#, "phonetic", &["jr.=Jr."]);
+    check(r#"Organization "name":"Ä  B""#, "name", &["a b=Ä  B"]);
 }
 
 #[test]
@@ -106,35 +128,37 @@ fn dates_are_ranges() {
     check(
         r#"Observation "effectiveInstant":"2020-01-01T01:00:00.5+01:00""#,
         "date",
-        &["2020-01-01T00:00:00.500Z..2020-01-01T00:00:00.599Z"],
+        &["2020-01-01T00:00:00.500Z..2020-01-01T00:00:00.500Z"],
     );
+    let date = |member: &str, wanted: &[&str]| check(&format!("Observation {member}"), "date", wanted);
+    date(r#""effectiveDateTime":"2020-01-01T01:00:00+01:00""#, &["2020-01-01T00:00:00.000Z..2020-01-01T00:00:00.999Z"]);
+    date(r#""effectiveDateTime":"2020-01-01T01:00:00.5Z""#, &["2020-01-01T01:00:00.500Z..2020-01-01T01:00:00.599Z"]);
+    date(r#""effectiveDateTime":"2019""#, &["2019-01-01T00:00:00.000Z..2019-12-31T23:59:59.999Z"]);
+    date(
+        r#""effectivePeriod":{"start":"2020-02","end":"2020-02-10T12:00:00Z"}"#,
+        &["2020-02-01T00:00:00.000Z..2020-02-10T12:00:00.999Z"],
+    );
+    date(r#""effectiveTiming":{"event":["2020"]}"#, &["2020-01-01T00:00:00.000Z..2020-12-31T23:59:59.999Z"]);
+    date(
+        r#""effectiveTiming":{"event":["2020-01-05"],"repeat":{"boundsDuration":{"value":3,"code":"d"}}}"#,
+        &["2020-01-05T00:00:00.000Z..2020-01-05T23:59:59.999Z"],
+    );
+    date(
+        r#""effectiveTiming":{"repeat":{"boundsPeriod":{"end":"2020"},"frequency":1}}"#,
+        &["-..2020-12-31T23:59:59.999Z"],
+    );
+    for timing in [
+        r#"{"repeat":{"boundsDuration":{"value":3,"code":"d"}}}"#,
+        r#"{"repeat":{"boundsRange":{"low":{"value":3}}}}"#,
+        r#"{"code":{"text":"BID"}}"#,
+        r#"{"event":["nonsense"]}"#,
+    ] {
+        date(&format!(r#""effectiveTiming":{timing}"#), &[]);
+    }
     check(
         r#"Observation "effectiveTiming":{"event":["2020-03","2020-01-01"],"repeat":{"boundsPeriod":{"start":"2020-02"}}}"#,
         "date",
         &["2020-01-01T00:00:00.000Z..-"],
-    );
-}
-
-#[test]
-fn numbers_and_quantities_keep_their_ends() {
-    check(r#"RiskAssessment "prediction":[{"probabilityDecimal":0.5}]"#, "probability", &["0.5..0.5 0.5"]);
-    check(
-        r#"Observation "valueQuantity":{"value":5.40,"unit":"mg","system":"u","code":"m"}"#,
-        "value-quantity",
-        &["5.4..5.4 5.4 u|m mg"],
-    );
-    check(r#"Observation "valueQuantity":{"value":5,"comparator":"<"}"#, "value-quantity", &["-..5 5 -|- -"]);
-    check(r#"Observation "valueQuantity":{"value":5,"comparator":">="}"#, "value-quantity", &["5..- 5 -|- -"]);
-    check(r#"Observation "valueQuantity":{"unit":"mg"}"#, "value-quantity", &[]);
-    check(
-        r#"Condition "onsetRange":{"low":{"value":1,"code":"a","system":"u"},"high":{"value":2}}"#,
-        "onset-age",
-        &["1..2 1 u|a -"],
-    );
-    check(
-        r#"Invoice "totalNet":{"value":1.10,"currency":"EUR"}"#,
-        "totalnet",
-        &["1.1..1.1 1.1 urn:iso:std:iso:4217|EUR -"],
     );
 }
 
@@ -179,6 +203,8 @@ fn uris_are_kept_as_written() {
     check(r#"ValueSet "url":"http://a/V""#, "url", &["http://a/V"]);
     check(r#"Patient "meta":{"profile":["http://a/P"],"source":"s"}"#, "_profile", &["http://a/P"]);
     check(r#"Patient "meta":{"profile":["http://a/P"],"source":"s"}"#, "_source", &["s"]);
+    check(r#"Patient "meta":{"profile":["http://a/P|2"]}"#, "_profile", &["http://a/P", "http://a/P|2"]);
+    check(r#"ValueSet "url":"http://a/V|2""#, "url", &["http://a/V|2"]);
 }
 
 #[test]
@@ -192,4 +218,15 @@ fn id_and_last_updated_are_left_to_the_store_and_repeats_are_dropped() {
 fn no_value_holds_a_nul() {
     check(r#"Patient "identifier":[{"value":"a\u0000b"}],"name":[{"family":"c\u0000d"}]"#, "identifier", &["-|ab|-"]);
     check(r#"Patient "identifier":[{"value":"a\u0000b"}],"name":[{"family":"c\u0000d"}]"#, "family", &["cd=cd"]);
+}
+
+#[test]
+fn the_words_of_a_narrative_are_texts() {
+    check(
+        r#"Patient "text":{"status":"generated","div":"<div><p>Eva M\u00fcller</p>, eva &amp; <b>x</b></div>"}"#,
+        "_text",
+        &["eva=eva", "muller=muller", "x=x"],
+    );
+    check(r#"Patient "text":{"status":"empty"}"#, "_text", &[]);
+    check(r#"Patient "name":[{"text":"a"}]"#, "_text", &[]);
 }

@@ -16,12 +16,13 @@ impl Filter {
         let entries = if self.param.is_id() {
             own = [Entry {
                 param: self.param.id,
+                group: 0,
                 value: Value::Token { system: None, code: Some(id.to_owned()), text: None },
             }];
             &own[..]
         } else if self.param.is_last_updated() {
             let value = Value::Date { low: last_updated, high: last_updated };
-            own = [Entry { param: self.param.id, value }];
+            own = [Entry { param: self.param.id, group: 0, value }];
             &own[..]
         } else {
             entries

@@ -1,5 +1,5 @@
 //! HTML's named characters, which XML does not know: narratives that came as JSON may have them, against FHIR's rule, and
-//! are written into XML with the characters themselves. Called by `div`.
+//! are written into XML with the characters themselves. Called by `div` and by the index of narratives.
 //! Spec: <https://www.w3.org/TR/html401/sgml/entities.html>, <https://hl7.org/fhir/R4/narrative.html>.
 
 /// The characters from U+00A0 to U+00FF, in order.
@@ -170,8 +170,8 @@ const OTHERS: [(&str, char); 152] = [
     ("zwnj", '\u{200c}'),
 ];
 
-/// The character of a name.
-fn character(name: &str) -> Option<char> {
+/// The character of a name; none for XML's own five.
+pub(crate) fn character(name: &str) -> Option<char> {
     if let Some(place) = LATIN.iter().position(|known| *known == name) {
         return u32::try_from(place).ok().and_then(|place| char::from_u32(0xa0 + place));
     }
