@@ -1,11 +1,13 @@
-//! Generates `fhir/definitions/r4.bin`, the one table of the official R4 definitions that `fhir` compiles in.
+//! Generates `fhir/definitions/r4.bin`, the table of the official R4 definitions that `fhir` compiles in, and beside it
+//! `terminology.bin`, the codes of the official code systems and value sets.
 //!
-//! Reads the official JSON from a folder and writes the table; run it again only when the definitions or the
-//! table's format change, and commit the result:
+//! Reads the official JSON from a folder and writes both; run it again only when the definitions or a
+//! format change, and commit the result:
 //!
 //!     cargo run -p definitions -- ../shared/data/definitions fhir/definitions/r4.bin
 //!
-//! The format is written in `table.rs`; the reader is `fhir/src/table.rs`. What the generator cannot compile it
+//! The formats are written in `table.rs` and `terminology.rs`; the readers are `fhir/src/table/read.rs` and
+//! `fhir/src/terminology/official.rs`. What the generator cannot compile it
 //! lists on stderr: nothing is left out in silence.
 
 mod compartments;
@@ -16,6 +18,7 @@ mod load;
 mod search;
 mod structures;
 mod table;
+mod terminology;
 mod valuesets;
 
 use anyhow::Context;
@@ -51,5 +54,12 @@ fn main() -> anyhow::Result<()> {
         table.rules.len(),
         unsupported.len()
     );
+    let (bytes, left_out) = terminology::build(&official);
+    for url in &left_out {
+        eprintln!("not enumerable: {url}");
+    }
+    let output = output.with_file_name("terminology.bin");
+    std::fs::write(&output, &bytes).with_context(|| format!("write {}", output.display()))?;
+    eprintln!("{}: {} bytes, {} value sets not enumerable", output.display(), bytes.len(), left_out.len());
     Ok(())
 }

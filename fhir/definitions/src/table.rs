@@ -218,7 +218,8 @@ impl Table {
     }
 }
 
-fn list<T>(bytes: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
+/// A count and that many items.
+pub fn list<T>(bytes: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
     number(bytes, items.len());
     for item in items {
         write(bytes, item);
@@ -229,7 +230,8 @@ fn optional(bytes: &mut Vec<u8>, value: Option<usize>) {
     number(bytes, value.map_or(0, |value| value + 1));
 }
 
-fn number(bytes: &mut Vec<u8>, mut value: usize) {
+/// Unsigned LEB128.
+pub fn number(bytes: &mut Vec<u8>, mut value: usize) {
     while value >= 0x80 {
         bytes.push(u8::try_from(value & 0x7f).expect("seven bits") | 0x80);
         value >>= 7;

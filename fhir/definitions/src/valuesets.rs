@@ -23,7 +23,8 @@ pub fn build(official: &Official, urls: Vec<String>, table: &mut Table) {
     }
 }
 
-fn expand(official: &Official, url: &str, depth: usize) -> Option<Codes> {
+/// The codes of a value set; none if it cannot be enumerated.
+pub fn expand(official: &Official, url: &str, depth: usize) -> Option<Codes> {
     if depth > INCLUDE_DEPTH_MAX {
         return None;
     }
@@ -63,8 +64,7 @@ fn of_system(official: &Official, include: &Value) -> Option<Codes> {
     if text(definition, "content") != "complete" {
         return None;
     }
-    let mut parents = Vec::new();
-    collect(items(definition, "concept"), None, &mut parents);
+    let parents = parents_of(definition);
     let mut kept: BTreeSet<&str> = parents.iter().map(|(code, _)| *code).collect();
     for filter in items(include, "filter") {
         let below = below(text(filter, "value"), &parents);
@@ -78,7 +78,26 @@ fn of_system(official: &Official, include: &Value) -> Option<Codes> {
     Some(kept.into_iter().map(pair).collect())
 }
 
-/// All codes with their parents, by nesting and by the property `subsumedBy`.
+/// All codes with their parents, by nesting and by the properties `subsumedBy` and `child`.
+pub fn parents_of(definition: &Value) -> Vec<(&str, Vec<&str>)> {
+    let mut found = Vec::new();
+    collect(items(definition, "concept"), None, &mut found);
+    let mut children = Vec::new();
+    collect_children(items(definition, "concept"), &mut children);
+    for (parent, child) in children {
+        found.iter_mut().filter(|(code, _)| *code == child).for_each(|(_, parents)| parents.push(parent));
+    }
+    found
+}
+
+fn collect_children<'a>(concepts: &'a [Value], found: &mut Vec<(&'a str, &'a str)>) {
+    for concept in concepts {
+        let children = items(concept, "property").iter().filter(|property| text(property, "code") == "child");
+        found.extend(children.map(|property| (text(concept, "code"), text(property, "valueCode"))));
+        collect_children(items(concept, "concept"), found);
+    }
+}
+
 fn collect<'a>(concepts: &'a [Value], parent: Option<&'a str>, found: &mut Vec<(&'a str, Vec<&'a str>)>) {
     for concept in concepts {
         let mut parents: Vec<&str> = parent.into_iter().collect();

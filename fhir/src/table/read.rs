@@ -4,6 +4,7 @@ use super::{Anchor, Base, Element, Key, ParamRow, Part, Path, Role, Rule, Set, S
 use crate::params::{ParamId, SearchType};
 use crate::primitive::Primitive;
 use crate::types::ResourceType;
+use std::sync::Arc;
 
 /// Of the format of `r4.bin`.
 const VERSION: usize = 4;
@@ -12,12 +13,12 @@ const VERSION: usize = 4;
 pub(crate) struct Reader {
     bytes: &'static [u8],
     at: usize,
-    strings: Vec<&'static str>,
+    strings: Arc<[&'static str]>,
 }
 
 impl Reader {
     pub fn new(bytes: &'static [u8]) -> Self {
-        Self { bytes, at: 0, strings: Vec::new() }
+        Self { bytes, at: 0, strings: Arc::default() }
     }
 
     pub fn table(mut self) -> Table {
@@ -41,14 +42,29 @@ impl Reader {
         assert_eq!(self.bytes[..4], mark, "it is the file that is wanted");
         self.at = 4;
         assert_eq!(self.number(), version, "it has the format of this reader");
-        self.strings = self.list(|reader| {
+        let strings = self.list(|reader| {
             let length = reader.number();
             let bytes = &reader.bytes[reader.at..reader.at + length];
             reader.at += length;
             std::str::from_utf8(bytes).expect("the generator writes UTF-8")
         });
+        self.strings = strings.into();
     }
 
+    /// A reader of the same file at another place.
+    pub fn at(&self, at: usize) -> Self {
+        Self { bytes: self.bytes, at, strings: Arc::clone(&self.strings) }
+    }
+
+    /// Passes over a part that begins with its length in bytes; the place where the part is.
+    pub fn skip(&mut self) -> usize {
+        let length = self.number();
+        let at = self.at;
+        self.at += length;
+        at
+    }
+
+    /// Checks that all was read.
     pub fn end(&self) {
         assert_eq!(self.at, self.bytes.len(), "the file ends where its last list ends");
     }
