@@ -143,6 +143,17 @@ impl Expression {
         Ok(Self { root: parse::parse(text)? })
     }
 
+    /// Reads the expression of a search parameter: `as` takes what fits of several items, as `ofType()` does. The official
+    /// expressions count on it (`(Observation.component.value as Quantity)`), against FHIRPath's own rule.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub(crate) fn parse_search(text: &str) -> Result<Self, Error> {
+        let mut expression = Self::parse(text)?;
+        expression.root.take_all_that_fit();
+        Ok(expression)
+    }
+
     /// What the expression finds from an element.
     ///
     /// # Errors

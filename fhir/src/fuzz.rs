@@ -1,10 +1,12 @@
 //! What fuzzers and property tests drive: every reader of outside bytes, which may refuse but never panic.
 
 use crate::json::Doc;
+use crate::terminology::{self, CodeSystem, Known, ValueSet};
 use crate::types::ResourceType;
 use crate::{
-    bundle, class, diff, fhirpath, home, index, parse, patch, query, reference, served, summary, validate, xml,
+    bundle, class, diff, fhirpath, home, index, parse, patch, query, reference, served, summary, unit, validate, xml,
 };
+use std::sync::Arc;
 
 /// The JSON reader, and that it takes nothing that it cannot give back.
 pub fn json(bytes: &[u8]) {
@@ -100,6 +102,47 @@ pub fn query(bytes: &[u8]) {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let _ = query::parse(kind, &pairs);
+}
+
+/// A SearchParameter: read, and evaluated on a small resource of each of its bases.
+pub fn search_parameter(bytes: &[u8]) {
+    let Ok(doc) = Doc::parse(bytes.to_vec()) else { return };
+    let Ok(custom) = index::custom::Custom::read(&doc) else { return };
+    let resource = Doc::parse(PATCHED.to_vec()).expect("it is JSON");
+    for base in custom.bases() {
+        assert!(custom.values(&resource, *base).len() <= index::custom::VALUES_MAX, "values are bounded");
+    }
+}
+
+/// A CodeSystem: read, and every code asked for what is below and above it.
+pub fn code_system(bytes: &[u8]) {
+    let Ok(doc) = Doc::parse(bytes.to_vec()) else { return };
+    let Ok(system) = CodeSystem::read(&doc) else { return };
+    for code in ["a", "b", "c", "d", ""] {
+        let (below, above) = (system.below(code), system.above(code));
+        assert_eq!(below.first(), above.first(), "a code is below and above itself");
+    }
+}
+
+/// A ValueSet: read and expanded, with itself as every set it names.
+pub fn value_set(bytes: &[u8]) {
+    let Ok(doc) = Doc::parse(bytes.to_vec()) else { return };
+    let Ok(set) = ValueSet::read(&doc) else { return };
+    let known = Arc::new(Known::ValueSet(set.clone()));
+    let _ = set.needs();
+    for find in [&(|_: &str| None) as &dyn Fn(&str) -> Option<Arc<Known>>, &|_| Some(Arc::clone(&known))] {
+        if let Ok(codes) = set.expand(find) {
+            assert!(codes.len() <= terminology::EXPANSION_MAX, "expansions are bounded");
+        }
+    }
+}
+
+/// A unit's text: what is canonical once is canonical again, to the same value.
+pub fn unit(bytes: &[u8]) {
+    let Ok(code) = std::str::from_utf8(bytes) else { return };
+    let Some((value, base)) = unit::canonical(2.5, code) else { return };
+    assert_eq!(unit::canonical(2.5, code), Some((value, base.clone())), "the second look is like the first");
+    assert_eq!(unit::canonical(value, &base), Some((value, base)), "base units are their own base units");
 }
 
 /// A FHIRPath text: read and evaluated on a small resource, in bounded time.

@@ -2,10 +2,12 @@
 //! stored and by `reindex`; the store writes one row per [`Entry`].
 //!
 //! Which values are there is the compiled form of the official expressions (`index/program.rs`); how a datatype
-//! becomes a value is `index/convert.rs`. `_id` and `_lastUpdated` are not among them: the store knows both.
+//! becomes a value is `index/convert.rs`. Parameters that were stored as resources are evaluated as FHIRPath
+//! (`index/custom.rs`). `_id` and `_lastUpdated` are not among them: the store knows both.
 //! Spec: <https://hl7.org/fhir/R4/search.html>.
 
 mod convert;
+pub mod custom;
 mod narrative;
 mod program;
 pub(crate) mod text;

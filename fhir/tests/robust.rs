@@ -25,6 +25,14 @@ const PATCHES: [&[u8]; 3] = [
     br#"<diff xmlns:f="http://hl7.org/fhir"><replace sel="f:Observation/f:code/f:coding[f:code/@value='c']/f:code/@value">e</replace><add sel="f:Observation/f:code/f:coding[2]" pos="after"><f:coding><f:code value="f"/></f:coding></add><remove sel="/f:Observation/f:contained[1]"/></diff>"#,
 ];
 
+/// Resources that searches are taught by, and units.
+const SEARCHED: [&[u8]; 4] = [
+    br#"{"resourceType":"SearchParameter","url":"u","code":"own","base":["Observation"],"type":"token","status":"active","target":["Patient"],"expression":"(Observation.value as Quantity) | Observation.code.where(coding.code='c').coding[0] | Observation.contained.name.given.first() + 'a'"}"#,
+    br#"{"resourceType":"CodeSystem","url":"u","content":"complete","property":[{"code":"p","uri":"http://hl7.org/fhir/concept-properties#parent"}],"concept":[{"code":"a","concept":[{"code":"b","property":[{"code":"p","valueCode":"c"}]}]},{"code":"c","property":[{"code":"child","valueCode":"a"},{"code":"n","valueInteger":1}]},{"code":"d"}]}"#,
+    br#"{"resourceType":"ValueSet","url":"u","compose":{"include":[{"system":"http://hl7.org/fhir/administrative-gender","filter":[{"property":"concept","op":"is-a","value":"male"}]},{"system":"s","concept":[{"code":"a"}],"valueSet":["http://hl7.org/fhir/ValueSet/observation-status|4.0.1"]}],"exclude":[{"valueSet":["v"]}]},"expansion":{"total":1,"contains":[{"code":"a","contains":[{"code":"b"}]}]}}"#,
+    b"mm[Hg].(10*3/uL)2/{score}.kg-1/[degF]",
+];
+
 /// Pieces that change meaning when they land in JSON.
 const PIECES: [&str; 26] = [
     "\"",
@@ -67,6 +75,20 @@ fn patches(bytes: &[u8]) {
     fuzz::json_patch(bytes);
     fuzz::fhirpath_patch(bytes);
     fuzz::xml_patch(bytes);
+}
+
+fn searched(bytes: &[u8]) {
+    fuzz::search_parameter(bytes);
+    fuzz::code_system(bytes);
+    fuzz::value_set(bytes);
+    fuzz::unit(bytes);
+}
+
+#[test]
+fn search_parameters_terminology_and_units_cut_anywhere_are_refused_or_read() {
+    for example in SEARCHED {
+        (0..=example.len()).for_each(|end| searched(&example[..end]));
+    }
 }
 
 #[test]
@@ -121,10 +143,30 @@ proptest! {
     }
 
     #[test]
+    fn changed_search_parameters_terminology_and_units_are_refused_or_read(
+        example in 0..SEARCHED.len(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0..20_usize, 0..PIECES.len()), 1..6),
+    ) {
+        let mut bytes = SEARCHED[example].to_vec();
+        for (place, length, piece) in changes {
+            let at = place.index(bytes.len().max(1)).min(bytes.len());
+            let end = (at + length).min(bytes.len());
+            bytes.splice(at..end, PIECES[piece].bytes());
+        }
+        searched(&bytes);
+    }
+
+    #[test]
+    fn any_unit_is_refused_or_read(code in "[a-zA-Z0-9*./(){}'\\[\\]+-]{1,24}") {
+        fuzz::unit(code.as_bytes());
+    }
+
+    #[test]
     fn any_bytes_are_refused_or_read(bytes: Vec<u8>) {
         all(&bytes);
         fuzz::xml(&bytes);
         patches(&bytes);
         fuzz::diff(&bytes);
+        searched(&bytes);
     }
 }

@@ -32,6 +32,30 @@ pub(crate) enum Expr {
     Type(TypeTest, Option<Box<Expr>>, TypeName),
 }
 
+impl Expr {
+    /// Turns every `as` into `ofType()`; as deep as the reader lets an expression nest.
+    pub(crate) fn take_all_that_fit(&mut self) {
+        match self {
+            Self::Constant(_) | Self::This | Self::Index | Self::Total | Self::Variable(_) => {}
+            Self::Member(input, _) => input.iter_mut().for_each(|input| input.take_all_that_fit()),
+            Self::Fixed(_, input) | Self::Minus(input) => input.take_all_that_fit(),
+            Self::Item(left, right) | Self::Binary(_, left, right) => {
+                left.take_all_that_fit();
+                right.take_all_that_fit();
+            }
+            Self::Call(call) => {
+                call.input.iter_mut().chain(&mut call.arguments).for_each(Self::take_all_that_fit);
+            }
+            Self::Type(test, input, _) => {
+                if *test == TypeTest::As {
+                    *test = TypeTest::OfType;
+                }
+                input.iter_mut().for_each(|input| input.take_all_that_fit());
+            }
+        }
+    }
+}
+
 /// A call of a function.
 #[derive(Debug)]
 pub(crate) struct Call {

@@ -1,6 +1,7 @@
 //! What resources can be found by.
 
 mod composites;
+mod custom;
 mod numbers;
 
 use super::*;
