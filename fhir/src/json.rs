@@ -206,6 +206,11 @@ impl<'a> Node<'a> {
         Doc { tape: tape.collect(), text: self.raw_text().to_owned() }
     }
 
+    /// Whether both are the same place of one document.
+    pub(crate) fn is_at(self, other: Node<'_>) -> bool {
+        self.at == other.at
+    }
+
     fn raw_text(self) -> &'a str {
         &self.doc.text[self.range()]
     }

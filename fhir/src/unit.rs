@@ -43,10 +43,34 @@ impl Unit {
     /// In base units, to [`DIGITS`]; none outside of a double.
     pub fn value(&self, value: f64) -> Option<f64> {
         let exact = value * self.factor + self.offset;
-        let rounded: f64 = format!("{exact:.0$e}", DIGITS - 1).parse().ok()?;
         // Minus zero is written like zero.
-        rounded.is_finite().then_some(rounded + 0.0)
+        let rounded = quickly_rounded(exact).or_else(|| rounded(exact))? + 0.0;
+        rounded.is_finite().then_some(rounded)
     }
+}
+
+/// To [`DIGITS`] significant digits, by way of text.
+fn rounded(exact: f64) -> Option<f64> {
+    format!("{exact:.0$e}", DIGITS - 1).parse().ok()
+}
+
+/// The powers of ten that a double holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+];
+
+/// The same without text, for values near 1: indexing does this for every quantity. The digits are a whole number and the
+/// power is exact, so their quotient or product is the double nearest to the decimal number, as reading its text gives.
+fn quickly_rounded(exact: f64) -> Option<f64> {
+    if exact == 0.0 {
+        return Some(0.0);
+    }
+    // Just beside a power of ten the logarithm may be one too small or too large: the result is that power either way.
+    let digits = 11.0 - exact.abs().log10().floor();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is below 23, a NaN becomes 0")]
+    let power = *POWERS.get(digits.abs() as usize).filter(|_| digits.is_finite())?;
+    Some(if digits >= 0.0 { (exact * power).round() / power } else { (exact / power).round() * power })
 }
 
 /// Codes and their units; none for a code that is no unit.
@@ -136,6 +160,28 @@ mod tests {
             assert_eq!(canonical(value, code), None, "{value} {code}");
         }
         assert!(canonical(1.0, &deep).is_some());
+    }
+
+    #[test]
+    fn the_quick_way_rounds_as_the_slow_one() {
+        let mut value = 1.234_567_890_123_456e-13;
+        while value < 1e40 {
+            for exact in [value, -value, value * 3.0, 1.0 / value] {
+                if let Some(quick) = quickly_rounded(exact) {
+                    assert_eq!(Some(quick), rounded(exact), "{exact:e}");
+                }
+            }
+            value *= 1.093;
+        }
+        for power in -9..=30 {
+            let ten: f64 = format!("1e{power}").parse().unwrap();
+            for exact in [ten, ten.next_down(), ten.next_up()] {
+                assert_eq!(quickly_rounded(exact), Some(ten), "{exact:e}");
+            }
+        }
+        for exact in [1e-300, 1e300, f64::NAN, f64::INFINITY] {
+            assert_eq!(quickly_rounded(exact), None, "{exact:e}");
+        }
     }
 
     #[test]

@@ -1,147 +1,33 @@
-//! The compiled expressions of a type as one tree of members, walked once per resource. Called by [`super::values`].
+//! The compiled expressions of a type as one tree of members, walked once per resource. The tree is built by
+//! `program/tree.rs`. Called by [`super::values`].
 
-use super::convert::{self, Datatype};
-use super::{Entry, Value};
+mod tree;
+
+use super::{Entry, Value, convert};
 use crate::json::Node;
-use crate::params::{ParamId, SearchType};
+use crate::params::ParamId;
 use crate::reference::{self, Parts};
-use crate::table::{self, Path, Step, TABLE};
+use crate::table::Step;
 use crate::types::ResourceType;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::LazyLock;
+use tree::{Anchor, Branch, PROGRAMS, Part};
 
-/// What follows after some steps; branch 0 is the resource.
-#[derive(Default)]
-struct Branch {
-    members: Vec<(&'static str, usize)>,
-    conditions: Vec<(Step, usize)>,
-    /// Those that make the same values of a node are neighbours.
-    ends: Vec<End>,
-    parts: Vec<Part>,
-    anchors: Vec<Anchor>,
-}
+pub(super) use tree::End;
 
-/// A parameter whose values are here.
-pub(super) struct End {
-    pub param: ParamId,
-    pub kind: SearchType,
-    pub datatype: Datatype,
-    pub system: Option<&'static str>,
-    pub of_type: Option<ParamId>,
-}
-
-impl End {
-    /// Whether both make the same values of a node.
-    fn is_like(&self, other: &Self) -> bool {
-        let order = |end: &Self| (end.kind, end.datatype, end.system, end.of_type.is_some());
-        order(self) == order(other)
-    }
-}
-
-/// A component of a composite whose values are here, if the element of the anchor has all components.
-struct Part {
-    anchor: usize,
-    end: End,
-}
-
-/// A composite whose elements are here.
-struct Anchor {
-    /// One for each place a composite's elements are.
-    number: usize,
-    composite: ParamId,
-    components: Vec<ParamId>,
-    /// Branches that start at the resource instead.
-    outside: Vec<usize>,
-}
-
-/// Per resource type.
-static PROGRAMS: LazyLock<Vec<Vec<Branch>>> = LazyLock::new(|| {
-    let mut programs: Vec<Vec<Branch>> = TABLE.resources.iter().map(|_| vec![Branch::default()]).collect();
-    let mut anchors = 0;
-    for (number, row) in TABLE.params.iter().enumerate() {
-        if matches!(row.code, "_id" | "_lastUpdated") {
-            continue;
-        }
-        let param = ParamId(u16::try_from(number).expect("below 65,536 parameters"));
-        for base in &row.bases {
-            let program = &mut programs[usize::from(base.resource.number())];
-            for path in &base.paths {
-                let Some(end) = end(path, param, row.kind, row.of_type) else { continue };
-                let at = branch(program, 0, &path.steps);
-                program[at].ends.push(end);
-            }
-            for anchor in &base.anchors {
-                add_anchor(program, anchors, param, &row.components, anchor);
-                anchors += 1;
-            }
-        }
-    }
-    for branch in programs.iter_mut().flatten() {
-        branch.ends.sort_by_key(|end| (end.kind as u8, end.datatype as u8, end.system));
-    }
-    programs
-});
-
-fn end(path: &Path, param: ParamId, kind: SearchType, of_type: Option<ParamId>) -> Option<End> {
-    let datatype = Datatype::of(TABLE.kind(path.kind).name)?;
-    let of_type = of_type.filter(|_| datatype == Datatype::Identifier);
-    Some(End { param, kind, datatype, system: path.system, of_type })
-}
-
-fn add_anchor(
-    program: &mut Vec<Branch>,
-    number: usize,
-    composite: ParamId,
-    components: &[ParamId],
-    row: &table::Anchor,
-) {
-    let at = branch(program, 0, &row.steps);
-    let mut outside = Vec::new();
-    for part in &row.parts {
-        let param = components[part.component];
-        let kind = TABLE.params[usize::from(param.0)].kind;
-        let Some(end) = end(&part.path, param, kind, None) else { continue };
-        let from = if part.outside {
-            outside.push(program.len());
-            program.push(Branch::default());
-            program.len() - 1
-        } else {
-            at
-        };
-        let at = branch(program, from, &part.path.steps);
-        program[at].parts.push(Part { anchor: number, end });
-    }
-    program[at].anchors.push(Anchor { number, composite, components: components.to_vec(), outside });
-}
-
-/// The branch after these steps.
-fn branch(program: &mut Vec<Branch>, from: usize, steps: &[Step]) -> usize {
-    let mut at = from;
-    for step in steps {
-        let new = program.len();
-        let branch = &mut program[at];
-        let found = match step {
-            Step::Member(name) => branch.members.iter().find(|(known, _)| known == name).map(|(_, child)| *child),
-            condition => branch.conditions.iter().find(|(known, _)| known == condition).map(|(_, child)| *child),
-        };
-        if let Some(known) = found {
-            at = known;
-            continue;
-        }
-        match step {
-            Step::Member(name) => branch.members.push((name, new)),
-            condition => branch.conditions.push((*condition, new)),
-        }
-        program.push(Branch::default());
-        at = new;
-    }
-    at
-}
+/// How many nodes are looked through for one that was read already; an element has few.
+const READ_MAX: usize = 16;
 
 pub(super) fn run(root: Node<'_>, kind: ResourceType) -> Vec<Entry> {
     let program = &PROGRAMS[usize::from(kind.number())];
-    let mut walk = Walk { program, root, entries: Vec::with_capacity(32), noted: Vec::new(), groups: Vec::new() };
+    let mut walk = Walk {
+        program,
+        root,
+        entries: Vec::with_capacity(32),
+        noted: Vec::new(),
+        read: Vec::new(),
+        groups: Vec::new(),
+    };
     walk.at(0, root, 0);
     walk.entries
 }
@@ -153,6 +39,8 @@ struct Walk<'a> {
     /// Parts of composites whose element is not yet walked to its end. They are converted only if the element has all
     /// components: most Observations have one kind of value, and five composites want another.
     noted: Vec<(&'static Part, Node<'a>)>,
+    /// Where nodes that are noted have entries by parameters of their own: copies cost half of what reading them does.
+    read: Vec<(Node<'a>, &'static End, Range<usize>)>,
     /// The last group of each composite.
     groups: Vec<(ParamId, u16)>,
 }
@@ -161,8 +49,8 @@ impl<'a> Walk<'a> {
     /// As deep as the longest expression at most: branches end.
     fn at(&mut self, branch: usize, node: Node<'a>, item: usize) {
         let branch = &self.program[branch];
-        let before = self.noted.len();
-        self.ends(&branch.ends, node);
+        let (before, read_before) = (self.noted.len(), self.read.len());
+        self.ends(&branch.ends, node, !branch.parts.is_empty());
         self.noted.extend(branch.parts.iter().map(|part| (part, node)));
         for (condition, child) in &branch.conditions {
             if *condition == Step::Deceased {
@@ -188,11 +76,12 @@ impl<'a> Walk<'a> {
                 place += 1;
                 place <= before || !branch.anchors.iter().any(|anchor| anchor.number == part.anchor)
             });
+            self.read.truncate(read_before);
         }
     }
 
-    fn ends(&mut self, ends: &'static [End], node: Node<'a>) {
-        let mut last: Option<(&End, Range<usize>)> = None;
+    fn ends(&mut self, ends: &'static [End], node: Node<'a>, noted: bool) {
+        let mut last: Option<(&'static End, Range<usize>)> = None;
         for end in ends {
             if let Some((known, range)) = last.clone().filter(|(known, _)| known.is_like(end)) {
                 for place in range {
@@ -205,7 +94,11 @@ impl<'a> Walk<'a> {
             }
             let from = self.entries.len();
             convert::value(end, node, &mut self.entries);
-            last = Some((end, from..self.entries.len()));
+            let range = from..self.entries.len();
+            if noted {
+                self.read.push((node, end, range.clone()));
+            }
+            last = Some((end, range));
         }
     }
 
@@ -222,7 +115,19 @@ impl<'a> Walk<'a> {
         }
         let from = self.entries.len();
         for (part, node) in parts {
-            convert::value(&part.end, *node, &mut self.entries);
+            let same =
+                self.read.iter().rev().take(READ_MAX).find(|(at, end, _)| at.is_at(*node) && end.is_like(&part.end));
+            let Some((_, end, range)) = same else {
+                convert::value(&part.end, *node, &mut self.entries);
+                continue;
+            };
+            for place in range.clone() {
+                let Entry { param, value, .. } = &self.entries[place];
+                if *param == end.param {
+                    let entry = Entry { param: part.end.param, group: 0, value: value.clone() };
+                    self.entries.push(entry);
+                }
+            }
         }
         // A Quantity without value was noted, but is no entry.
         let found = &self.entries[from..];
