@@ -86,7 +86,7 @@ pub enum Value {
     },
     /// A URI as written.
     Uri(String),
-    /// A reference. References to contained resources (`#x`) have no entry.
+    /// A reference. One to a contained resource (`#x`) has no type, id and url: it is no missing one.
     Reference {
         /// The type it names, by its text or else by `Reference.type`.
         kind: Option<ResourceType>,

@@ -65,7 +65,7 @@ impl SearchType {
 }
 
 /// A search parameter of one resource type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Param {
     /// The number that index entries carry.
     pub id: ParamId,
@@ -97,6 +97,15 @@ pub struct Component {
     /// What a reference may name; empty for other kinds.
     pub targets: &'static [ResourceType],
 }
+
+/// Types share parameters: one number is one parameter, whichever type it was looked up for.
+impl PartialEq for Param {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Param {}
 
 impl Param {
     /// Whether this is `_id`, which is not among the index entries: the store knows a resource's id.

@@ -2,17 +2,22 @@
 //! statement.
 //!
 //! What is not understood or not supported goes to [`Query::unknown`] with a sentence, and the caller decides whether
-//! that is an error; a value that is malformed is one always. How values are read is `query/value.rs`, how results
+//! that is an error; a value that is malformed and a modifier that is not supported are one always. How names become
+//! conditions is `query/name.rs`, how values are read `query/value.rs`, `_filter` is `query/expression.rs`, how results
 //! are shaped is `query/control.rs`. Spec: <https://hl7.org/fhir/R4/search.html>.
 
+mod budget;
 mod control;
+mod expression;
 mod matches;
+mod name;
 mod value;
 
 use crate::outcome::{Code, Issue, Outcome};
-use crate::params::{self, Param, ParamId, SearchType};
+use crate::params::Param;
 use crate::types::ResourceType;
 
+use budget::{Budget, Fault};
 pub use value::{Prefix, System, Wanted};
 
 /// Most parameters of one search; each filter is a join.
@@ -21,16 +26,25 @@ pub const PARAMETERS_MAX: usize = 100;
 /// Most values between commas in one parameter.
 pub const VALUES_MAX: usize = 500;
 
+/// Most values of all parameters of one search.
+pub const VALUES_OF_ALL_MAX: usize = 5_000;
+
+/// Most conditions of one search: each type that a chain may lead to is one of its own.
+pub const CONDITIONS_MAX: usize = 600;
+
+/// Most references a chain follows, in either direction.
+pub const CHAIN_MAX: usize = 8;
+
 /// Longest name or value of a parameter in bytes.
 pub const PARAMETER_BYTES_MAX: usize = 64 * 1024;
 
-/// A search within one resource type.
+/// A search within one resource type, or across several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
-    /// The type searched.
-    pub kind: ResourceType,
+    /// The types searched; at least one.
+    pub kinds: Vec<ResourceType>,
     /// All of them must hold.
-    pub filters: Vec<Filter>,
+    pub conditions: Vec<Condition>,
     /// What the matches refer to and is wanted too.
     pub includes: Vec<Include>,
     /// What refers to the matches and is wanted too.
@@ -51,6 +65,36 @@ pub struct Query {
     pub pretty: bool,
     /// What had no effect, and why.
     pub unknown: Vec<Issue>,
+}
+
+/// What a search asks of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Something of its own.
+    Is(Filter),
+    /// It refers to a resource of one of these types that fulfils the condition beside it
+    /// (search.html#chaining).
+    Refers {
+        /// The reference parameter.
+        param: Param,
+        /// Types of the target, each with what is asked of it.
+        targets: Vec<(ResourceType, Condition)>,
+    },
+    /// A resource refers to it and fulfils a condition (search.html#has).
+    Referred {
+        /// The type of the resource that refers.
+        source: ResourceType,
+        /// Its reference parameter.
+        param: Param,
+        /// What is asked of it.
+        condition: Box<Condition>,
+    },
+    /// All of them.
+    All(Vec<Condition>),
+    /// One of them.
+    Any(Vec<Condition>),
+    /// Not this.
+    Not(Box<Condition>),
 }
 
 /// One parameter: any of its values must hold.
@@ -77,12 +121,26 @@ pub enum Modifier {
     Exact,
     /// String: anywhere in the folded text.
     Contains,
+    /// String, in `_filter` alone: the whole folded text.
+    Whole,
+    /// String, in `_filter` alone: the end of the folded text.
+    Ends,
     /// Whether there is a value at all. The value is [`Wanted::Missing`].
     Missing,
     /// Reference: to this type. It is in the values too.
     Type(ResourceType),
     /// Reference: by its identifier. The value is [`Wanted::Token`].
     Identifier,
+    /// Token: the code or what subsumes it. Uri: a path that the value lies below.
+    Above,
+    /// Token: the code or what it subsumes. Uri: what lies below the path.
+    Below,
+    /// Token: in a value set. The value is [`Wanted::Set`].
+    In,
+    /// Token: with no code in a value set. The value is [`Wanted::Set`].
+    NotIn,
+    /// Identifier: with its type. The value is [`Wanted::Token`] as the rows of [`Param::of_type`] have it.
+    OfType,
 }
 
 /// `_include` or `_revinclude`.
@@ -133,25 +191,67 @@ impl Query {
     pub fn count_only(&self) -> bool {
         self.summary == Some(Summary::Count) || self.count == Some(0)
     }
+}
 
-    /// The filters of a parameter by its number.
-    pub fn filters_of(&self, param: ParamId) -> impl Iterator<Item = &Filter> {
-        self.filters.iter().filter(move |filter| filter.param.id == param)
+impl Condition {
+    /// Every filter in it, those of other resources included.
+    pub fn filters(&self) -> Vec<&Filter> {
+        let mut found = Vec::new();
+        self.gather(&mut found);
+        found
+    }
+
+    /// As deep as [`CHAIN_MAX`] and the nesting of `_filter` allow.
+    fn gather<'c>(&'c self, found: &mut Vec<&'c Filter>) {
+        match self {
+            Condition::Is(filter) => found.push(filter),
+            Condition::Refers { targets, .. } => targets.iter().for_each(|(_, inner)| inner.gather(found)),
+            Condition::Referred { condition, .. } | Condition::Not(condition) => condition.gather(found),
+            Condition::All(inner) | Condition::Any(inner) => inner.iter().for_each(|inner| inner.gather(found)),
+        }
     }
 }
 
-/// Reads the parameters of a search, percent-decoded, in the order of the URL.
+/// Reads the parameters of a search within one type, percent-decoded, in the order of the URL.
 ///
 /// # Errors
 /// Every malformed value of a known parameter, located as `http.` and the parameter's name; or a limit.
 pub fn parse(kind: ResourceType, pairs: &[(String, String)]) -> Result<Query, Outcome> {
+    read(vec![kind], false, pairs)
+}
+
+/// Reads the parameters of a search across types: those that `_type` names, or else all of them. A parameter counts if
+/// every one of the types has it.
+///
+/// # Errors
+/// As [`parse`]; a name in `_type` that is none.
+pub fn parse_across(pairs: &[(String, String)]) -> Result<Query, Outcome> {
+    let mut kinds = Vec::new();
+    for (_, names) in pairs.iter().filter(|(name, _)| name == "_type") {
+        for name in names.split(',').filter(|name| !name.is_empty()) {
+            let Some(kind) = ResourceType::parse(name) else {
+                let issue = Issue::error(Code::Value, "search parameter _type: a value is no resource type of R4");
+                return Err(issue.at("http._type").into());
+            };
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+    }
+    if kinds.is_empty() {
+        kinds.extend(ResourceType::all());
+    }
+    read(kinds, true, pairs)
+}
+
+fn read(kinds: Vec<ResourceType>, across: bool, pairs: &[(String, String)]) -> Result<Query, Outcome> {
     if pairs.len() > PARAMETERS_MAX {
         let sentence = format!("a search may have at most {PARAMETERS_MAX} parameters");
         return Err(Issue::error(Code::TooCostly, sentence).into());
     }
     let mut query = Query {
-        kind,
-        filters: Vec::new(),
+        kinds,
+        conditions: Vec::new(),
         includes: Vec::new(),
         revincludes: Vec::new(),
         sort: Vec::new(),
@@ -164,18 +264,24 @@ pub fn parse(kind: ResourceType, pairs: &[(String, String)]) -> Result<Query, Ou
         unknown: Vec::new(),
     };
     let mut outcome = Outcome::default();
-    for (name, value) in pairs {
+    // One budget for the whole search, so that many parameters cannot each use one up.
+    let mut budget = Budget::default();
+    for (name, value) in pairs.iter().filter(|(name, _)| !across || name != "_type") {
         if name.len() > PARAMETER_BYTES_MAX || value.len() > PARAMETER_BYTES_MAX {
             outcome.issues.push(Issue::error(Code::TooLong, "a search parameter is too long"));
             continue;
         }
         let read = match control::read(&mut query, name, value) {
             Some(read) => read,
-            None => filter(&mut query, name, value),
+            None => name::condition(&query.kinds, name, value, &mut budget).map(|found| query.conditions.push(found)),
         };
-        if let Err(fault) = read {
-            let issue = Issue::error(Code::Value, format!("search parameter {}: {fault}", shown(name)));
-            outcome.issues.push(issue.at(format!("http.{}", shown(name))));
+        match read {
+            Ok(()) => {}
+            Err(Fault::Ignored(code, why)) => query.ignore(code, name, &why),
+            Err(Fault::Wrong(code, fault)) => {
+                let issue = Issue::error(code, format!("search parameter {}: {fault}", shown(name)));
+                outcome.issues.push(issue.at(format!("http.{}", shown(name))));
+            }
         }
     }
     if outcome.issues.is_empty() { Ok(query) } else { Err(outcome) }
@@ -191,65 +297,6 @@ impl Query {
         let name = shown(name);
         let issue = Issue::warning(code, format!("search parameter {name} was ignored: {why}"));
         self.unknown.push(issue.at(format!("http.{name}")));
-    }
-}
-
-fn filter(query: &mut Query, name: &str, text: &str) -> Result<(), String> {
-    let (code, modifier) = match name.split_once(':') {
-        Some((code, modifier)) => (code, Some(modifier)),
-        None => (name, None),
-    };
-    if code == "_has" {
-        query.ignore(Code::NotSupported, name, "reverse chaining is not supported yet");
-        return Ok(());
-    }
-    if code.contains('.') || modifier.is_some_and(|modifier| modifier.contains('.')) {
-        query.ignore(Code::NotSupported, name, "chained parameters are not supported yet");
-        return Ok(());
-    }
-    let Some(param) = params::find(query.kind, code) else {
-        let sentence = match code {
-            "_list" | "_filter" | "_type" | "_contained" | "_containedType" => "it is not supported yet".to_owned(),
-            _ => format!("{} has no such parameter", query.kind),
-        };
-        query.ignore(Code::NotSupported, name, &sentence);
-        return Ok(());
-    };
-    if !param.supported {
-        let sentence = match param.kind {
-            SearchType::Composite => "composite parameters are not supported yet",
-            _ => "it is not supported yet",
-        };
-        query.ignore(Code::NotSupported, name, sentence);
-        return Ok(());
-    }
-    let Some(modifier) = modifier_of(param, modifier) else {
-        query.ignore(Code::NotSupported, name, &format!("its modifier is not supported for a {}", param.kind.name()));
-        return Ok(());
-    };
-    if text.is_empty() {
-        query.ignore(Code::Value, name, "it has no value");
-        return Ok(());
-    }
-    let values = value::read(param, modifier, text)?;
-    query.filters.push(Filter { param, modifier, values });
-    Ok(())
-}
-
-fn modifier_of(param: Param, text: Option<&str>) -> Option<Modifier> {
-    let Some(text) = text else { return Some(Modifier::None) };
-    let own = param.is_id() || param.is_last_updated();
-    match (text, param.kind) {
-        // Every resource has both, and the index holds neither.
-        ("missing" | "text", _) if own => None,
-        ("missing", _) => Some(Modifier::Missing),
-        ("not", SearchType::Token) => Some(Modifier::Not),
-        ("text", SearchType::Token) => Some(Modifier::Text),
-        ("exact", SearchType::String) => Some(Modifier::Exact),
-        ("contains", SearchType::String) => Some(Modifier::Contains),
-        ("identifier", SearchType::Reference) => Some(Modifier::Identifier),
-        (name, SearchType::Reference) => ResourceType::parse(name).map(Modifier::Type),
-        _ => None,
     }
 }
 

@@ -117,10 +117,8 @@ fn token(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
             }
             push(entries, end, code_of(member_key(node, "system"), value, text));
         }
-        // By the table of search.html#token its use is its system: `telecom=home|555`.
-        Datatype::ContactPoint => {
-            push(entries, end, code_of(member_key(node, "use"), member_key(node, "value"), None));
-        }
+        // The table of search.html#token gives it no system.
+        Datatype::ContactPoint => push(entries, end, code_of(None, member_key(node, "value"), None)),
         Datatype::Text | Datatype::Canonical => {
             let system = end.system.map(str::to_owned);
             let code = node.text().map(key).filter(|code| !code.is_empty());

@@ -2,13 +2,24 @@
 //! [`super::parse`]. Spec: <https://hl7.org/fhir/R4/search.html#modifyingresults>.
 
 use super::value::split;
-use super::{Include, Query, Sort, Summary, Total};
+use super::{Fault, Include, Query, Sort, Summary, Total};
 use crate::outcome::Code;
 use crate::params::{self, SearchType};
 use crate::types::ResourceType;
 
-/// Reads the parameter if it is one of these; the error is the end of a sentence.
-pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Option<Result<(), String>> {
+/// Most keys of `_sort`; each is a look at the index per row.
+pub const SORT_KEYS_MAX: usize = 8;
+
+/// Most `_include` and `_revinclude` of one search.
+pub const INCLUDES_MAX: usize = 32;
+
+/// Reads the parameter if it is one of these.
+pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Option<Result<(), Fault>> {
+    Some(control(query, name, value)?.map_err(Fault::from))
+}
+
+/// The error is the end of a sentence.
+fn control(query: &mut Query, name: &str, value: &str) -> Option<Result<(), String>> {
     Some(match name {
         "_count" => number(value).map(|count| query.count = Some(count)),
         "_sort" => sort(query, value),
@@ -33,8 +44,25 @@ pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Option<Result<
         "_include:iterate" | "_revinclude:iterate" | "_include:recurse" | "_revinclude:recurse" => {
             include(query, name, value, true)
         }
+        "_contained" => contained(query, value),
+        "_containedType" => match value {
+            // It says something only beside `_contained`.
+            "container" | "contained" => Ok(()),
+            _ => Err("the value must be container or contained".to_owned()),
+        },
         _ => return None,
     })
+}
+
+fn contained(query: &mut Query, value: &str) -> Result<(), String> {
+    match value {
+        "false" => Ok(()),
+        "true" | "both" => {
+            query.ignore(Code::NotSupported, "_contained", "contained resources are not searched");
+            Ok(())
+        }
+        _ => Err("the value must be false, true or both".to_owned()),
+    }
 }
 
 fn number(value: &str) -> Result<u32, String> {
@@ -75,7 +103,15 @@ fn sort(query: &mut Query, value: &str) -> Result<(), String> {
             Some(code) => (code, true),
             None => (text.as_str(), false),
         };
-        match params::find(query.kind, code).filter(|param| param.supported) {
+        if query.sort.len() == SORT_KEYS_MAX {
+            return Err(format!("it may have at most {SORT_KEYS_MAX} keys"));
+        }
+        let sortable = |param: &params::Param| param.supported && param.kind != SearchType::Composite;
+        let found = params::find(query.kinds[0], code).filter(sortable);
+        let shared = found.filter(|param| {
+            query.kinds.iter().all(|kind| params::find(*kind, code).is_some_and(|other| other.id == param.id))
+        });
+        match shared {
             Some(param) => query.sort.push(Sort { param, descending }),
             None => query.ignore(Code::NotSupported, "_sort", "one of its keys is no supported parameter of the type"),
         }
@@ -90,9 +126,13 @@ fn include(query: &mut Query, name: &str, value: &str, iterate: bool) -> Result<
     if parts.next().is_some() {
         return Err("the value must be Type:parameter or Type:parameter:Target".to_owned());
     }
-    if source == "*" && code.is_none() && !reverse {
-        query.includes.push(Include { source: None, param: None, target: None, iterate });
+    if source == "*" && code.is_none() {
+        let list = if reverse { &mut query.revincludes } else { &mut query.includes };
+        list.push(Include { source: None, param: None, target: None, iterate });
         return Ok(());
+    }
+    if query.includes.len() + query.revincludes.len() >= INCLUDES_MAX {
+        return Err(format!("a search may have at most {INCLUDES_MAX} of them"));
     }
     let Some(source) = ResourceType::parse(source) else {
         query.ignore(Code::NotSupported, name, "its first part is no resource type");

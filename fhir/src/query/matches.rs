@@ -2,16 +2,56 @@
 //! decides on single resources (a scope's `?category=laboratory`, a conditional inside a transaction); the store's
 //! statements must give the same answers.
 
-use super::{Filter, Modifier, Prefix, System, Wanted};
+use super::{Condition, Filter, Modifier, Prefix, System, Wanted};
 use crate::index::{Entry, Value, fold};
+use crate::params::{ParamId, SearchType};
+
+impl Condition {
+    /// Whether a resource with these entries fulfils it; none where that needs other resources or terminology.
+    ///
+    /// `id` and `last_updated` are as in [`Filter::holds`].
+    #[must_use]
+    pub fn holds(&self, entries: &[Entry], id: &str, last_updated: i64) -> Option<bool> {
+        let holds = |condition: &Condition| condition.holds(entries, id, last_updated);
+        match self {
+            Condition::Is(filter) => filter.holds(entries, id, last_updated),
+            Condition::Refers { .. } | Condition::Referred { .. } => None,
+            Condition::Not(condition) => holds(condition).map(|holds| !holds),
+            Condition::All(inner) => decided(inner.iter().map(holds), false),
+            Condition::Any(inner) => decided(inner.iter().map(holds), true),
+        }
+    }
+}
+
+/// `end` as soon as one is that; none if one is open; else the other.
+fn decided(found: impl Iterator<Item = Option<bool>>, end: bool) -> Option<bool> {
+    let mut open = false;
+    for one in found {
+        match one {
+            Some(one) if one == end => return Some(end),
+            Some(_) => {}
+            None => open = true,
+        }
+    }
+    (!open).then_some(!end)
+}
 
 impl Filter {
     /// Whether a resource with these entries matches.
     ///
     /// `id` and `last_updated` (microseconds) are the resource's own, which no entry holds. An absolute URL matches only
-    /// the same URL: whoever knows its own base makes both sides relative first.
+    /// the same URL: whoever knows its own base makes both sides relative first. None where it needs terminology.
     #[must_use]
-    pub fn holds(&self, entries: &[Entry], id: &str, last_updated: i64) -> bool {
+    pub fn holds(&self, entries: &[Entry], id: &str, last_updated: i64) -> Option<bool> {
+        let subsumes =
+            matches!(self.modifier, Modifier::Above | Modifier::Below) && self.param.kind == SearchType::Token;
+        if subsumes || matches!(self.modifier, Modifier::In | Modifier::NotIn) {
+            return None;
+        }
+        Some(self.is_fulfilled(entries, id, last_updated))
+    }
+
+    fn is_fulfilled(&self, entries: &[Entry], id: &str, last_updated: i64) -> bool {
         let own;
         let entries = if self.param.is_id() {
             own = [Entry {
@@ -27,7 +67,14 @@ impl Filter {
         } else {
             entries
         };
-        let mut found = entries.iter().filter(|entry| entry.param == self.param.id).map(|entry| &entry.value);
+        if !self.param.components.is_empty() {
+            return self.values.iter().any(|wanted| self.has_composite(entries, wanted));
+        }
+        let rows = match (self.modifier, self.param.of_type) {
+            (Modifier::OfType, Some(rows)) => rows,
+            _ => self.param.id,
+        };
+        let mut found = values(entries, rows, None);
         match self.modifier {
             Modifier::Missing => {
                 let missing = found.next().is_none();
@@ -38,15 +85,38 @@ impl Filter {
         }
     }
 
+    /// Whether the components stand together in one element.
+    fn has_composite(&self, entries: &[Entry], wanted: &Wanted) -> bool {
+        let (Wanted::Composite(wanted), [first, ..]) = (wanted, self.param.components) else { return false };
+        let mut groups = entries.iter().filter(|entry| entry.param == first.param).map(|entry| entry.group);
+        groups.any(|group| {
+            self.param.components.iter().zip(wanted).all(|(component, wanted)| {
+                values(entries, component.param, Some(group)).any(|value| fulfils(value, wanted, Modifier::None))
+            })
+        })
+    }
+
     fn any(&self, value: &Value) -> bool {
         self.values.iter().any(|wanted| fulfils(value, wanted, self.modifier))
     }
 }
 
+/// The values of a parameter, all of them or those of one group.
+fn values(entries: &[Entry], param: ParamId, group: Option<u16>) -> impl Iterator<Item = &Value> {
+    let mine = move |entry: &&Entry| entry.param == param && group.is_none_or(|group| group == entry.group);
+    entries.iter().filter(mine).map(|entry| &entry.value)
+}
+
+/// Whether `inner` is `outer` or lies below it: http://a/b/c below http://a/b.
+fn lies_below(inner: &str, outer: &str) -> bool {
+    let rest = inner.strip_prefix(outer.trim_end_matches('/'));
+    inner == outer || rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
 fn fulfils(value: &Value, wanted: &Wanted, modifier: Modifier) -> bool {
     match (wanted, value) {
         (Wanted::Token { system, code }, Value::Token { system: own, code: own_code, .. }) => {
-            own_code.is_some() && is_code(system, code.as_deref(), own.as_deref(), own_code.as_deref())
+            is_code(system, code.as_deref(), own.as_deref(), own_code.as_deref())
         }
         (Wanted::Token { system, code }, Value::Reference { identifier: Some((own, own_code)), .. }) => {
             is_code(system, code.as_deref(), own.as_deref(), Some(own_code))
@@ -55,6 +125,8 @@ fn fulfils(value: &Value, wanted: &Wanted, modifier: Modifier) -> bool {
         (Wanted::Text { normal, exact }, Value::Text { normal: own, exact: own_exact }) => match modifier {
             Modifier::Exact => own_exact == exact,
             Modifier::Contains => own.contains(normal),
+            Modifier::Whole => own == normal,
+            Modifier::Ends => own.ends_with(normal),
             _ => own.starts_with(normal),
         },
         (Wanted::Date { prefix, low, high }, Value::Date { low: from, high: to }) => {
@@ -68,21 +140,31 @@ fn fulfils(value: &Value, wanted: &Wanted, modifier: Modifier) -> bool {
                 Prefix::LessEqual => from < low || equal,
                 Prefix::StartsAfter => from > high,
                 Prefix::EndsBefore => to < low,
-                Prefix::Approximate => from <= high && to >= low,
+                Prefix::Approximate | Prefix::Overlaps => from <= high && to >= low,
             }
         }
         (Wanted::Number { prefix, low, high, value }, Value::Number { low: from, high: to, .. }) => {
             is_number(*prefix, (*low, *high, *value), (*from, *to))
         }
+        (Wanted::Quantity { prefix, canonical: Some(wanted), .. }, Value::Quantity { canonical: own, .. }) => {
+            own.as_ref().is_some_and(|own| {
+                own.unit == wanted.unit
+                    && is_number(*prefix, (wanted.low, wanted.high, wanted.value), (own.low, own.high))
+            })
+        }
         (
-            Wanted::Quantity { prefix, low, high, value, system, code },
+            Wanted::Quantity { prefix, low, high, value, system, code, .. },
             Value::Quantity { low: from, high: to, system: own, code: own_code, unit, .. },
         ) => {
             let systems = system.is_none() || system == own;
             let units = code.is_none() || code == own_code || system.is_none() && code == unit;
             systems && units && is_number(*prefix, (*low, *high, *value), (*from, *to))
         }
-        (Wanted::Uri(uri), Value::Uri(own)) => uri == own,
+        (Wanted::Uri(uri), Value::Uri(own)) => match modifier {
+            Modifier::Below => lies_below(own, uri),
+            Modifier::Above => lies_below(uri, own),
+            _ => uri == own,
+        },
         (
             Wanted::Reference { kind, id, version, url },
             Value::Reference { kind: own, id: own_id, version: own_version, url: own_url, .. },
@@ -119,7 +201,7 @@ fn is_number(prefix: Prefix, (low, high, value): (f64, f64, f64), (from, to): (f
         Prefix::LessEqual => from <= value,
         Prefix::StartsAfter => from > value,
         Prefix::EndsBefore => to < value,
-        Prefix::Approximate => from <= high && to >= low,
+        Prefix::Approximate | Prefix::Overlaps => from <= high && to >= low,
     }
 }
 
@@ -204,6 +286,6 @@ mod tests {
         let (name, value) = pair.split_once('=').unwrap();
         let query = query::parse(ResourceType::parse(kind).unwrap(), &[(name.into(), value.into())]).unwrap();
         let updated = crate::datetime::parse_instant("2026-06-01T00:00:00Z").unwrap();
-        assert_eq!(query.filters[0].holds(&entries, "p1", updated), wanted, "{pair}");
+        assert_eq!(query.conditions[0].holds(&entries, "p1", updated), Some(wanted), "{pair}");
     }
 }

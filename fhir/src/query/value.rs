@@ -1,12 +1,15 @@
 //! The values of a search parameter: lists, escapes, prefixes, implicit precision. Called by `query`.
 //! Spec: <https://hl7.org/fhir/R4/search.html#escaping>, <https://hl7.org/fhir/R4/search.html#prefix>.
 
+mod number;
+
 use super::{Modifier, VALUES_MAX};
 use crate::datetime;
 use crate::index::text::{exact, fold, key};
 use crate::params::{Param, SearchType};
 use crate::reference::{self, Parts};
 use crate::types::ResourceType;
+use number::{number, quantity};
 
 /// One value that is searched for, in the form its index entries have.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +59,8 @@ pub enum Wanted {
         high: f64,
         /// The number itself.
         value: f64,
+        /// The same in base units, where the unit is one of UCUM's: then this is compared and nothing else.
+        canonical: Option<Canonical>,
         /// System of the unit's code; none for any.
         system: Option<String>,
         /// The unit: its code, or without a system also its human form. None for any.
@@ -77,6 +82,23 @@ pub enum Wanted {
     },
     /// Whether there shall be no value.
     Missing(bool),
+    /// A value set, by its URL or as `ValueSet/id`.
+    Set(String),
+    /// One value for each component.
+    Composite(Vec<Wanted>),
+}
+
+/// A wanted quantity in base units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Canonical {
+    /// Least, inside.
+    pub low: f64,
+    /// Greatest, outside.
+    pub high: f64,
+    /// The number itself.
+    pub value: f64,
+    /// The base units.
+    pub unit: String,
 }
 
 /// The system of a wanted token.
@@ -111,6 +133,8 @@ pub enum Prefix {
     EndsBefore,
     /// The ranges overlap. For dates the caller, who has a clock, may widen the range.
     Approximate,
+    /// The ranges overlap as they are: `po` of `_filter`.
+    Overlaps,
 }
 
 const PREFIXES: [(&str, Prefix); 9] = [
@@ -150,7 +174,7 @@ pub(super) fn split(text: &str, at: char) -> Vec<String> {
 }
 
 /// Takes away the backslashes before `,`, `|`, `$` and `\`.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
@@ -177,6 +201,8 @@ fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
         },
         Modifier::Text => return Ok(string(text)),
         Modifier::Identifier => return token(text),
+        Modifier::In | Modifier::NotIn => return Ok(Wanted::Set(unescape(text))),
+        Modifier::OfType => return of_type(text),
         _ => {}
     }
     match param.kind {
@@ -190,7 +216,8 @@ fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
         }
         SearchType::Quantity => quantity(text),
         SearchType::Reference => refer(param, modifier, &unescape(text)),
-        SearchType::Composite | SearchType::Special => Err("it is not supported yet".to_owned()),
+        SearchType::Composite => composite(param, text),
+        SearchType::Special => Err("it is not supported".to_owned()),
     }
 }
 
@@ -208,6 +235,32 @@ fn token(text: &str) -> Result<Wanted, String> {
         return Err("a value has neither system nor code".to_owned());
     }
     Ok(Wanted::Token { system, code })
+}
+
+/// `type system|type code|value`, in the form of its rows.
+fn of_type(text: &str) -> Result<Wanted, String> {
+    let parts = split(text, '|').iter().map(|part| unescape(part)).collect::<Vec<_>>();
+    match &parts[..] {
+        [system, code, value] if !code.is_empty() && !value.is_empty() => Ok(Wanted::Token {
+            system: System::Is(key(format!("{system}|{code}").into())),
+            code: Some(key(value.as_str().into())),
+        }),
+        _ => Err("a value of :of-type is written system|code|value".to_owned()),
+    }
+}
+
+/// `value$value`, one for each component.
+fn composite(param: Param, text: &str) -> Result<Wanted, String> {
+    let parts = split(text, '$');
+    if parts.len() != param.components.len() {
+        return Err(format!("a value has {} parts between dollar signs", param.components.len()));
+    }
+    let parts = parts.iter().zip(param.components);
+    let parts = parts.map(|(text, component)| {
+        let param = Param { kind: component.kind, targets: component.targets, components: &[], ..param };
+        one(param, Modifier::None, text)
+    });
+    Ok(Wanted::Composite(parts.collect::<Result<_, _>>()?))
 }
 
 fn string(text: &str) -> Wanted {
@@ -232,44 +285,6 @@ fn date(text: &str) -> Result<Wanted, String> {
         Some(range) => Ok(Wanted::Date { prefix, low: range.low, high: range.high }),
         None => Err("a value is no date: YYYY, YYYY-MM, YYYY-MM-DD or with Thh:mm[:ss] and time zone".to_owned()),
     }
-}
-
-/// Prefix, range and value of a number by its significant digits.
-fn number(text: &str) -> Result<(Prefix, f64, f64, f64), String> {
-    let (prefix, text) = prefix(text)?;
-    let fault = || "a value is no number".to_owned();
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| fault())?),
-        None => (text, 0),
-    };
-    let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
-    let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(decimals) || unsigned.ends_with('.') {
-        return Err(fault());
-    }
-    let value = text.parse::<f64>().map_err(|_| fault())?;
-    if !value.is_finite() {
-        return Err(fault());
-    }
-    let places = i32::try_from(decimals.len()).map_err(|_| fault())?;
-    let half = match prefix {
-        Prefix::Approximate => value.abs() * 0.1,
-        _ => format!("5e{}", exponent.saturating_sub(places).saturating_sub(1)).parse::<f64>().map_err(|_| fault())?,
-    };
-    Ok((prefix, (value - half).max(f64::MIN), (value + half).min(f64::MAX), value))
-}
-
-fn quantity(text: &str) -> Result<Wanted, String> {
-    let parts = split(text, '|');
-    let plain = |text: &String| Some(key(unescape(text).into())).filter(|text| !text.is_empty());
-    let (digits, system, code) = match &parts[..] {
-        [digits] => (digits, None, None),
-        [digits, system, code] => (digits, plain(system), plain(code)),
-        _ => return Err("a value must be number, or number|system|code".to_owned()),
-    };
-    let (prefix, low, high, value) = number(&unescape(digits))?;
-    Ok(Wanted::Quantity { prefix, low, high, value, system, code })
 }
 
 fn refer(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {

@@ -50,6 +50,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let conditional_delete_multiple = args.conditional_delete_multiple;
     let settings = server::Settings { conditional_delete_multiple, ..server::Settings::new(&base_url) };
     let router = server::app(settings, node.clone());
+    node.keep_base().await?;
     ready.write(&json!({ "fhir": format!("{base_url}/fhir"), "p2p": p2p, "pid": std::process::id() }))?;
     if validation != Mode::Enforce {
         tracing::warn!(?validation, "resources that break the rules of FHIR are kept");

@@ -7,7 +7,7 @@ use crate::error::NodeError;
 use crate::node::{Inner, Node, Role};
 use crate::read::Served;
 use crate::search::{Found, PAGE_DEFAULT, PAGE_MAX, Page};
-use fhir::query::{Prefix, Query, Wanted};
+use fhir::query::{Condition, Modifier, Prefix, Query, Wanted};
 use fhir::{Code, Issue, ResourceType};
 use record::body::Body;
 use record::body::access::{Access, Agent, LINES_MAX, Line};
@@ -120,7 +120,15 @@ impl Node {
     pub(crate) async fn search_audit(&self, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
         let mut issues = query.unknown.clone();
         let mut asked = AuditQuery { before: page.and_then(|page| page.before), ..AuditQuery::default() };
-        for filter in &query.filters {
+        for condition in &query.conditions {
+            let Condition::Is(filter) = condition else {
+                issues.push(not_applied("a chain"));
+                continue;
+            };
+            if filter.modifier != Modifier::None {
+                issues.push(not_applied(filter.param.code));
+                continue;
+            }
             match (filter.param.code, filter.values.first()) {
                 ("_id", Some(Wanted::Token { code: Some(id), .. })) => {
                     asked.position = Some(id.strip_prefix("audit-").and_then(|id| id.parse().ok()).unwrap_or(-1));
@@ -151,7 +159,7 @@ impl Node {
         let more = rows.len() > most;
         rows.truncate(most);
         let before = rows.last().map(|row| row.position);
-        let next = more.then_some(Page { snapshot: i64::MAX, before, skip: 0 });
+        let next = more.then_some(Page { snapshot: i64::MAX, before, ..Page::default() });
         let matches = rows.iter().filter_map(crate::derived::audit::event).collect();
         Ok(Found { total, matches, includes: Vec::new(), next, issues })
     }

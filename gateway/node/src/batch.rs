@@ -279,7 +279,11 @@ impl Batch {
                 version.index.clear();
             }
         }
-        self.tx.retire(&retired).await?;
+        match self.forget {
+            // Caches that are rebuilt have no pages that were begun before.
+            true => self.tx.retire_now(&retired).await?,
+            false => self.tx.retire(&retired, self.first).await?,
+        }
         self.tx.add_versions(versions).await?;
         self.tx.set_copies(std::mem::take(&mut self.copies)).await?;
         self.tx.add_missing(std::mem::take(&mut self.missing)).await?;

@@ -38,7 +38,7 @@ pub enum NodeError {
     TooLarge(String),
     /// The database is away or full: nothing was changed; try again later.
     #[error("the store is not available; nothing was changed")]
-    Store(#[from] store::StoreError),
+    Store(#[source] store::StoreError),
     /// The database did not confirm a commit: it may or may not be there. Read before writing again.
     #[error("the store did not confirm the write; read before writing again")]
     Unconfirmed(store::StoreError),
@@ -57,6 +57,19 @@ impl NodeError {
     /// An invalid request with one issue.
     pub fn invalid(code: Code, text: impl Into<String>, place: &str) -> Self {
         NodeError::Invalid(Issue::error(code, text.into()).at(place).into())
+    }
+}
+
+impl From<store::StoreError> for NodeError {
+    fn from(error: store::StoreError) -> Self {
+        match error {
+            store::StoreError::TooLong => {
+                let text = format!("{error}; narrow it, or ask for less");
+                NodeError::Invalid(Issue::error(Code::TooCostly, text).into())
+            }
+            store::StoreError::PageGone => crate::search::page_gone(),
+            error => NodeError::Store(error),
+        }
     }
 }
 

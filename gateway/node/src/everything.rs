@@ -100,7 +100,7 @@ impl Node {
             snapshot: asked.snapshot,
             // A page of one may hold the Patient alone: the next begins at the top.
             before: if room == 0 { None } else { Some(rows[room - 1].position) },
-            skip: 0,
+            ..Page::default()
         });
         rows.truncate(room);
         let mut positions = rows.iter().map(|row| row.position).collect::<Vec<_>>();

@@ -103,7 +103,10 @@ impl Node {
                 return Err(NodeError::NotFound(format!("{}/{id}", kind.name())));
             }
         }
-        let next = (found.len() > most).then(|| Page { snapshot, before: Some(found[most - 1].position), skip: total });
+        let next = (found.len() > most).then(|| {
+            let before = Some(found[most - 1].position);
+            Page { snapshot, before, skip: total, ..Page::default() }
+        });
         found.truncate(most);
         let mut versions = Vec::with_capacity(found.len());
         for version in found {

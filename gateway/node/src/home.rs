@@ -153,7 +153,7 @@ impl Batch {
             vec![Filter::Param { param: param.id.0, table: ParamTable::Token, any: vec![one], not: false }],
             crate::clock::now_ms(),
         );
-        let found = self.reader().await?.search(&search, 2).await?;
+        let found = self.reader().await?.search(&search, 2).await?.0;
         let mut ids = together.identifiers.get(&identifier_target(system, value)).cloned().unwrap_or_default();
         ids.extend(found.into_iter().map(|found| found.id));
         Ok(if ids.len() == 1 { ids.pop_first() } else { None })

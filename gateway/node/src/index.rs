@@ -1,65 +1,103 @@
-//! From what `fhir` finds in a resource to the rows `store` keeps, and from a FHIR query to the store's filters: both
-//! directions of one mapping, side by side. Called by `prepare`, `apply` and `search`.
+//! From what `fhir` finds in a resource to the rows `store` keeps, and from a filter of a query to the store's: both
+//! directions of one mapping, side by side. Called by `prepare`, `apply`, `derived`, `verify` and `search`.
 
 use crate::error::NodeError;
-use fhir::index::Value;
+use crate::search::terms::Terms;
+use fhir::index::{Entry, Value};
 use fhir::params::{Param, SearchType};
 use fhir::query::{Filter as Asked, Modifier, Prefix, System, Wanted};
+use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType};
-use store::search::{Compare, Filter, Match, ParamTable};
-use store::versions::Index;
+use store::search::{Compare, Filter, Match, ParamTable, Part};
+use store::versions::{Index, IndexRow};
 
-/// The rows of a resource.
-pub(crate) fn rows(doc: &fhir::json::Doc, kind: ResourceType) -> Vec<(u16, Index)> {
+/// What the rows are made like. A node that opens a database of another number fills its index anew.
+pub(crate) const FORMAT: u32 = 3;
+
+/// Rows of quantities in base units stand under the parameter's number and this bit, apart from what was written.
+const CANONICAL: u16 = 0x8000;
+
+/// What a reference into the resource itself has as its target: it is there, and leads nowhere.
+const WITHIN: &str = "#";
+
+/// The rows of a resource. `base` is what this hospital's own absolute URLs begin with, empty where it has none.
+pub(crate) fn rows(doc: &fhir::json::Doc, kind: ResourceType, base: &str) -> Vec<IndexRow> {
     let mut rows = Vec::new();
     for entry in fhir::index::values(doc, kind) {
-        push(&mut rows, entry.param.0, entry.value);
+        push(&mut rows, entry, base);
     }
     rows
 }
 
-fn push(rows: &mut Vec<(u16, Index)>, param: u16, value: Value) {
+fn push(rows: &mut Vec<IndexRow>, Entry { param, group, value }: Entry, base: &str) {
     let text = |value: Option<String>| value.unwrap_or_default();
+    let mut row = |param: u16, value: Index| rows.push(IndexRow { param, group, value });
+    let param = param.0;
     match value {
         Value::Token { system, code, text: display } => {
             if let Some(display) = display {
-                rows.push((param, Index::Text { normal: fhir::index::fold(&display), exact: display }));
+                row(param, Index::Text { normal: fhir::index::fold(&display), exact: display });
             }
             if code.is_some() || system.is_some() {
-                rows.push((param, Index::Token { code: text(code), system: text(system) }));
+                row(param, Index::Token { code: text(code), system: text(system) });
             }
         }
-        Value::Text { normal, exact } => rows.push((param, Index::Text { normal, exact })),
-        Value::Date { low, high } => rows.push((param, Index::Date { low, high })),
+        Value::Text { normal, exact } => row(param, Index::Text { normal, exact }),
+        Value::Date { low, high } => row(param, Index::Date { low, high }),
         Value::Number { low, high, .. } => {
-            rows.push((param, Index::Number { low, high, system: String::new(), code: String::new() }));
+            row(param, Index::Number { low, high, system: String::new(), code: String::new() });
         }
-        Value::Quantity { low, high, system, code, unit, .. } => {
-            let code = code.or(unit);
-            rows.push((param, Index::Number { low, high, system: text(system), code: text(code) }));
+        Value::Quantity { low, high, system, code, unit, canonical, .. } => {
+            // Without a system a unit is found by its human form too.
+            if let Some(unit) = unit.filter(|unit| code.as_ref() != Some(unit)) {
+                row(param, Index::Number { low, high, system: String::new(), code: unit });
+            }
+            if let Some(canonical) = canonical {
+                let (low, high, code) = (canonical.low, canonical.high, canonical.unit);
+                row(param | CANONICAL, Index::Number { low, high, system: String::new(), code });
+            }
+            row(param, Index::Number { low, high, system: text(system), code: text(code) });
         }
-        Value::Uri(uri) => rows.push((param, Index::Token { code: uri, system: String::new() })),
-        Value::Reference { kind, id, url, identifier, .. } => {
+        Value::Uri(uri) => row(param, Index::Token { code: uri, system: String::new() }),
+        Value::Reference { kind, id, url, identifier, version } => {
             let number = kind.map_or(0, |kind| kind.number() + 1);
-            let target = match (url, kind, id) {
-                (Some(url), _, _) => Some(url),
+            let target = match (&url, kind, id) {
+                (Some(url), _, _) => Some(relative(url.clone(), base)),
                 (None, Some(kind), Some(id)) => Some(format!("{}/{id}", kind.name())),
                 (None, None, Some(id)) => Some(id),
+                // To something within the resource, which is no resource that could be found.
+                (None, None, None) if identifier.is_none() => Some(WITHIN.to_owned()),
                 _ => None,
             };
+            if let (Some(url), Some(version)) = (&url, version) {
+                row(param, Index::Reference { target: versioned(url, &version), kind: number });
+            }
             if let Some(target) = target {
-                rows.push((param, Index::Reference { target, kind: number }));
+                row(param, Index::Reference { target, kind: number });
             }
             if let Some((system, value)) = identifier {
-                rows.push((param, Index::Token { code: value, system: text(system) }));
+                row(param, Index::Token { code: value, system: text(system) });
             }
         }
     }
 }
 
+/// A canonical with its version, as those that ask for one find it.
+fn versioned(url: &str, version: &str) -> String {
+    format!("{url}|{version}")
+}
+
+/// A URL of this hospital's own as `Type/id`; any other as it is.
+fn relative(url: String, base: &str) -> String {
+    match fhir::reference::parse(&url) {
+        Parts::Absolute { base: own, kind, id, .. } if own == base => format!("{}/{id}", kind.name()),
+        _ => url,
+    }
+}
+
 /// The table that holds a parameter's values, for sorting; `None` where they cannot be sorted by.
-pub(crate) fn table_of(param: &Param) -> Option<ParamTable> {
-    match param.kind {
+pub(crate) fn table_of(kind: SearchType) -> Option<ParamTable> {
+    match kind {
         SearchType::Token | SearchType::Uri => Some(ParamTable::Token),
         SearchType::String => Some(ParamTable::Text),
         SearchType::Date => Some(ParamTable::Date),
@@ -69,61 +107,200 @@ pub(crate) fn table_of(param: &Param) -> Option<ParamTable> {
     }
 }
 
-/// The store's filter for one asked parameter.
-pub(crate) fn filter(asked: &Asked) -> Result<Filter, NodeError> {
-    let param = &asked.param;
-    if param.is_id() {
-        let ids = asked.values.iter().filter_map(|value| match value {
-            Wanted::Token { code, .. } => code.clone(),
-            Wanted::Reference { id, .. } => id.clone(),
-            _ => None,
-        });
-        return Ok(Filter::Ids(ids.collect()));
-    }
-    if param.is_last_updated() {
-        let ranges = asked.values.iter().filter_map(|value| match value {
-            Wanted::Date { prefix, low, high } => Some((compare(*prefix), *low, *high)),
-            _ => None,
-        });
-        return Ok(Filter::LastUpdated(ranges.collect()));
-    }
-    let Some(mut table) = table_of(param) else {
-        let text = format!("the parameter {} is known but not supported", param.code);
-        return Err(NodeError::Invalid(Issue::error(Code::NotSupported, text).into()));
-    };
-    match asked.modifier {
-        Modifier::Text => table = ParamTable::Text,
-        Modifier::Identifier => table = ParamTable::Token,
-        _ => {}
-    }
-    let any = asked.values.iter().map(|value| matching(param, &asked.modifier, value)).collect();
-    Ok(Filter::Param { param: param.id.0, table, any, not: asked.modifier == Modifier::Not })
+/// What a filter is read with.
+pub(crate) struct Reading<'r> {
+    /// What this hospital's own absolute URLs begin with.
+    pub(crate) base: &'r str,
+    /// Microseconds since 1970, for `ap`.
+    pub(crate) now_us: i64,
+    /// Codes of value sets and hierarchies that the search names.
+    pub(crate) terms: &'r Terms,
 }
 
-fn matching(param: &Param, modifier: &Modifier, value: &Wanted) -> Match {
-    match value {
-        Wanted::Missing(missing) => Match::Missing(*missing),
-        Wanted::Token { system, code } => {
-            let system = match system {
-                System::Any => None,
-                System::None => Some(String::new()),
-                System::Is(system) => Some(system.clone()),
-            };
-            Match::Token { code: code.clone(), system }
+impl Reading<'_> {
+    /// The store's filter for one asked parameter.
+    pub(crate) fn filter(&self, asked: &Asked) -> Result<Filter, NodeError> {
+        let param = &asked.param;
+        if param.is_id() {
+            let ids = asked.values.iter().filter_map(|value| match value {
+                Wanted::Token { code, .. } => code.clone(),
+                Wanted::Reference { id, .. } => id.clone(),
+                _ => None,
+            });
+            let ids = Filter::Ids(ids.collect());
+            return Ok(if asked.modifier == Modifier::Not { Filter::Not(Box::new(ids)) } else { ids });
         }
-        Wanted::Text { normal, exact } => match modifier {
-            Modifier::Exact => Match::TextExact(exact.clone()),
-            Modifier::Contains => Match::TextContains(normal.clone()),
-            _ => Match::TextStarts(normal.clone()),
-        },
-        Wanted::Date { prefix, low, high } => Match::Date(compare(*prefix), *low, *high),
-        Wanted::Number { prefix, low, high, value } => number(*prefix, (*low, *high, *value), None, None),
-        Wanted::Quantity { prefix, low, high, value, system, code } => {
-            number(*prefix, (*low, *high, *value), system.as_ref(), code.as_ref())
+        if param.is_last_updated() {
+            let ranges = asked.values.iter().filter_map(|value| match value {
+                Wanted::Date { prefix, low, high } => {
+                    let (low, high) = self.around(*prefix, *low, *high);
+                    Some((compare(*prefix), low, high))
+                }
+                _ => None,
+            });
+            return Ok(Filter::LastUpdated(ranges.collect()));
         }
-        Wanted::Uri(uri) => Match::Token { code: Some(uri.clone()), system: None },
-        Wanted::Reference { kind, id, url, .. } => Match::References(targets(param, modifier, *kind, id, url)),
+        if !param.components.is_empty() {
+            return self.together(asked);
+        }
+        let unsupported = || {
+            let text = format!("the parameter {} is known but not supported", param.code);
+            NodeError::Invalid(Issue::error(Code::NotSupported, text).into())
+        };
+        let mut table = table_of(param.kind).ok_or_else(unsupported)?;
+        let mut number = param.id.0;
+        match asked.modifier {
+            Modifier::Missing => {
+                let tables = match param.kind {
+                    // A concept may have only text, a reference only an identifier.
+                    SearchType::Token => vec![ParamTable::Token, ParamTable::Text],
+                    SearchType::Reference => vec![ParamTable::Reference, ParamTable::Token],
+                    _ => vec![table],
+                };
+                // true,false is anything at all.
+                let has = |missing: bool| asked.values.contains(&Wanted::Missing(missing));
+                return Ok(match (has(true), has(false)) {
+                    (true, true) => Filter::All(Vec::new()),
+                    (missing, _) => Filter::Missing { param: number, tables, missing },
+                });
+            }
+            Modifier::Text => table = ParamTable::Text,
+            Modifier::Identifier => table = ParamTable::Token,
+            Modifier::OfType => number = param.of_type.ok_or_else(unsupported)?.0,
+            _ => {}
+        }
+        let not = matches!(asked.modifier, Modifier::Not | Modifier::NotIn);
+        let canonical = |value: &&Wanted| matches!(value, Wanted::Quantity { canonical: Some(_), .. });
+        let (in_base, plain): (Vec<_>, Vec<_>) = asked.values.iter().partition(canonical);
+        let mut found = Vec::new();
+        for (number, values) in [(number, plain), (number | CANONICAL, in_base)] {
+            if !values.is_empty() {
+                let any = values.into_iter().map(|value| self.matching(param, asked.modifier, value));
+                found.push(Filter::Param { param: number, table, any: any.collect::<Result<_, _>>()?, not });
+            }
+        }
+        Ok(match found.len() {
+            1 => found.remove(0),
+            _ => Filter::Any(found),
+        })
     }
+
+    /// Components that stand in one element.
+    fn together(&self, asked: &Asked) -> Result<Filter, NodeError> {
+        let mut alternatives = Vec::with_capacity(asked.values.len());
+        for value in &asked.values {
+            let Wanted::Composite(wanted) = value else { continue };
+            let mut parts = Vec::with_capacity(wanted.len());
+            for (component, wanted) in asked.param.components.iter().zip(wanted) {
+                let table = table_of(component.kind).ok_or(NodeError::Internal("a component that has no table"))?;
+                let in_base = matches!(wanted, Wanted::Quantity { canonical: Some(_), .. });
+                let number = component.param.0 | if in_base { CANONICAL } else { 0 };
+                let param = Param { kind: component.kind, targets: component.targets, ..asked.param };
+                let any = vec![self.matching(&param, Modifier::None, wanted)?];
+                parts.push(Part { param: number, table, any });
+            }
+            alternatives.push(parts);
+        }
+        Ok(Filter::Together(alternatives))
+    }
+
+    fn matching(&self, param: &Param, modifier: Modifier, value: &Wanted) -> Result<Match, NodeError> {
+        Ok(match value {
+            // A mime type has no hierarchy but its parameters (search.html#mimetype).
+            Wanted::Token { system: System::Any, code: Some(code) }
+                if modifier == Modifier::Below && code.contains('/') =>
+            {
+                Match::MimeBelow(code.clone())
+            }
+            Wanted::Token { system, code } if matches!(modifier, Modifier::Above | Modifier::Below) => {
+                Match::Codes(self.terms.hierarchy(modifier, system, code.as_deref())?)
+            }
+            Wanted::Set(url) => Match::Codes(self.terms.set(url)?),
+            Wanted::Token { system, code } => {
+                let system = match system {
+                    System::Any => None,
+                    System::None => Some(String::new()),
+                    System::Is(system) => Some(system.clone()),
+                };
+                Match::Token { code: code.clone(), system }
+            }
+            Wanted::Text { normal, exact } => match modifier {
+                Modifier::Exact => Match::TextExact { normal: normal.clone(), exact: exact.clone() },
+                Modifier::Contains => Match::TextContains(normal.clone()),
+                Modifier::Whole => Match::TextWhole(normal.clone()),
+                Modifier::Ends => Match::TextEnds(normal.clone()),
+                _ => Match::TextStarts(normal.clone()),
+            },
+            Wanted::Date { prefix, low, high } => {
+                let (low, high) = self.around(*prefix, *low, *high);
+                Match::Date(compare(*prefix), low, high)
+            }
+            Wanted::Number { prefix, low, high, value } => number(*prefix, (*low, *high, *value), None, None),
+            Wanted::Quantity { prefix, canonical: Some(wanted), .. } => {
+                number(*prefix, (wanted.low, wanted.high, wanted.value), None, Some(&wanted.unit))
+            }
+            Wanted::Quantity { prefix, low, high, value, system, code, .. } => {
+                number(*prefix, (*low, *high, *value), system.as_ref(), code.as_ref())
+            }
+            Wanted::Uri(uri) => match modifier {
+                Modifier::Below => Match::UriBelow(uri.clone()),
+                Modifier::Above => Match::UriAbove(above(uri)),
+                _ => Match::Token { code: Some(uri.clone()), system: None },
+            },
+            Wanted::Reference { kind: None, url: Some(url), version: Some(version), .. } => {
+                Match::References(vec![versioned(url, version)])
+            }
+            Wanted::Reference { kind, id, url, .. } => Match::References(self.targets(param, modifier, *kind, id, url)),
+            Wanted::Missing(_) | Wanted::Composite(_) => {
+                return Err(NodeError::Internal("a value in a place where none of its kind is"));
+            }
+        })
+    }
+
+    /// `ap` is a tenth of the way from now (search.html#prefix).
+    fn around(&self, prefix: Prefix, low: i64, high: i64) -> (i64, i64) {
+        if prefix != Prefix::Approximate {
+            return (low, high);
+        }
+        let middle = low / 2 + high / 2;
+        let margin = (self.now_us.saturating_sub(middle)).saturating_abs() / 10;
+        (low.saturating_sub(margin), high.saturating_add(margin))
+    }
+
+    fn targets(
+        &self,
+        param: &Param,
+        modifier: Modifier,
+        kind: Option<ResourceType>,
+        id: &Option<String>,
+        url: &Option<String>,
+    ) -> Vec<String> {
+        let kind = match modifier {
+            Modifier::Type(kind) => Some(kind),
+            _ => kind,
+        };
+        if let Some(url) = url {
+            return vec![relative(url.clone(), self.base)];
+        }
+        match (kind, id) {
+            (Some(kind), Some(id)) => vec![format!("{}/{id}", kind.name())],
+            (None, Some(id)) => {
+                let typed = param.targets.iter().map(|kind| format!("{}/{id}", kind.name()));
+                std::iter::once(id.clone()).chain(typed).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The URI and every path above it: http://a/b/c, http://a/b, http://a.
+fn above(uri: &str) -> Vec<String> {
+    let start = uri.find("://").map_or(0, |at| at + 3);
+    let whole = uri.trim_end_matches('/');
+    let cuts = whole.char_indices().filter(|(at, letter)| *letter == '/' && *at > start).map(|(at, _)| at);
+    let mut found = cuts.map(|at| whole[..at].to_owned()).collect::<Vec<_>>();
+    found.extend([whole.to_owned(), format!("{whole}/")]);
+    found
 }
 
 fn number(
@@ -133,34 +310,10 @@ fn number(
     code: Option<&String>,
 ) -> Match {
     let (low, high) = match prefix {
-        Prefix::Equal | Prefix::NotEqual | Prefix::Approximate => (low, high),
+        Prefix::Equal | Prefix::NotEqual | Prefix::Approximate | Prefix::Overlaps => (low, high),
         _ => (value, value),
     };
-    let text = |value: Option<&String>| value.cloned().unwrap_or_default();
-    Match::Number(compare(prefix), low, high, text(system), text(code))
-}
-
-fn targets(
-    param: &Param,
-    modifier: &Modifier,
-    kind: Option<ResourceType>,
-    id: &Option<String>,
-    url: &Option<String>,
-) -> Vec<String> {
-    let kind = match modifier {
-        Modifier::Type(kind) => Some(*kind),
-        _ => kind,
-    };
-    let mut targets = url.iter().cloned().collect::<Vec<_>>();
-    match (kind, id) {
-        (Some(kind), Some(id)) => targets.push(format!("{}/{id}", kind.name())),
-        (None, Some(id)) => {
-            targets.push(id.clone());
-            targets.extend(param.targets.iter().map(|kind| format!("{}/{id}", kind.name())));
-        }
-        _ => {}
-    }
-    targets
+    Match::Number { how: compare(prefix), low, high, system: system.cloned(), code: code.cloned() }
 }
 
 fn compare(prefix: Prefix) -> Compare {
@@ -173,6 +326,6 @@ fn compare(prefix: Prefix) -> Compare {
         Prefix::LessEqual => Compare::LessOrEqual,
         Prefix::StartsAfter => Compare::StartsAfter,
         Prefix::EndsBefore => Compare::EndsBefore,
-        Prefix::Approximate => Compare::Overlaps,
+        Prefix::Approximate | Prefix::Overlaps => Compare::Overlaps,
     }
 }

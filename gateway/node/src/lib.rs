@@ -34,6 +34,7 @@ pub mod reindex;
 pub mod requests;
 mod rewrite;
 pub mod search;
+mod sweep;
 mod sync;
 pub mod timeline;
 pub mod transaction;

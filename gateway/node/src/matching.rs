@@ -9,16 +9,15 @@ use crate::node::Node;
 use crate::read::Served;
 use fhir::index::fold;
 use fhir::json::{Doc, Node as Json};
-use fhir::query::Query;
 use fhir::{Code, ResourceType};
 use record::scope::Interactions;
 use std::collections::BTreeMap;
 use store::db::Reader;
-use store::search::{Filter, Search};
+use store::search::Search;
 use store::versions::StoredVersion;
 
 /// Patients that one trait brings in: beyond this it tells too little to go by alone.
-const CANDIDATES_MAX: i64 = 200;
+const CANDIDATES_MAX: usize = 200;
 /// Identifiers, families, given names and telecoms that are compared, of each as many: further ones of one person tell
 /// nothing more, and every pair of names is a statement.
 const TRAITS_MAX: usize = 8;
@@ -189,7 +188,7 @@ impl Node {
             return Err(NodeError::invalid(Code::Required, text, "Parameters.parameter.where(name='resource')"));
         }
         let mut found = Vec::new();
-        for (_, version) in self.candidates(kind, &traits).await? {
+        for (_, version) in self.candidates(caller, kind, &traits).await? {
             let Some(served) = self.serve(version).await? else { continue };
             let Ok(doc) = Doc::parse(served.json.clone()) else { continue };
             if let Some((grade, score)) = compare(&traits, &Traits::of(&doc)) {
@@ -208,7 +207,12 @@ impl Node {
     }
 
     /// Patients that share something, by position, each once.
-    async fn candidates(&self, kind: ResourceType, traits: &Traits) -> Result<BTreeMap<i64, StoredVersion>, NodeError> {
+    async fn candidates(
+        &self,
+        caller: &Caller,
+        kind: ResourceType,
+        traits: &Traits,
+    ) -> Result<BTreeMap<i64, StoredVersion>, NodeError> {
         let mut asked: Vec<Vec<(&str, String)>> = Vec::new();
         for (system, value) in &traits.identifiers {
             let value = escaped(value);
@@ -238,16 +242,13 @@ impl Node {
             let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>();
             // A birth date that is none brings nobody in.
             let Ok(query) = fhir::query::parse(kind, &pairs) else { continue };
-            let search = Search::own(kind.number(), filters(&query)?, crate::clock::now_ms());
-            let rows = reader.search(&search, CANDIDATES_MAX).await?;
+            let filters = self.filters(caller, &query.conditions).await?;
+            let search = Search::own(kind.number(), filters, crate::clock::now_ms());
+            let rows = reader.search(&search, CANDIDATES_MAX).await?.0;
             found.extend(rows.into_iter().map(|row| (row.position, row)));
         }
         Ok(found)
     }
-}
-
-fn filters(query: &Query) -> Result<Vec<Filter>, NodeError> {
-    query.filters.iter().map(crate::index::filter).collect()
 }
 
 /// A value as a search parameter writes it (<https://hl7.org/fhir/R4/search.html#escaping>).

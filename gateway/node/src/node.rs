@@ -62,6 +62,9 @@ pub enum OpenError {
     /// The first op could not be written.
     #[error("the house record could not be opened: {0}")]
     House(crate::NodeError),
+    /// The index could not be filled in the form of this build.
+    #[error("the index could not be rebuilt: {0}")]
+    Index(crate::NodeError),
     /// The data folder.
     #[error("the data folder cannot be made: {0}")]
     Folder(std::io::Error),
@@ -95,8 +98,14 @@ pub struct Inner {
     pub(crate) signed: Mutex<Option<OpId>>,
     pub(crate) auditor: Auditor,
     pub(crate) lookups: Lookups,
+    /// The plan that a test wants its searches to have.
+    pub(crate) plan: Mutex<Option<store::search::Plan>>,
     pub(crate) net: OnceLock<net::Handle>,
     pub(crate) changed: watch::Sender<u64>,
+    /// What this hospital's own absolute URLs begin with, such as `https://fhir.example.org/fhir`.
+    base: OnceLock<String>,
+    /// The same as the process before had it, for commands that serve nothing.
+    base_before: OnceLock<String>,
 }
 
 impl std::ops::Deref for Node {
@@ -135,17 +144,26 @@ impl Node {
             signed: Mutex::default(),
             auditor,
             lookups,
+            plan: Mutex::default(),
             net: OnceLock::new(),
             changed: watch::channel(0).0,
+            base: OnceLock::new(),
+            base_before: OnceLock::new(),
             store,
         }));
         tokio::spawn(crate::commit::run(Arc::downgrade(&node.0), jobs));
         tokio::spawn(crate::access::run(Arc::downgrade(&node.0), events));
         crate::lookup::start(&Arc::downgrade(&node.0), asked);
         tokio::spawn(keep_statistics(Arc::downgrade(&node.0)));
+        tokio::spawn(crate::sweep::run(Arc::downgrade(&node.0)));
+        node.note_index().await.map_err(OpenError::Index)?;
         if node.role == Role::Gateway {
             node.open_house().await.map_err(OpenError::House)?;
         }
+        if let Some(base) = node.store.meta(BASE).await? {
+            node.base_before.set(String::from_utf8_lossy(&base).into_owned()).ok();
+        }
+        node.renew_index().await.map_err(OpenError::Index)?;
         Ok(node)
     }
 
@@ -169,12 +187,50 @@ impl Node {
         self.0.validation
     }
 
+    /// Gives the database's planner its statistics now, as its own maintenance does within minutes of a load.
+    ///
+    /// # Errors
+    /// [`crate::NodeError::Store`].
+    pub async fn refresh_statistics(&self) -> Result<(), crate::NodeError> {
+        Ok(self.0.store.refresh_statistics().await?)
+    }
+
+    /// How many resources are current here, of all types.
+    ///
+    /// # Errors
+    /// [`crate::NodeError::Store`].
+    pub async fn versions_current(&self) -> Result<i64, crate::NodeError> {
+        Ok(self.0.store.current_count().await?)
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
     /// [`crate::NodeError::Store`].
     pub async fn ping(&self) -> Result<(), crate::NodeError> {
         Ok(self.0.store.ping().await?)
+    }
+
+    /// Says what this hospital's own absolute URLs begin with, `/fhir` included: references that begin so are references
+    /// to what is here. Once, before anything is served.
+    pub fn set_base(&self, base: &str) {
+        self.base.set(base.to_owned()).ok();
+    }
+
+    /// Keeps what [`Node::set_base`] said, for `reindex` and `verify`.
+    ///
+    /// # Errors
+    /// [`crate::NodeError::Store`].
+    pub async fn keep_base(&self) -> Result<(), crate::NodeError> {
+        let Some(base) = self.base.get() else { return Ok(()) };
+        let mut tx = self.store.begin().await?;
+        tx.put_meta(BASE, base.as_bytes()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// What this hospital's own absolute URLs begin with; empty where nobody said.
+    pub(crate) fn base(&self) -> &str {
+        self.base.get().or_else(|| self.base_before.get()).map_or("", String::as_str)
     }
 
     /// Changes whenever something was written or received here.
@@ -237,6 +293,9 @@ async fn check_owner(store: &Store, identity: &Identity) -> Result<(), OpenError
     tx.commit().await?;
     Ok(())
 }
+
+/// The fact under which the base of own URLs is kept.
+const BASE: &str = "base-url";
 
 /// How often SQLite's planner learns how much there is; Postgres does so by itself.
 const STATISTICS_EVERY: Duration = Duration::from_secs(600);

@@ -92,8 +92,7 @@ impl Node {
             return Err(NodeError::Inapplicable(issue.at(format!("{}.id", kind.name())).into()));
         }
         let (valid, issues) = self.admit(parsed).map_err(NodeError::Inapplicable)?;
-        let parsed = valid.into_parsed();
-        let prepared = Prepared::put(self.identity.id(), &parsed, id, Method::Update, &mut Packer::default())?;
+        let prepared = Prepared::put(self, &valid.into_parsed(), id, Method::Update, &mut Packer::default())?;
         Ok(Prepared { issues, ..prepared })
     }
 }

@@ -4,13 +4,14 @@
 
 use crate::error::NodeError;
 use crate::index;
+use crate::node::Node;
 use fhir::home::Main;
 use fhir::reference::Parts;
 use fhir::{Issue, Parsed, ResourceType};
 use record::entry::FRAME_BYTES_MAX;
 use record::frame::{CONTENT_BYTES_MAX, Content, Method, Packer};
 use record::{Class, IdentityId};
-use store::versions::Index;
+use store::versions::IndexRow;
 
 /// What sealing adds to a frame.
 const SEAL_BYTES: usize = 16;
@@ -28,7 +29,7 @@ pub(crate) struct Prepared {
     pub(crate) main: Main,
     /// Local resources it names.
     pub(crate) references: Vec<(ResourceType, String)>,
-    pub(crate) index: Vec<(u16, Index)>,
+    pub(crate) index: Vec<IndexRow>,
     /// What validation found in it, though it was taken.
     pub(crate) issues: Vec<Issue>,
 }
@@ -39,7 +40,7 @@ impl Prepared {
     /// # Errors
     /// [`NodeError::TooLarge`] for what no frame holds.
     pub(crate) fn put(
-        origin: IdentityId,
+        node: &Node,
         resource: &Parsed,
         id: &str,
         method: Method,
@@ -52,7 +53,7 @@ impl Prepared {
                 _ => None,
             });
         let json = resource.bytes().to_vec();
-        let content = content(origin, kind, id, method, 0, json.clone()).encode();
+        let content = content(node.identity.id(), kind, id, method, 0, json.clone()).encode();
         let packed = packer.pack(&content);
         if content.len() > CONTENT_BYTES_MAX || packed.len() + SEAL_BYTES > FRAME_BYTES_MAX {
             let text =
@@ -68,7 +69,7 @@ impl Prepared {
             class: class_of(doc, kind),
             main: fhir::home::main(doc, kind),
             references: references.collect(),
-            index: index::rows(doc, kind),
+            index: index::rows(doc, kind, node.base()),
             issues: Vec::new(),
         })
     }

@@ -113,7 +113,7 @@ impl Node {
         before: Option<i64>,
         count: usize,
     ) -> Result<HistoryPage, NodeError> {
-        let page = before.map(|before| Page { snapshot: i64::MAX, before: Some(before), skip: 0 });
+        let page = before.map(|before| Page { snapshot: i64::MAX, before: Some(before), ..Page::default() });
         let wanted = Wanted { count, ..Wanted::default() };
         let found = self.versions(caller, &Of::Instance(kind, id.to_owned()), wanted, page).await?;
         let next = found.next.and_then(|page| page.before);

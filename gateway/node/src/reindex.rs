@@ -36,6 +36,33 @@ impl Node {
     }
 }
 
+/// The fact under which the format of the index is kept.
+const FORMAT: &str = "index-format";
+
+impl Node {
+    /// A database without anything in it has the index of this build.
+    pub(crate) async fn note_index(&self) -> Result<(), NodeError> {
+        if self.store.position().await? == 0 {
+            let mut tx = self.store.begin().await?;
+            tx.set_meta(FORMAT, &crate::index::FORMAT.to_le_bytes()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Rebuilds the caches where another build made their rows in another way. Nothing is served meanwhile.
+    pub(crate) async fn renew_index(&self) -> Result<(), NodeError> {
+        if self.store.meta(FORMAT).await?.as_deref() == Some(&crate::index::FORMAT.to_le_bytes()[..]) {
+            return Ok(());
+        }
+        tracing::warn!("the index was made by another build and is rebuilt before anything is served");
+        let progress = |ops: u64| tracing::info!(ops, "rebuilding the index: {ops} ops");
+        let done = self.reindex(std::sync::Arc::new(progress)).await?;
+        tracing::info!(ops = done.ops, "the index is rebuilt");
+        Ok(())
+    }
+}
+
 impl Batch {
     async fn reindex(&mut self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Reindexed, NodeError> {
         self.drop_caches().await?;
@@ -83,6 +110,7 @@ impl Batch {
         }
         self.replay_waiting().await?;
         self.replay_tasks().await?;
+        self.tx().await?.put_meta(FORMAT, &crate::index::FORMAT.to_le_bytes()).await?;
         Ok(done)
     }
 

@@ -1,43 +1,54 @@
 //! Searches: a FHIR query becomes one narrowed statement per page; includes are fetched for the page. Results are never
 //! filtered afterwards, so totals and pages tell nothing of what may not be seen. Called by `server` and `transaction`.
+//!
+//! `search/narrow.rs` makes filters of conditions, `search/terms.rs` finds the codes they name, `search/include.rs` adds
+//! what belongs to a page.
+
+mod include;
+mod narrow;
+pub(crate) mod terms;
 
 use crate::caller::Caller;
 use crate::error::NodeError;
-use crate::index;
 use crate::node::Node;
 use crate::read::Served;
-use fhir::query::{Include, Query, Total};
-use fhir::{Code, Issue, ResourceType, Severity};
-use record::scope::{Interactions, Permit};
-use std::collections::{BTreeMap, BTreeSet};
+use fhir::query::{Query, Total};
+use fhir::{Code, Issue, ResourceType};
+pub use include::INCLUDES_MAX;
+use record::scope::Interactions;
 use store::db::Reader;
-use store::search::{Filter, Match, Order, ParamTable, Search};
-use store::versions::StoredVersion;
+use store::search::{Filter, From, Match, ParamTable, Search, Tally};
 
 /// Most matches one page holds.
 pub const PAGE_MAX: usize = 1000;
 /// Matches of a page whose size nobody named.
 pub const PAGE_DEFAULT: usize = 50;
-/// Most included resources one page holds; more are told of in an outcome entry.
-pub const INCLUDES_MAX: usize = 1000;
-/// How often `:iterate` follows what it found.
-const ITERATE_MAX: usize = 4;
+/// How long the pages of a search can be asked for after the first; so long a version that was replaced stays findable.
+pub const PAGE_SECONDS_MAX: u64 = 3600;
+/// Versions looked at for a total that nobody asked for: some milliseconds.
+const TOTAL_VISITS: i64 = 10_000;
+/// Versions looked at for `_total=accurate` and `_summary=count`: about a second.
+const TOTAL_VISITS_MAX: i64 = 1_000_000;
 
 /// Where a page begins; what a `next` link seals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Nothing newer than this is on any page.
+    /// What was current at this position is on the pages, whatever was written since.
     pub snapshot: i64,
-    /// Newest first: only before this position.
+    /// Only beyond the version at this position, in the order of the search.
     pub before: Option<i64>,
-    /// Otherwise: how many matches to pass over.
+    /// How many matches to pass over.
     pub skip: i64,
+    /// Among what has no value to sort by.
+    pub valueless: bool,
+    /// When the first page was read, seconds since 1970.
+    pub made_s: u64,
 }
 
 /// One page of results.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// How many match in all; none where it was not asked for.
+    /// How many match in all; none where it was not asked for, or is more than may be counted.
     pub total: Option<i64>,
     /// The matches.
     pub matches: Vec<Served>,
@@ -55,28 +66,51 @@ impl Node {
     /// # Errors
     /// [`NodeError::Forbidden`] by token; [`NodeError::Store`].
     pub async fn search(&self, caller: &Caller, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
-        caller.permit(query.kind, Interactions::SEARCH)?;
-        if query.kind.name() == "AuditEvent" {
-            return self.search_audit(query, page).await;
+        if let [kind] = query.kinds[..] {
+            caller.permit(kind, Interactions::SEARCH)?;
+            if kind.name() == "AuditEvent" {
+                return self.search_audit(query, page).await;
+            }
         }
         self.search_narrowed(caller, query, None, page).await
     }
 
-    /// One page of a search within the compartment of a Patient.
+    /// One page of a search across types: those of the query that the token may search.
     ///
     /// # Errors
-    /// As [`Node::search`]; [`NodeError::Invalid`] for a type that is in no patient's compartment.
+    /// As [`Node::search`]; [`NodeError::Forbidden`] where it may search none of them.
+    pub async fn search_across(&self, caller: &Caller, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
+        let mut query = query;
+        let first = query.kinds.first().copied();
+        query.kinds.retain(|kind| caller.permit(*kind, Interactions::SEARCH).is_ok());
+        // The audit log is searched by itself: it is no part of the record.
+        if query.kinds.len() > 1 {
+            query.kinds.retain(|kind| kind.name() != "AuditEvent");
+        }
+        if let (true, Some(first)) = (query.kinds.is_empty(), first) {
+            caller.permit(first, Interactions::SEARCH)?;
+        }
+        self.search(caller, query, page).await
+    }
+
+    /// One page of a search within the compartment of one `owner`.
+    ///
+    /// # Errors
+    /// As [`Node::search`]; [`NodeError::Invalid`] for a type that is in no such compartment.
     pub async fn search_compartment(
         &self,
         caller: &Caller,
-        patient: &str,
+        (owner, id): (ResourceType, &str),
         query: Query,
         page: Option<Page>,
     ) -> Result<Found, NodeError> {
-        let kind = query.kind;
+        let [kind] = query.kinds[..] else {
+            return Err(NodeError::Internal("a compartment searched for several types"));
+        };
         caller.permit(kind, Interactions::SEARCH)?;
-        let any = vec![Match::References(vec![format!("Patient/{patient}")])];
-        let params = fhir::compartment::patient_params(kind).iter().filter_map(|code| fhir::params::find(kind, code));
+        let any = vec![Match::References(vec![format!("{owner}/{id}")])];
+        let codes = fhir::compartment::params(owner, kind).unwrap_or_default();
+        let params = codes.iter().filter_map(|code| fhir::params::find(kind, code));
         let mut within = params
             .map(|param| Filter::Param {
                 param: param.id.0,
@@ -85,14 +119,20 @@ impl Node {
                 not: false,
             })
             .collect::<Vec<_>>();
-        if kind.name() == "Patient" {
-            within.push(Filter::Ids(vec![patient.to_owned()]));
+        if kind == owner {
+            within.push(Filter::Ids(vec![id.to_owned()]));
         }
         if within.is_empty() || kind.name() == "AuditEvent" {
-            let text = format!("{} cannot be searched within the compartment of a patient", kind.name());
+            let text = format!("{kind} cannot be searched within the compartment of one {owner}");
             return Err(NodeError::Invalid(Issue::error(Code::NotSupported, text).into()));
         }
         self.search_narrowed(caller, query, Some(Filter::Any(within)), page).await
+    }
+
+    /// For tests: begins every search from now on as `plan` says, where that is possible. It changes no answer.
+    #[doc(hidden)]
+    pub fn plan_searches(&self, plan: Option<store::search::Plan>) {
+        *self.plan.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = plan;
     }
 
     async fn search_narrowed(
@@ -102,31 +142,48 @@ impl Node {
         within: Option<Filter>,
         page: Option<Page>,
     ) -> Result<Found, NodeError> {
-        let mut reader = Reader::from(&self.store);
+        let made_s = page.map_or(crate::clock::now_ms() / 1000, |page| page.made_s);
+        if made_s + PAGE_SECONDS_MAX < crate::clock::now_ms() / 1000 {
+            return Err(page_gone());
+        }
+        let mut search = self.statement(caller, &query).await?;
+        search.filters.extend(within);
+        // What is written from now on is on no page.
         let snapshot = match page {
             Some(page) => page.snapshot,
             None => self.store.position().await?,
         };
-        let mut search = self.statement(&query)?;
-        search.filters.extend(within);
-        search.snapshot = snapshot;
-        search.before = page.and_then(|page| page.before);
-        search.skip = page.map_or(0, |page| page.skip);
+        search.snapshot = Some(snapshot);
+        search.from = page.map_or(From::default(), |page| From {
+            beyond: page.before,
+            skip: page.skip,
+            valueless: page.valueless,
+        });
         let mut issues = query.unknown.clone();
-        let total = match query.total {
-            Some(Total::None) if !query.count_only() => None,
-            _ => Some(reader.count(&Search { before: None, skip: 0, ..search.clone() }).await?),
-        };
+        let mut reader = Reader::from(&self.store);
         if query.count_only() {
+            let total = total(&mut reader, &search, TOTAL_VISITS_MAX, &mut issues).await?;
             return Ok(Found { total, matches: Vec::new(), includes: Vec::new(), next: None, issues });
         }
         let most = query.count.map_or(PAGE_DEFAULT, |count| (count as usize).clamp(1, PAGE_MAX));
-        let mut rows = reader.search(&search, most as i64 + 1).await?;
-        let next = (rows.len() > most).then(|| match search.order.is_empty() {
-            true => Page { snapshot, before: Some(rows[most - 1].position), skip: 0 },
-            false => Page { snapshot, before: None, skip: search.skip + most as i64 },
-        });
-        rows.truncate(most);
+        let (rows, from) = reader.search(&search, most).await?;
+        let next =
+            from.map(|from| Page { snapshot, before: from.beyond, skip: from.skip, valueless: from.valueless, made_s });
+        let whole = Search { from: From::default(), ..search };
+        let total = match (query.total, page.is_none() && next.is_none()) {
+            (Some(Total::None), _) => None,
+            // A first page that is the last has been counted.
+            (_, true) => Some(rows.len() as i64),
+            (Some(Total::Accurate), _) => total(&mut reader, &whole, TOTAL_VISITS_MAX, &mut issues).await?,
+            (Some(Total::Estimate), _) => Some(match reader.count(&whole, TOTAL_VISITS).await? {
+                Tally::Exactly(count) => count,
+                Tally::AtLeast(count) => reader.estimate(&whole, count, TOTAL_VISITS).await?,
+            }),
+            (None, _) => match reader.count(&whole, TOTAL_VISITS).await? {
+                Tally::Exactly(count) => Some(count),
+                Tally::AtLeast(_) => None,
+            },
+        };
         let includes = self.includes(caller, &query, &rows, &mut issues).await?;
         let mut matches = Vec::with_capacity(rows.len());
         for row in rows {
@@ -134,149 +191,35 @@ impl Node {
         }
         Ok(Found { total, matches, includes, next, issues })
     }
+}
 
-    fn statement(&self, query: &Query) -> Result<Search, NodeError> {
-        let filters = query.filters.iter().map(index::filter).collect::<Result<Vec<_>, _>>()?;
-        let by_id = query.filters.iter().any(|asked| asked.param.is_id() || asked.param.code == "_source");
-        let mut order = Vec::new();
-        for sort in &query.sort {
-            let by = match index::table_of(&sort.param) {
-                _ if sort.param.is_last_updated() => Order::LastUpdated,
-                _ if sort.param.is_id() => Order::Id,
-                Some(table) => Order::Param(sort.param.id.0, table),
-                None => continue,
-            };
-            order.push((by, sort.descending));
-        }
-        if order == [(Order::LastUpdated, true)] {
-            order.clear();
-        }
-        Ok(Search {
-            kind: query.kind.number(),
-            filters,
-            // Others' Patient resources for one's own Patient appear by id and by _include only.
-            own_only: query.kind.name() == "Patient" && !by_id,
-            now_ms: crate::clock::now_ms(),
-            order,
-            snapshot: i64::MAX,
-            skip: 0,
-            before: None,
-        })
-    }
-
-    /// The statement of a conditional interaction: only what this hospital wrote, and nothing unknown is passed over.
-    ///
-    /// A condition answers as a search does, so the token must permit one.
-    pub(crate) fn condition(&self, caller: &Caller, kind: ResourceType, text: &str) -> Result<Search, NodeError> {
-        caller.permit(kind, Interactions::SEARCH)?;
-        let pairs = pairs(text);
-        let query = fhir::query::parse(kind, &pairs)?;
-        if let Some(issue) = query.unknown.into_iter().next() {
-            return Err(NodeError::Invalid(Issue { severity: Severity::Error, ..issue }.into()));
-        }
-        if query.filters.is_empty() {
-            let text = "a condition needs at least one search parameter";
-            return Err(NodeError::Invalid(Issue::error(Code::Required, text).into()));
-        }
-        let filters = query.filters.iter().map(index::filter).collect::<Result<Vec<_>, _>>()?;
-        Ok(Search::own(kind.number(), filters, crate::clock::now_ms()))
-    }
-
-    async fn includes(
-        &self,
-        caller: &Caller,
-        query: &Query,
-        rows: &[StoredVersion],
-        issues: &mut Vec<Issue>,
-    ) -> Result<Vec<Served>, NodeError> {
-        let mut seen = rows.iter().map(|row| row.position).collect::<BTreeSet<_>>();
-        let mut found = Vec::new();
-        let mut round = rows.to_vec();
-        for depth in 0..=ITERATE_MAX {
-            let mut fresh = Vec::new();
-            for include in query.includes.iter().filter(|include| depth == 0 || include.iterate) {
-                fresh.extend(self.included(caller, include, &round).await?);
-            }
-            for include in query.revincludes.iter().filter(|include| depth == 0 || include.iterate) {
-                fresh.extend(self.including(caller, include, &round).await?);
-            }
-            fresh.retain(|row| seen.insert(row.position));
-            if fresh.is_empty() {
-                break;
-            }
-            found.extend(fresh.iter().cloned());
-            round = fresh;
-        }
-        if found.len() > INCLUDES_MAX {
-            found.truncate(INCLUDES_MAX);
-            let text = format!("more than {INCLUDES_MAX} resources are included; the others are left out");
+/// The exact number of matches; where that is too costly none, and the caller is told.
+async fn total(
+    reader: &mut Reader<'_>,
+    search: &Search,
+    visits_max: i64,
+    issues: &mut Vec<Issue>,
+) -> Result<Option<i64>, NodeError> {
+    let tally = match reader.count(search, visits_max).await {
+        Err(store::StoreError::TooLong) => Tally::AtLeast(0),
+        tally => tally?,
+    };
+    match tally {
+        Tally::Exactly(count) => Ok(Some(count)),
+        Tally::AtLeast(_) => {
+            let text = format!(
+                "there are more than {visits_max} resources to look at for an exact total, so none is given; \
+                 _total=estimate gives a rough one"
+            );
             issues.push(Issue::warning(Code::TooCostly, text));
+            Ok(None)
         }
-        let mut served = Vec::with_capacity(found.len());
-        for row in found {
-            served.extend(self.serve(row).await?);
-        }
-        Ok(served)
     }
+}
 
-    /// What the rows refer to.
-    async fn included(
-        &self,
-        caller: &Caller,
-        include: &Include,
-        rows: &[StoredVersion],
-    ) -> Result<Vec<StoredVersion>, NodeError> {
-        let from = rows.iter().filter(|row| include.source.is_none_or(|kind| kind.number() == row.kind));
-        let positions = from.map(|row| row.position).collect::<Vec<_>>();
-        let mut reader = Reader::from(&self.store);
-        let mut by_kind = BTreeMap::<ResourceType, Vec<String>>::new();
-        for target in reader.targets(&positions, include.param.map(|param| param.id.0)).await? {
-            let Some((kind, id)) = target.split_once('/') else { continue };
-            if let Some(kind) = ResourceType::parse(kind)
-                && include.target.is_none_or(|wanted| wanted == kind)
-            {
-                by_kind.entry(kind).or_default().push(id.to_owned());
-            }
-        }
-        let mut found = Vec::new();
-        for (kind, ids) in by_kind {
-            if caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes {
-                found.extend(reader.visible(kind.number(), &ids, crate::clock::now_ms()).await?);
-            }
-        }
-        Ok(found)
-    }
-
-    /// What refers to the rows.
-    async fn including(
-        &self,
-        caller: &Caller,
-        include: &Include,
-        rows: &[StoredVersion],
-    ) -> Result<Vec<StoredVersion>, NodeError> {
-        let (Some(source), Some(param)) = (include.source, include.param) else { return Ok(Vec::new()) };
-        if caller.scopes.permits(source.name(), Interactions::SEARCH) != Permit::Yes {
-            return Ok(Vec::new());
-        }
-        let name = |row: &StoredVersion| Some(format!("{}/{}", ResourceType::from_number(row.kind)?.name(), row.id));
-        let targets = rows.iter().filter(|row| include.target.is_none_or(|wanted| wanted.number() == row.kind));
-        let targets = targets.filter_map(name).collect::<Vec<_>>();
-        if targets.is_empty() {
-            return Ok(Vec::new());
-        }
-        let any = vec![Match::References(targets)];
-        let search = Search {
-            kind: source.number(),
-            filters: vec![Filter::Param { param: param.id.0, table: ParamTable::Reference, any, not: false }],
-            own_only: false,
-            now_ms: crate::clock::now_ms(),
-            order: Vec::new(),
-            snapshot: i64::MAX,
-            skip: 0,
-            before: None,
-        };
-        Ok(Reader::from(&self.store).search(&search, INCLUDES_MAX as i64 + 1).await?)
-    }
+pub(crate) fn page_gone() -> NodeError {
+    let text = format!("the pages of a search are there for {PAGE_SECONDS_MAX} s; search again");
+    NodeError::Invalid(Issue::error(Code::Expired, text).at("http._page").into())
 }
 
 /// The decoded pairs of a query string.

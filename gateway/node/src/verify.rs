@@ -232,11 +232,11 @@ impl Walk<'_> {
                     .map(|doc| crate::rewrite::for_viewer(&me, &op.header().lane.author, context, &doc)),
             };
             if let Ok(doc) = json.and_then(fhir::json::Doc::parse) {
-                expected = index::rows(&doc, kind);
+                expected = index::rows(&doc, kind, self.node.base());
             }
         }
         let mut found = self.node.store.index_of(row.position).await?;
-        let text = |rows: &mut Vec<(u16, store::versions::Index)>| {
+        let text = |rows: &mut Vec<store::versions::IndexRow>| {
             let mut texts = rows.drain(..).map(|row| format!("{row:?}")).collect::<Vec<_>>();
             texts.sort();
             texts

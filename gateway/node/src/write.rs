@@ -201,8 +201,10 @@ impl Node {
         match intent {
             Intent::Create { resource, if_none_exist } => {
                 caller.permit(resource.kind(), Interactions::CREATE)?;
-                let condition =
-                    if_none_exist.map(|query| self.condition(caller, resource.kind(), &query)).transpose()?;
+                let condition = match if_none_exist {
+                    Some(query) => Some(self.condition(caller, resource.kind(), &query).await?),
+                    None => None,
+                };
                 let id = crate::clock::fresh_id();
                 Ok(self.put(&resource.into_parsed(), &id, Method::Create, condition, None, packer)?.into())
             }
@@ -225,7 +227,7 @@ impl Node {
                 Ok(self.late_update(caller, resource.into_parsed(), &criteria, if_match).await?.into())
             }
             Intent::DeleteWhere { kind, criteria, if_match } => {
-                Ok(self.late_delete(caller, kind, &criteria, if_match)?.into())
+                Ok(self.late_delete(caller, kind, &criteria, if_match).await?.into())
             }
         }
     }
@@ -239,7 +241,7 @@ impl Node {
         if_match: Option<String>,
         packer: &mut Packer,
     ) -> Result<Step, NodeError> {
-        let prepared = Prepared::put(self.identity.id(), resource, id, method, packer)?;
+        let prepared = Prepared::put(self, resource, id, method, packer)?;
         Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist, planned: None })
     }
 
@@ -299,7 +301,7 @@ impl Batch {
         agent: &Agent,
     ) -> Result<Vec<Written>, NodeError> {
         for condition in resolved {
-            let found = self.reader().await?.search(&condition.search, 2).await?;
+            let found = self.reader().await?.search(&condition.search, 2).await?.0;
             if found.len() > 1 || found.first().map(|found| &found.id) != condition.id.as_ref() {
                 return Err(NodeError::Conflict("a conditional reference changed its meaning meanwhile".to_owned()));
             }
@@ -346,7 +348,7 @@ impl Batch {
     async fn decide(&mut self, step: &Step) -> Result<Decision, NodeError> {
         let resource = &step.prepared;
         if let Some(search) = &step.if_none_exist {
-            let mut found = self.reader().await?.search(search, 2).await?;
+            let mut found = self.reader().await?.search(search, 2).await?.0;
             let found_id = found.first().map(|found| found.id.clone());
             if step.planned.as_ref().is_some_and(|planned| *planned != found_id) {
                 return Err(NodeError::Conflict("a conditional create changed its meaning meanwhile".to_owned()));

@@ -54,6 +54,7 @@ impl Deref for App {
 /// `/.well-known/smart-configuration`. Every answer carries `X-Request-Id`.
 pub fn app(settings: Settings, node: Node) -> Router {
     node.allow_multiple_deletes(settings.conditional_delete_multiple);
+    node.set_base(&format!("{}/fhir", settings.base_url));
     let app = App(Arc::new(Inner {
         base: format!("{}/fhir", settings.base_url),
         token_url: format!("{}/auth/token", settings.base_url),

@@ -16,16 +16,21 @@ pub(crate) const PARAMETER: &str = "_page";
 /// Bytes of the token that bind it; a guess hits with one in 2^96.
 const BINDING_BYTES: usize = 16;
 
-/// Whether there is a position to page before.
-const FLAGS: [u8; 2] = [0, 1];
+/// Four numbers and the flags.
+const PAGE_BYTES: usize = 33;
+
+/// There is a position to page beyond.
+const BEYOND: u8 = 1;
+/// Among what has no value to sort by.
+const VALUELESS: u8 = 2;
 
 /// The token for a page of `search`, which is a path and a query without [`PARAMETER`].
 pub(crate) fn seal(app: &App, caller: &Caller, search: &str, page: &Page) -> String {
-    let mut bytes = Vec::with_capacity(25 + BINDING_BYTES);
-    bytes.extend_from_slice(&page.snapshot.to_le_bytes());
-    bytes.push(FLAGS[usize::from(page.before.is_some())]);
-    bytes.extend_from_slice(&page.before.unwrap_or_default().to_le_bytes());
-    bytes.extend_from_slice(&page.skip.to_le_bytes());
+    let mut bytes = Vec::with_capacity(PAGE_BYTES + BINDING_BYTES);
+    bytes.push(u8::from(page.before.is_some()) * BEYOND + u8::from(page.valueless) * VALUELESS);
+    for number in [page.snapshot, page.before.unwrap_or_default(), page.skip, page.made_s as i64] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
     bytes.extend_from_slice(&binding(app, caller, search));
     app.node.seal_page(&bytes)
 }
@@ -38,14 +43,21 @@ pub(crate) fn open(app: &App, caller: &Caller, search: &str, token: &str) -> Res
     let broken =
         || ApiError::bad(Code::Value, "the paging link was changed or was not made by this server", "http._page");
     let bytes = app.node.open_page(token).ok_or_else(broken)?;
-    let (place, bound) = bytes.split_at_checked(25).ok_or_else(broken)?;
+    let (place, bound) = bytes.split_at_checked(PAGE_BYTES).ok_or_else(broken)?;
     if bound != binding(app, caller, search) {
         let text = "the paging link belongs to another client or another search";
         return Err(ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
     }
-    let number = |at: usize| place[at..at + 8].try_into().map(i64::from_le_bytes).map_err(|_| broken());
-    let before = if place[8] == FLAGS[1] { Some(number(9)?) } else { None };
-    Ok(Page { snapshot: number(0)?, before, skip: number(17)? })
+    let mut numbers = place[1..].chunks_exact(8).map(|bytes| bytes.try_into().map(i64::from_le_bytes));
+    let mut number = || numbers.next().and_then(Result::ok).ok_or_else(broken);
+    let (snapshot, before, skip, made) = (number()?, number()?, number()?, number()?);
+    Ok(Page {
+        snapshot,
+        before: (place[0] & BEYOND != 0).then_some(before),
+        skip,
+        valueless: place[0] & VALUELESS != 0,
+        made_s: made as u64,
+    })
 }
 
 fn binding(app: &App, caller: &Caller, search: &str) -> Vec<u8> {

@@ -153,6 +153,27 @@ pub(crate) static ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
+        shape: Shape::System,
+        name: "search",
+        claim: Claim::System(&["search-system"]),
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::SystemSearch,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::POST,
+        shape: Shape::SystemSearch,
+        name: "search",
+        claim: Claim::None,
+        run: |call| Box::pin(search::run(call)),
+    },
+    Route {
+        method: Method::GET,
         shape: Shape::Search,
         name: "search",
         claim: Claim::None,
@@ -363,16 +384,11 @@ pub(crate) fn find(method: &Method, target: &Target) -> Result<&'static Route, A
     if !place.is_empty() && here().next().is_none() {
         return Err(crate::target::no_operation(&target.rest, &place));
     }
-    match (method, target.shape) {
-        (&Method::GET, Shape::System) => Err(ApiError::not_here("a search over all types is not supported")),
-        _ => {
-            let mut allowed: Vec<&str> = here().map(|route| route.method.as_str()).collect();
-            if allowed.contains(&"GET") {
-                allowed.push("HEAD");
-            }
-            Err(ApiError::method(&allowed.join(", "), format!("{method} is not defined here")))
-        }
+    let mut allowed: Vec<&str> = here().map(|route| route.method.as_str()).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
     }
+    Err(ApiError::method(&allowed.join(", "), format!("{method} is not defined here")))
 }
 
 fn is_named(route: &Route, target: &Target) -> bool {

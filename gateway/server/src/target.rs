@@ -10,6 +10,8 @@ use fhir::{Code, ResourceType};
 pub(crate) enum Shape {
     /// `/fhir`
     System,
+    /// `/fhir/_search`
+    SystemSearch,
     /// `/fhir/metadata`
     Metadata,
     /// `/fhir/Patient`
@@ -68,7 +70,7 @@ pub(crate) fn parse(path: &str) -> Result<Target, ApiError> {
         [] => return target(Shape::System, None, "", ""),
         ["metadata"] => return target(Shape::Metadata, None, "", ""),
         ["_history"] => return target(Shape::SystemHistory, None, "", ""),
-        ["_search"] => return Err(ApiError::not_here("a search over all types is not supported")),
+        ["_search"] => return target(Shape::SystemSearch, None, "", ""),
         [name] if name.starts_with('$') => return target(Shape::SystemOperation, None, "", name),
         _ => {}
     }
@@ -87,8 +89,9 @@ pub(crate) fn parse(path: &str) -> Result<Target, ApiError> {
         [id, "_history", version] => target(Shape::Version, kind, id, version),
         [id, name] if name.starts_with('$') => target(Shape::Operation, kind, id, name),
         [id, what] | [id, what, "_search"] if what == "*" || ResourceType::parse(what).is_some() => {
-            if names[0] != "Patient" {
-                return Err(compartment(names[0]));
+            match kind.map(|owner| fhir::compartment::params(owner, owner)) {
+                Some(Some(_)) if what != "*" || names[0] == "Patient" => {}
+                _ => return Err(compartment(names[0])),
             }
             let shape = match (what, names.len()) {
                 ("*", 3) => Shape::WholeCompartment,
@@ -110,7 +113,12 @@ pub(crate) fn no_operation(name: &str, place: &str) -> ApiError {
 }
 
 fn compartment(name: &str) -> ApiError {
-    let text = format!("searches within the compartment of one {name} are not supported, only of one Patient");
+    let text = match name {
+        "Device" | "Encounter" | "Practitioner" | "RelatedPerson" => {
+            format!("the compartment of one {name} is searched for one type, not for all of them")
+        }
+        _ => format!("R4 defines no compartment of one {name}"),
+    };
     ApiError::not_here(text)
 }
 
@@ -143,7 +151,7 @@ mod tests {
         check("/fhir/Patient/1/x", Err(404));
         check("/fhir/Patient/1/_history/2/3", Err(404));
         check("/fhir/_history", Ok(Shape::SystemHistory));
-        check("/fhir/_search", Err(501));
+        check("/fhir/_search", Ok(Shape::SystemSearch));
         check("/fhir/$export", Ok(Shape::SystemOperation));
         check("/fhir/Patient/_history", Ok(Shape::TypeHistory));
         check("/fhir/Patient/$match", Ok(Shape::TypeOperation));
@@ -151,7 +159,9 @@ mod tests {
         check("/fhir/Patient/1/Observation/_search", Ok(Shape::CompartmentSearch));
         check("/fhir/Patient/1/*", Ok(Shape::WholeCompartment));
         check("/fhir/Patient/1/*/_search", Ok(Shape::WholeCompartmentSearch));
-        check("/fhir/Encounter/1/Observation", Err(501));
+        check("/fhir/Encounter/1/Observation", Ok(Shape::Compartment));
+        check("/fhir/Encounter/1/*", Err(501));
+        check("/fhir/Group/1/Observation", Err(501));
         check("/fhir/Patient/1/Shoe", Err(404));
         check("/fhir/Patient/1/Observation/2", Err(404));
         check("/fhir/Patient/%ff", Err(400));

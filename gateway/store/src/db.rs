@@ -4,16 +4,21 @@
 use crate::readers::Readers;
 pub use crate::value::{Row, Value};
 use crate::value::{bind, bind_owned, pg_row, sqlite_row};
+use crate::versions::{CACHE_TABLES, INDEX_TABLES};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, SqlitePool};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Connections that read; beyond the cores they only queue in the database instead of here.
 pub const READ_CONNECTIONS_MAX: u32 = 8;
+/// Longest time a statement of a search may run; the request itself may take longer.
+pub const SEARCH_TIME_MAX: Duration = Duration::from_secs(20);
+/// Steps of SQLite's machine between two looks at the clock, some tens of microseconds.
+const SQLITE_STEPS: i32 = 20_000;
 /// Longest wait for SQLite's write lock, held by another process's group commit.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Longest wait for a connection before the caller is told that the database is busy.
@@ -28,6 +33,12 @@ pub enum StoreError {
     /// The URL names no database this build knows.
     #[error("a database URL begins with postgres:// or sqlite://, this one does not")]
     Url,
+    /// A search takes longer than one may: ask for less, or narrow it.
+    #[error("the search took longer than {} s", SEARCH_TIME_MAX.as_secs())]
+    TooLong,
+    /// What a page was begun with is not there any more: begin again.
+    #[error("the page is no longer there")]
+    PageGone,
     /// What is stored does not read back: restore or reindex.
     #[error("the database holds a {0} that does not read back")]
     Damaged(&'static str),
@@ -45,6 +56,15 @@ pub enum StoreError {
 #[derive(Clone)]
 pub struct Store {
     pool: Arc<Pool>,
+}
+
+/// The two databases, where a statement differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Postgres.
+    Postgres,
+    /// SQLite.
+    Sqlite,
 }
 
 enum Pool {
@@ -86,7 +106,14 @@ impl Store {
         let pool = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             // Generic plans flip at size; every search is planned for its own values.
             let options = PgConnectOptions::from_str(url)?
-                .options([("plan_cache_mode", "force_custom_plan"), ("synchronous_commit", "on")])
+                .options([
+                    ("plan_cache_mode", "force_custom_plan"),
+                    ("synchronous_commit", "on"),
+                    // A statement whose connection was given up ends soon after.
+                    ("client_connection_check_interval", "500ms"),
+                    // Searches are many and short: compiling one costs more than it saves.
+                    ("jit", "off"),
+                ])
                 .application_name("chartwell")
                 .statement_cache_capacity(512);
             let pool = PgPoolOptions::new().max_connections(READ_CONNECTIONS_MAX + 2).acquire_timeout(ACQUIRE_WAIT_MAX);
@@ -103,7 +130,10 @@ impl Store {
                 // 32 MiB of log between checkpoints: a page that many commits change is copied back once for all.
                 .pragma("wal_autocheckpoint", "8192")
                 .pragma("mmap_size", "268435456")
-                .pragma("temp_store", "MEMORY");
+                .pragma("temp_store", "MEMORY")
+                // With a limit SQLite gathers no samples of values. With samples it plans each statement anew for each
+                // argument, which cost a third of a read by id; without a limit it reads whole tables.
+                .pragma("analysis_limit", "1000");
             let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_WAIT_MAX);
             let write = write.connect_with(options.clone()).await?;
             let read = SqlitePoolOptions::new().max_connections(READ_CONNECTIONS_MAX).acquire_timeout(ACQUIRE_WAIT_MAX);
@@ -140,20 +170,54 @@ impl Store {
         })
     }
 
+    /// Reads rows as [`Store::fetch`] does, but no longer than a search may take.
+    async fn fetch_bounded(&self, sql: String, args: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match &*self.pool {
+            Pool::Postgres(_) => {
+                // Given up half way, the connection is closed, and Postgres ends the statement.
+                tokio::time::timeout(SEARCH_TIME_MAX, self.fetch(sql, args)).await.or(Err(StoreError::TooLong))?
+            }
+            Pool::Sqlite { read, .. } => {
+                let mut lent = read.lend(false).await?;
+                let until = Instant::now() + SEARCH_TIME_MAX;
+                let mut handle = lent.connection().lock_handle().await?;
+                handle.set_progress_handler(SQLITE_STEPS, move || Instant::now() < until);
+                drop(handle);
+                let query = bind!(sqlx::query(AssertSqlSafe(sql)), args);
+                let result = query.fetch_all(lent.connection()).await;
+                lent.connection().lock_handle().await?.remove_progress_handler();
+                read.take_back(lent, &result);
+                let interrupted = |error: &sqlx::Error| {
+                    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("9"))
+                };
+                match result {
+                    Err(error) if interrupted(&error) => Err(StoreError::TooLong),
+                    result => Ok(result?.iter().map(sqlite_row).collect::<Result<_, _>>()?),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match *self.pool {
+            Pool::Postgres(_) => Dialect::Postgres,
+            Pool::Sqlite { .. } => Dialect::Sqlite,
+        }
+    }
+
     /// Gives the planner its statistics: after a reindex, and on SQLite, which has no maintenance of its own, from time
     /// to time.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn refresh_statistics(&self) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        if matches!(tx, Tx::Sqlite(_)) {
-            // With a limit SQLite gathers no samples of values. With samples it plans each statement anew for each
-            // argument, which cost a third of a read by id.
-            tx.script("PRAGMA analysis_limit = 1000").await?;
+        // One table after the other: on SQLite whoever writes waits for the one that is looked at, not for all of them.
+        for table in INDEX_TABLES.iter().chain(&CACHE_TABLES).chain(&["log_ops", "log_frames"]) {
+            let mut tx = self.begin().await?;
+            tx.execute(format!("ANALYZE {table}"), &[]).await?;
+            tx.commit().await?;
         }
-        tx.script("ANALYZE").await?;
-        tx.commit().await
+        Ok(())
     }
 
     /// Whether the database answers.
@@ -259,6 +323,22 @@ impl Reader<'_> {
         match self {
             Reader::Pool(store) => store.fetch(sql, args).await,
             Reader::Tx(tx) => tx.fetch(sql, args).await,
+        }
+    }
+
+    /// Reads rows of a search: outside a transaction no longer than one may take.
+    pub(crate) async fn fetch_bounded(&mut self, sql: String, args: &[Value]) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Reader::Pool(store) => store.fetch_bounded(sql, args).await,
+            Reader::Tx(tx) => tx.fetch(sql, args).await,
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Reader::Pool(store) => store.dialect(),
+            Reader::Tx(Tx::Postgres(_)) => Dialect::Postgres,
+            Reader::Tx(Tx::Sqlite(_)) => Dialect::Sqlite,
         }
     }
 }

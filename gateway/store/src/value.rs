@@ -119,6 +119,7 @@ pub(crate) fn pg_row(row: &PgRow) -> Result<Row, sqlx::Error> {
         values.push(match column.type_info().name() {
             "INT8" => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Int),
             "INT4" => row.try_get::<Option<i32>, _>(at)?.map_or(Value::Null, |v| Value::Int(i64::from(v))),
+            "INT2" => row.try_get::<Option<i16>, _>(at)?.map_or(Value::Null, |v| Value::Int(i64::from(v))),
             "FLOAT8" => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Real),
             "BYTEA" => row.try_get::<Option<Vec<u8>>, _>(at)?.map_or(Value::Null, Value::Bytes),
             _ => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),

@@ -42,6 +42,7 @@ pub(crate) const TOKENS: Table = Table {
         ("code", Kind::Text),
         ("system", Kind::Text),
         ("position", Kind::Int),
+        ("grp", Kind::Int),
     ],
     suffix: "",
 };
@@ -53,6 +54,7 @@ pub(crate) const STRINGS: Table = Table {
         ("normal", Kind::Text),
         ("exact", Kind::Text),
         ("position", Kind::Int),
+        ("grp", Kind::Int),
     ],
     suffix: "",
 };
@@ -64,6 +66,7 @@ pub(crate) const DATES: Table = Table {
         ("low", Kind::Int),
         ("high", Kind::Int),
         ("position", Kind::Int),
+        ("grp", Kind::Int),
     ],
     suffix: "",
 };
@@ -75,6 +78,7 @@ pub(crate) const REFERENCES: Table = Table {
         ("target", Kind::Text),
         ("kind", Kind::Int),
         ("position", Kind::Int),
+        ("grp", Kind::Int),
     ],
     suffix: "",
 };
@@ -88,9 +92,21 @@ pub(crate) const NUMBERS: Table = Table {
         ("system", Kind::Text),
         ("code", Kind::Text),
         ("position", Kind::Int),
+        ("grp", Kind::Int),
     ],
     suffix: "",
 };
+
+/// One row of what a version is found by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexRow {
+    /// The parameter's number.
+    pub param: u16,
+    /// Rows of one element of a combination have the same; 0 stands alone.
+    pub group: u16,
+    /// The value.
+    pub value: Index,
+}
 
 /// What a version is found by.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,8 +187,8 @@ pub struct Version {
     pub seal: Vec<u8>,
     /// The served JSON where it is not that of a frame: what is derived.
     pub json: Vec<u8>,
-    /// What it is found by, with the parameter's number; only for the current one.
-    pub index: Vec<(u16, Index)>,
+    /// What it is found by; only for the current one.
+    pub index: Vec<IndexRow>,
 }
 
 /// A version as stored.
@@ -240,7 +256,7 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
         own: row.int(8) != 0,
         class: Class(row.int(9) as u8),
         method: row.int(10) as u8,
-        current: row.int(11) != 0,
+        current: row.int(11) == 1,
         lamport: row.int(12) as u64,
         last_updated: row.int(13),
         seal: row.bytes(14),

@@ -40,7 +40,11 @@ fn reference_value(node: Node<'_>) -> Option<Value> {
         Some(Parts::Url(_) | Parts::Urn(_)) => url = text.as_deref().map(own),
         Some(Parts::Fragment(_) | Parts::Conditional { .. } | Parts::Other(_)) | None => {}
     }
-    let empty = id.is_none() && url.is_none() && identifier.is_none();
+    let within = matches!(text.as_deref().map(reference::parse), Some(Parts::Fragment(_)));
+    if within {
+        kind = None;
+    }
+    let empty = id.is_none() && url.is_none() && identifier.is_none() && !within;
     (!empty).then_some(Value::Reference { kind, id, version, url, identifier })
 }
 

@@ -10,7 +10,7 @@ use record::frame::Method;
 use record::{LaneKind, Op};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use store::versions::{Index, StoredVersion};
+use store::versions::{IndexRow, StoredVersion};
 
 /// Versions among which the best is looked for.
 const CANDIDATES_MAX: i64 = 1000;
@@ -95,7 +95,7 @@ impl Batch {
         Ok(self.tx().await?.promote(best.position, kind, index).await?)
     }
 
-    async fn index_of_foreign(&mut self, version: &StoredVersion) -> Result<Vec<(u16, Index)>, NodeError> {
+    async fn index_of_foreign(&mut self, version: &StoredVersion) -> Result<Vec<IndexRow>, NodeError> {
         let (Some(kind), Some(context)) =
             (ResourceType::from_number(version.kind), self.context(&version.record).await?)
         else {
@@ -104,7 +104,7 @@ impl Batch {
         let Some(Ok(content)) = open_version(version, &context.keys) else { return Ok(Vec::new()) };
         let Ok(doc) = Doc::parse(content.json) else { return Ok(Vec::new()) };
         let shown = crate::rewrite::for_viewer(&self.node.identity.id(), &version.origin, &context, &doc);
-        Ok(Doc::parse(shown).map(|doc| crate::index::rows(&doc, kind)).unwrap_or_default())
+        Ok(Doc::parse(shown).map(|doc| crate::index::rows(&doc, kind, self.node.base())).unwrap_or_default())
     }
 
     /// Others' frames are not kept once nothing lets one see them.

@@ -184,7 +184,7 @@ impl Node {
                 (kind, id.to_owned(), Verb::Delete, None)
             }
             (Method::Delete, Target::Where(kind, criteria)) => {
-                let late = self.late_delete(caller, kind, criteria, if_match.clone())?;
+                let late = self.late_delete(caller, kind, criteria, if_match.clone()).await?;
                 (kind, String::new(), Verb::DeleteWhere(Box::new(late)), None)
             }
             _ => return Err(unsupported(request, place)),
@@ -200,8 +200,8 @@ impl Node {
         kind: ResourceType,
         text: &str,
     ) -> Result<(Search, Option<String>), NodeError> {
-        let search = self.condition(caller, kind, text)?;
-        let found = Reader::from(&self.store).search(&search, 2).await?;
+        let search = self.condition(caller, kind, text).await?;
+        let found = Reader::from(&self.store).search(&search, 2).await?.0;
         match &found[..] {
             [] => Ok((search, None)),
             [only] => Ok((search, Some(only.id.clone()))),
@@ -224,8 +224,8 @@ impl Node {
                     continue;
                 }
                 let place = format!("Bundle.entry[{}].resource", draft.at);
-                let search = self.condition(caller, kind, query).map_err(|error| located(error, &place))?;
-                let mut found = Reader::from(&self.store).search(&search, 2).await?;
+                let search = self.condition(caller, kind, query).await.map_err(|error| located(error, &place))?;
+                let mut found = Reader::from(&self.store).search(&search, 2).await?.0;
                 let there = found.first().map(|found| found.id.clone()).filter(|_| found.len() < 2);
                 found.retain(|found| !goes(drafts, kind, &found.id));
                 let mut ids = found.into_iter().map(|found| found.id).collect::<Vec<_>>();
@@ -286,7 +286,7 @@ impl Node {
             Verb::UpdateWhere((search, found)) => {
                 let new = found.is_none() && valid.id().is_none();
                 let method = if new { FrameMethod::Create } else { FrameMethod::Update };
-                let ready = Prepared::put(self.identity.id(), &valid, &draft.id, method, packer)?;
+                let ready = Prepared::put(self, &valid, &draft.id, method, packer)?;
                 let ready = Prepared { issues, ..ready };
                 Work::Late(Late {
                     kind: draft.kind,
@@ -360,7 +360,8 @@ fn made(drafts: &[Draft], kind: ResourceType, query: &str) -> Result<Vec<String>
     let matching = made.filter(|draft| {
         let Some(resource) = &draft.resource else { return false };
         let entries = fhir::index::values(resource.doc(), kind);
-        query.filters.iter().all(|filter| filter.holds(&entries, &draft.id, i64::MAX))
+        // What needs other resources is asked of the database alone.
+        query.conditions.iter().all(|condition| condition.holds(&entries, &draft.id, i64::MAX) == Some(true))
     });
     Ok(matching.map(|draft| draft.id.clone()).collect())
 }

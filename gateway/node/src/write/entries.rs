@@ -29,7 +29,7 @@ pub(super) fn apart(
             Work::Late(late) => late.select.search(),
         };
         if let (Some(search), None) = (condition, before)
-            && !conditions.insert(format!("{} {:?}", search.kind, search.filters))
+            && !conditions.insert(format!("{:?} {:?}", search.kinds, search.filters))
         {
             let text = "two entries of one transaction would make a resource on the same condition";
             return Err(NodeError::Precondition(text.to_owned()));

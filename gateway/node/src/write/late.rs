@@ -109,8 +109,8 @@ impl Node {
                 (Select::Id(id), current)
             }
             Which::Where(criteria) => {
-                let search = self.condition(caller, kind, &criteria)?;
-                let mut found = Reader::from(&self.store).search(&search, 2).await?;
+                let search = self.condition(caller, kind, &criteria).await?;
+                let mut found = Reader::from(&self.store).search(&search, 2).await?.0;
                 let only = if found.len() == 1 { found.pop() } else { None };
                 (Select::Where { search, planned: None }, only)
             }
@@ -146,18 +146,18 @@ impl Node {
     ) -> Result<Late, NodeError> {
         let kind = resource.kind();
         caller.permit(kind, Interactions::UPDATE)?;
-        let search = self.condition(caller, kind, criteria)?;
+        let search = self.condition(caller, kind, criteria).await?;
         if let Some(id) = resource.id() {
             self.check_local_id(kind, id)?;
         }
-        let found = Reader::from(&self.store).search(&search, 2).await?;
+        let found = Reader::from(&self.store).search(&search, 2).await?.0;
         let fresh = crate::clock::fresh_id();
         let (id, method) = match (found.first(), resource.id()) {
             (Some(found), _) => (found.id.clone(), Method::Update),
             (None, Some(id)) => (id.to_owned(), Method::Update),
             (None, None) => (fresh.clone(), Method::Create),
         };
-        let ready = Prepared::put(self.identity.id(), &resource, &id, method, &mut Packer::default())?;
+        let ready = Prepared::put(self, &resource, &id, method, &mut Packer::default())?;
         let change = Change::Put {
             resource: Arc::new(resource),
             ready: Some(Arc::new(ready)),
@@ -168,7 +168,7 @@ impl Node {
     }
 
     /// A deletion of what matches.
-    pub(crate) fn late_delete(
+    pub(crate) async fn late_delete(
         &self,
         caller: &Caller,
         kind: ResourceType,
@@ -176,7 +176,7 @@ impl Node {
         if_match: Option<String>,
     ) -> Result<Late, NodeError> {
         caller.permit(kind, Interactions::DELETE)?;
-        let search = self.condition(caller, kind, criteria)?;
+        let search = self.condition(caller, kind, criteria).await?;
         let change = Change::Delete { multiple: self.deletes_multiple() };
         Ok(Late { kind, select: Select::Where { search, planned: None }, if_match, change })
     }
@@ -195,7 +195,7 @@ impl Batch {
             Select::Where { search, planned } => {
                 let multiple = matches!(late.change, Change::Delete { multiple: true });
                 let most = if multiple { DELETES_MAX + 1 } else { 2 };
-                let found = self.reader().await?.search(search, most as i64).await?;
+                let found = self.reader().await?.search(search, most).await?.0;
                 if !multiple && found.len() > 1 {
                     return Err(NodeError::Precondition(format!(
                         "more than one {} matches the criteria",
@@ -290,9 +290,8 @@ impl Batch {
         let prepared = match ready {
             Some(ready) if ready.id == id && ready.method == method => ready.clone(),
             _ => {
-                let origin = self.node.identity.id();
                 let issues = ready.map(|ready| ready.issues.clone()).unwrap_or_default();
-                let anew = Prepared::put(origin, resource, &id, method, &mut Packer::default())?;
+                let anew = Prepared::put(&self.node, resource, &id, method, &mut Packer::default())?;
                 Arc::new(Prepared { issues, ..anew })
             }
         };

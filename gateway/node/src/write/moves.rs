@@ -180,8 +180,8 @@ fn targets(step: &Step, decision: &Decision) -> Vec<String> {
 /// What resources wait for that name this Patient by one of its identifiers.
 pub(super) fn identifiers(resource: &Prepared) -> impl Iterator<Item = String> {
     let identifier = fhir::params::find(resource.kind, "identifier").map(|param| param.id.0);
-    resource.index.iter().filter_map(move |(param, index)| match index {
-        Index::Token { code, system } if Some(*param) == identifier => Some(identifier_target(system, code)),
+    resource.index.iter().filter_map(move |row| match &row.value {
+        Index::Token { code, system } if Some(row.param) == identifier => Some(identifier_target(system, code)),
         _ => None,
     })
 }

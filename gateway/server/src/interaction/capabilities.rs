@@ -127,12 +127,19 @@ fn statement(app: &App) -> Value {
             "resource": resources,
             "interaction": system,
             "operation": operations,
+            "compartment": compartments(),
         }]
     });
     if ROUTES.iter().any(|route| route.method == Method::PATCH) {
         json["patchFormat"] = PATCH_FORMATS.to_vec().into();
     }
     json
+}
+
+/// The compartments that can be searched.
+fn compartments() -> Vec<String> {
+    let owners = ResourceType::all().filter(|kind| fhir::compartment::params(*kind, *kind).is_some());
+    owners.map(|kind| format!("http://hl7.org/fhir/CompartmentDefinition/{}", kind.name().to_lowercase())).collect()
 }
 
 fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>, multiple: bool) -> Value {

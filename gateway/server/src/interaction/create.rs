@@ -28,7 +28,7 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
 /// Refuses criteria in the URL, as some servers take them: passed over, they would make a second one each time.
 fn no_criteria(call: &Call, kind: ResourceType) -> Result<(), ApiError> {
     let pairs = pairs::read(call.query())?.into_iter().map(|pair| (pair.name, pair.value)).collect::<Vec<_>>();
-    if pairs.is_empty() || fhir::query::parse(kind, &pairs).is_ok_and(|query| query.filters.is_empty()) {
+    if pairs.is_empty() || fhir::query::parse(kind, &pairs).is_ok_and(|query| query.conditions.is_empty()) {
         return Ok(());
     }
     let text = "a create takes its condition in the header If-None-Exist, not in the URL";

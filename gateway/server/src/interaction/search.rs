@@ -1,6 +1,6 @@
-//! Search within a type: `GET /fhir/Patient?...`, `POST /fhir/Patient/_search`, and within the compartment of a Patient:
-//! `GET /fhir/Patient/1/Observation?...`. Called through `routes`; `compartment` and `operation::everything` use
-//! [`searchset`]. Spec: <https://hl7.org/fhir/R4/http.html#search>.
+//! Search within a type: `GET /fhir/Patient?...`, `POST /fhir/Patient/_search`; within a compartment:
+//! `GET /fhir/Patient/1/Observation?...`; across types: `GET /fhir?...`, `POST /fhir/_search`. Called through `routes`;
+//! `compartment` and `operation::everything` use [`searchset`]. Spec: <https://hl7.org/fhir/R4/http.html#search>.
 
 use crate::answer::{Answer, Facts, fhir_response};
 use crate::app::App;
@@ -14,6 +14,7 @@ use crate::view::View;
 use crate::{negotiate, page, pairs};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
+use fhir::summary::Subset;
 use fhir::{Code, Issue, Outcome, ResourceType};
 use node::Caller;
 use node::search::{Found, Page};
@@ -23,16 +24,20 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
         Shape::Compartment | Shape::CompartmentSearch => {
             let kind = ResourceType::parse(&call.target.rest);
             let kind = kind.ok_or_else(|| ApiError::not_here("a compartment is searched for one type, or *"))?;
-            (kind, format!("Patient/{}/{kind}", call.target.id))
+            (Some(kind), format!("{}/{}/{kind}", call.kind()?, call.target.id))
         }
-        _ => (call.kind()?, call.kind()?.to_string()),
+        Shape::System | Shape::SystemSearch => (None, String::new()),
+        _ => (Some(call.kind()?), call.kind()?.to_string()),
     };
     let query = text(&mut call).await?;
     let all = pairs::read(&query)?;
     call.view = negotiate::of_pairs(&all, &call.headers)?;
     let (token, kept): (Vec<Pair<'_>>, Vec<Pair<'_>>) = all.into_iter().partition(|pair| pair.name == page::PARAMETER);
     let decoded: Vec<(String, String)> = kept.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
-    let parsed = fhir::query::parse(kind, &decoded)?;
+    let parsed = match kind {
+        Some(kind) => fhir::query::parse(kind, &decoded)?,
+        None => fhir::query::parse_across(&decoded)?,
+    };
     if call.prefer.strict && !parsed.unknown.is_empty() {
         return Err(as_errors(parsed.unknown).into());
     }
@@ -43,8 +48,10 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     };
     let mut found = match call.target.shape {
         Shape::Compartment | Shape::CompartmentSearch => {
-            call.app.node.search_compartment(&call.caller, &call.target.id, parsed, page).await?
+            let owner = (call.kind()?, call.target.id.as_str());
+            call.app.node.search_compartment(&call.caller, owner, parsed, page).await?
         }
+        Shape::System | Shape::SystemSearch => call.app.node.search_across(&call.caller, parsed, page).await?,
         _ => call.app.node.search(&call.caller, parsed, page).await?,
     };
     let sealed = token.first().map(|token| token.raw.to_owned());
@@ -99,6 +106,12 @@ pub(crate) struct Search {
 }
 
 impl Search {
+    /// What follows the base: `/Patient?name=x`, or `?_type=Patient`.
+    fn link(&self) -> String {
+        let slash = if self.path.is_empty() { "" } else { "/" };
+        format!("{slash}{}", self.text())
+    }
+
     /// `Patient?name=x`; what a paging token is bound to.
     pub(crate) fn text(&self) -> String {
         format!("{}?{}", self.path, self.query)
@@ -124,7 +137,7 @@ pub(crate) fn searchset(asked: &Page1<'_>, found: &mut Found) -> Vec<u8> {
     let next = found.next.map(|page: Page| {
         let and = if this.query.is_empty() { "" } else { "&" };
         let token = page::seal(app, asked.caller, &this.text(), &page);
-        format!("{}/{}{and}{}={token}", app.base, this.text(), page::PARAMETER)
+        format!("{}{}{and}{}={token}", app.base, this.link(), page::PARAMETER)
     });
     let mut links = vec![("self", own.as_str())];
     links.extend(next.as_deref().map(|next| ("next", next)));
@@ -132,7 +145,10 @@ pub(crate) fn searchset(asked: &Page1<'_>, found: &mut Found) -> Vec<u8> {
     let mut bundle = BundleText::new("searchset", found.total, &links, bytes);
     for (list, mode) in [(&mut found.matches, "match"), (&mut found.includes, "include")] {
         for served in list {
-            let json = asked.view.part(std::mem::take(&mut served.json));
+            let json = std::mem::take(&mut served.json);
+            // A list of elements is one of the matches' elements (search.html#elements).
+            let is_whole = mode == "include" && matches!(asked.view.subset, Subset::Elements(_));
+            let json = if is_whole { json } else { asked.view.part(json) };
             bundle.found(&format!("{}/{}/{}", app.base, served.kind, served.id), &json, mode);
         }
     }
@@ -154,5 +170,6 @@ fn self_link(app: &App, this: &Search, issues: &[Issue], page: Option<&str>) -> 
     });
     let used: Vec<&str> = used.chain(page).collect();
     let mark = if used.is_empty() { "" } else { "?" };
-    format!("{}/{}{mark}{}", app.base, this.path, used.join("&"))
+    let slash = if this.path.is_empty() { "" } else { "/" };
+    format!("{}{slash}{}{mark}{}", app.base, this.path, used.join("&"))
 }

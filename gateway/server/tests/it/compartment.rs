@@ -28,6 +28,11 @@ async fn filled() -> Hospital {
         );
         put("AllergyIntolerance", &format!("{id}-i"), &patient).await;
     }
+    put("Device", "v", "").await;
+    let class = r#""class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB"}"#;
+    put("Encounter", "e", &format!(r#","status":"finished",{class}"#)).await;
+    let about = r#","encounter":{"reference":"Encounter/e"},"device":{"reference":"Device/v"}"#;
+    put("Observation", "a-e", &format!(r#"{about},"status":"final","code":{{"text":"z"}}"#)).await;
     hospital
 }
 
@@ -51,6 +56,12 @@ async fn a_compartment_is_searched_by_type_and_whole() {
         ("Patient/a/AllergyIntolerance", "a-i"),
         ("Patient/a/Patient", "a"),
         ("Patient/nobody/Observation", ""),
+        ("Practitioner/d/Patient", "a b"),
+        ("Practitioner/d/Practitioner", "d"),
+        ("Practitioner/d/Observation", ""),
+        ("Encounter/e/Observation", "a-e"),
+        ("Encounter/e/Observation?patient=b", ""),
+        ("Device/v/Observation", "a-e"),
         ("Patient/a/*", "a a-old a-new a-c a-i"),
         ("Patient/a/*?_type=Observation,Condition", "a-old a-new a-c"),
         ("Patient/a/*?_lastUpdated=ge2999", ""),
@@ -76,7 +87,7 @@ async fn a_compartment_is_searched_by_type_and_whole() {
     for (path, status) in [
         ("Patient/a/Medication", 400),
         ("Patient/a/AuditEvent", 400),
-        ("Encounter/a/Observation", 501),
+        ("Encounter/a/*", 501),
         ("Patient/a/*?code=x", 400),
         ("Patient/nobody/*", 404),
         ("Patient/nobody/$everything", 404),

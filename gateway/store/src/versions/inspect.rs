@@ -1,10 +1,10 @@
 //! Counts and comparisons for `verify`: what there is, what hangs in the air, what a version is found by.
 
-use super::{INDEX_TABLES, Index};
+use super::{INDEX_TABLES, Index, IndexRow};
 use crate::db::{Row, Store, StoreError, Value};
 
 impl Store {
-    /// How many versions and how many index rows there are.
+    /// How many versions and how many index rows there are, without those that only wait to be swept.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -12,10 +12,22 @@ impl Store {
         let versions = self.fetch("SELECT COUNT(*) FROM cache_versions", &[]).await?;
         let mut index = 0;
         for table in INDEX_TABLES {
-            let rows = self.fetch(format!("SELECT COUNT(*) FROM {table}"), &[]).await?;
-            index += rows.first().map_or(0, |row| row.int(0));
+            let swept = format!(
+                "SELECT (SELECT COUNT(*) FROM {table}) - (SELECT COUNT(*) FROM cache_versions v JOIN {table} i \
+                 ON i.position = v.position WHERE v.current = 2)"
+            );
+            index += self.fetch(swept, &[]).await?.first().map_or(0, |row| row.int(0));
         }
         Ok((versions.first().map_or(0, |row| row.int(0)), index))
+    }
+
+    /// How many resources are current.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn current_count(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM cache_versions WHERE current = 1 AND method <> 2";
+        Ok(self.fetch(sql, &[]).await?.first().map_or(0, |row| row.int(0)))
     }
 
     /// Rows of each kind whose op is not in the log: something was lost from under them.
@@ -41,32 +53,42 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn index_of(&self, position: i64) -> Result<Vec<(u16, Index)>, StoreError> {
+    pub async fn index_of(&self, position: i64) -> Result<Vec<IndexRow>, StoreError> {
         let args = [position.into()];
         let mut found = Vec::new();
-        for row in &mut self.fetch("SELECT param, code, system FROM cache_token WHERE position = $1", &args).await? {
-            found.push((row.int(0) as u16, Index::Token { code: row.text(1), system: row.text(2) }));
-        }
-        for row in &mut self.fetch("SELECT param, normal, exact FROM cache_string WHERE position = $1", &args).await? {
-            found.push((row.int(0) as u16, Index::Text { normal: row.text(1), exact: row.text(2) }));
-        }
-        for row in &mut self.fetch("SELECT param, low, high FROM cache_date WHERE position = $1", &args).await? {
-            found.push((row.int(0) as u16, Index::Date { low: row.int(1), high: row.int(2) }));
-        }
-        for row in &mut self.fetch("SELECT param, target, kind FROM cache_reference WHERE position = $1", &args).await?
-        {
-            found.push((row.int(0) as u16, Index::Reference { target: row.text(1), kind: row.int(2) as u16 }));
-        }
-        let sql = "SELECT param, low, high, system, code FROM cache_number WHERE position = $1";
-        for row in &mut self.fetch(sql, &args).await? {
-            let real = |row: &Row, at: usize| match row.0.get(at) {
-                Some(Value::Real(value)) => *value,
-                Some(Value::Int(value)) => *value as f64,
-                _ => 0.0,
-            };
-            let (low, high) = (real(row, 1), real(row, 2));
-            found.push((row.int(0) as u16, Index::Number { low, high, system: row.text(3), code: row.text(4) }));
+        for (columns, table) in [
+            ("code, system", "cache_token"),
+            ("normal, exact", "cache_string"),
+            ("low, high", "cache_date"),
+            ("target, kind", "cache_reference"),
+            ("low, high, system, code", "cache_number"),
+        ] {
+            // What only waits to be swept is found by nothing that is asked now.
+            let sql = format!(
+                "SELECT param, grp, {columns} FROM {table} WHERE position = $1 AND EXISTS \
+                 (SELECT 1 FROM cache_versions v WHERE v.position = $1 AND v.current = 1)"
+            );
+            for row in &mut self.fetch(sql, &args).await? {
+                let value = match table {
+                    "cache_token" => Index::Token { code: row.text(2), system: row.text(3) },
+                    "cache_string" => Index::Text { normal: row.text(2), exact: row.text(3) },
+                    "cache_date" => Index::Date { low: row.int(2), high: row.int(3) },
+                    "cache_reference" => Index::Reference { target: row.text(2), kind: row.int(3) as u16 },
+                    _ => {
+                        Index::Number { low: real(row, 2), high: real(row, 3), system: row.text(4), code: row.text(5) }
+                    }
+                };
+                found.push(IndexRow { param: row.int(0) as u16, group: row.int(1) as u16, value });
+            }
         }
         Ok(found)
+    }
+}
+
+fn real(row: &Row, at: usize) -> f64 {
+    match row.0.get(at) {
+        Some(Value::Real(value)) => *value,
+        Some(Value::Int(value)) => *value as f64,
+        _ => 0.0,
     }
 }

@@ -1,6 +1,8 @@
 //! Versions and index rows as they are written, always inside a transaction. Called by `node`.
 
-use super::{CACHE_TABLES, DATES, INDEX_TABLES, Index, NUMBERS, REFERENCES, STRINGS, TOKENS, VERSIONS, Version};
+use super::{
+    CACHE_TABLES, DATES, INDEX_TABLES, Index, IndexRow, NUMBERS, REFERENCES, STRINGS, TOKENS, VERSIONS, Version,
+};
 use crate::db::{StoreError, Tx, Value};
 use crate::table::{Kind, Table};
 use record::{OpId, RecordId};
@@ -19,10 +21,10 @@ struct IndexRows {
 }
 
 impl IndexRows {
-    fn add(&mut self, kind: u16, position: i64, index: Vec<(u16, Index)>) {
-        for (param, index) in index {
+    fn add(&mut self, kind: u16, position: i64, index: Vec<IndexRow>) {
+        for IndexRow { param, group, value } in index {
             let mut row = vec![kind.into(), param.into()];
-            let into = match index {
+            let into = match value {
                 Index::Token { code, system } => {
                     row.extend([code.into(), system.into()]);
                     &mut self.tokens
@@ -44,7 +46,7 @@ impl IndexRows {
                     &mut self.numbers
                 }
             };
-            row.push(position.into());
+            row.extend([position.into(), group.into()]);
             into.push(row);
         }
     }
@@ -90,29 +92,70 @@ impl Tx {
         index.insert(self).await
     }
 
-    /// Takes away the current mark and the index rows of the versions at `positions`; the versions stay readable.
+    /// Takes away the current mark of the versions at `positions`; they stay readable. Their index rows stay too, for
+    /// pages that were begun before `at`, until [`Tx::sweep`] takes them.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn retire(&mut self, positions: &[i64]) -> Result<(), StoreError> {
+    pub async fn retire(&mut self, positions: &[i64], at: i64) -> Result<(), StoreError> {
         for chunk in positions.chunks(RETIRE_MAX) {
-            let args = chunk.iter().map(|position| (*position).into()).collect::<Vec<Value>>();
-            let holes = (1..=chunk.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(",");
-            let sql = format!("UPDATE cache_versions SET current = 0 WHERE position IN ({holes})");
+            let (holes, mut args) = holes(chunk);
+            args.push(at.into());
+            let sql = format!(
+                "UPDATE cache_versions SET current = 2, retired = ${} WHERE position IN ({holes}) AND current = 1",
+                args.len()
+            );
             self.execute(sql, &args).await?;
-            for table in INDEX_TABLES {
-                self.execute(format!("DELETE FROM {table} WHERE position IN ({holes})"), &args).await?;
-            }
         }
         Ok(())
+    }
+
+    /// Takes away the current mark and the index rows at once: no page was begun before.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn retire_now(&mut self, positions: &[i64]) -> Result<(), StoreError> {
+        for chunk in positions.chunks(RETIRE_MAX) {
+            let (holes, args) = holes(chunk);
+            self.bury(&holes, &args).await?;
+        }
+        Ok(())
+    }
+
+    async fn bury(&mut self, holes: &str, args: &[Value]) -> Result<(), StoreError> {
+        for table in INDEX_TABLES {
+            self.execute(format!("DELETE FROM {table} WHERE position IN ({holes})"), args).await?;
+        }
+        self.execute(format!("UPDATE cache_versions SET current = 0 WHERE position IN ({holes})"), args).await.map(drop)
+    }
+
+    /// Takes away the index rows of versions that were retired at or before `until`, at most `most` of them. How many
+    /// that were: fewer than `most` where nothing is left.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn sweep(&mut self, until: i64, most: i64) -> Result<usize, StoreError> {
+        let sql = "SELECT position FROM cache_versions WHERE current = 2 AND retired <= $1 LIMIT $2";
+        let rows = self.fetch(sql, &[until.into(), most.into()]).await?;
+        let positions = rows.iter().map(|row| row.int(0)).collect::<Vec<_>>();
+        for chunk in positions.chunks(RETIRE_MAX) {
+            let (holes, args) = holes(chunk);
+            self.bury(&holes, &args).await?;
+        }
+        Ok(positions.len())
     }
 
     /// Makes a version current again, with what it is found by.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn promote(&mut self, position: i64, kind: u16, index: Vec<(u16, Index)>) -> Result<(), StoreError> {
-        self.execute("UPDATE cache_versions SET current = 1 WHERE position = $1", &[position.into()]).await?;
+    pub async fn promote(&mut self, position: i64, kind: u16, index: Vec<IndexRow>) -> Result<(), StoreError> {
+        let args = [position.into()];
+        for table in INDEX_TABLES {
+            self.execute(format!("DELETE FROM {table} WHERE position = $1"), &args).await?;
+        }
+        let sql = "UPDATE cache_versions SET current = 1, retired = 9223372036854775807 WHERE position = $1";
+        self.execute(sql, &args).await?;
         let mut rows = IndexRows::default();
         rows.add(kind, position, index);
         rows.insert(self).await
@@ -176,4 +219,10 @@ impl Tx {
             .map(|(record, kind, id, position)| vec![record.bytes().into(), kind.into(), id.into(), position.into()]);
         COPIES.insert(self, rows.collect()).await
     }
+}
+
+/// `$1,$2,...` and what they hold.
+fn holes(positions: &[i64]) -> (String, Vec<Value>) {
+    let args = positions.iter().map(|position| (*position).into()).collect::<Vec<Value>>();
+    ((1..=positions.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(","), args)
 }

@@ -60,7 +60,7 @@ async fn what_is_not_there_is_refused_by_its_own_status() {
         ("DELETE", "/fhir/Patient/a/_history/1", 405, "GET, HEAD"),
         ("PUT", "/fhir/Patient/_search", 405, "GET, POST, HEAD"),
         ("PUT", "/fhir/metadata", 405, "GET, HEAD"),
-        ("PUT", "/fhir", 405, "POST"),
+        ("PUT", "/fhir", 405, "POST, GET, HEAD"),
         ("TRACE", "/fhir/Patient/a", 405, "GET, PUT, DELETE, PATCH, HEAD"),
         ("GET", "/fhir/Patient/a/$shoe", 501, ""),
         ("GET", "/fhir/$shoe", 501, ""),

@@ -1,0 +1,143 @@
+//! `_include` and `_revinclude`: what the matches of a page refer to, and what refers to them, as far as the caller may
+//! see. Called by `search`. Spec: <https://hl7.org/fhir/R4/search.html#include>.
+
+use crate::caller::Caller;
+use crate::error::NodeError;
+use crate::history::own_listed;
+use crate::node::Node;
+use crate::read::Served;
+use fhir::params::{self, SearchType};
+use fhir::query::{Include, Query};
+use fhir::reference::Parts;
+use fhir::{Code, Issue, ResourceType};
+use record::scope::{Interactions, Permit};
+use std::collections::{BTreeMap, BTreeSet};
+use store::db::Reader;
+use store::search::{Filter, Match, ParamTable, Search};
+use store::versions::StoredVersion;
+
+/// Most included resources one page holds; more are told of in an outcome entry.
+pub const INCLUDES_MAX: usize = 1000;
+/// How often `:iterate` follows what it found.
+const ITERATE_MAX: usize = 8;
+
+impl Node {
+    pub(super) async fn includes(
+        &self,
+        caller: &Caller,
+        query: &Query,
+        rows: &[StoredVersion],
+        issues: &mut Vec<Issue>,
+    ) -> Result<Vec<Served>, NodeError> {
+        let mut seen = rows.iter().map(|row| row.position).collect::<BTreeSet<_>>();
+        let mut found = Vec::<StoredVersion>::new();
+        let mut round = rows.to_vec();
+        for depth in 0..=ITERATE_MAX {
+            let mut fresh = Vec::new();
+            for include in query.includes.iter().filter(|include| depth == 0 || include.iterate) {
+                fresh.extend(self.included(caller, include, &round).await?);
+            }
+            for include in query.revincludes.iter().filter(|include| depth == 0 || include.iterate) {
+                fresh.extend(self.including(caller, include, &round).await?);
+            }
+            fresh.retain(|row| seen.insert(row.position));
+            if fresh.is_empty() || found.len() > INCLUDES_MAX {
+                break;
+            }
+            found.extend(fresh.iter().cloned());
+            round = fresh;
+        }
+        if found.len() > INCLUDES_MAX {
+            found.truncate(INCLUDES_MAX);
+            let text = format!("more than {INCLUDES_MAX} resources are included; the others are left out");
+            issues.push(Issue::warning(Code::TooCostly, text));
+        }
+        let mut served = Vec::with_capacity(found.len());
+        for row in found {
+            let own = row.own;
+            let Some(one) = self.serve(row).await? else { continue };
+            // A Binary is for those who may read what it is about.
+            if self.check_context(caller, &one, own).await.is_ok() {
+                served.push(one);
+            }
+        }
+        Ok(served)
+    }
+
+    /// What the rows refer to.
+    async fn included(
+        &self,
+        caller: &Caller,
+        include: &Include,
+        rows: &[StoredVersion],
+    ) -> Result<Vec<StoredVersion>, NodeError> {
+        let from = rows.iter().filter(|row| include.source.is_none_or(|kind| kind.number() == row.kind));
+        let positions = from.map(|row| row.position).collect::<Vec<_>>();
+        let mut reader = Reader::from(&self.store);
+        let mut by_kind = BTreeMap::<ResourceType, BTreeSet<String>>::new();
+        for target in reader.targets(&positions, include.param.map(|param| param.id.0)).await? {
+            let Parts::Relative { kind, id, .. } = fhir::reference::parse(&target) else { continue };
+            if include.target.is_none_or(|wanted| wanted == kind) {
+                by_kind.entry(kind).or_default().insert(id.to_owned());
+            }
+        }
+        let mut found = Vec::new();
+        for (kind, ids) in by_kind {
+            if caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes {
+                let ids = ids.into_iter().take(INCLUDES_MAX + 1).collect::<Vec<_>>();
+                found.extend(reader.visible(kind.number(), &ids, crate::clock::now_ms()).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What refers to the rows.
+    async fn including(
+        &self,
+        caller: &Caller,
+        include: &Include,
+        rows: &[StoredVersion],
+    ) -> Result<Vec<StoredVersion>, NodeError> {
+        let mut targets = BTreeMap::<ResourceType, Vec<String>>::new();
+        for row in rows.iter().filter(|row| include.target.is_none_or(|wanted| wanted.number() == row.kind)) {
+            let Some(kind) = ResourceType::from_number(row.kind) else { continue };
+            targets.entry(kind).or_default().push(format!("{}/{}", kind.name(), row.id));
+        }
+        let mut found = Vec::new();
+        for (target, names) in targets {
+            for (source, filters) in referring(include, target, &names) {
+                if caller.permit(source, Interactions::SEARCH).is_err() {
+                    continue;
+                }
+                let own_only = own_listed(source);
+                let search = Search::all(source.number(), vec![Filter::Any(filters)], crate::clock::now_ms());
+                let search = Search { own_only, ..search };
+                found.extend(Reader::from(&self.store).search(&search, INCLUDES_MAX + 1).await?.0);
+                if found.len() > INCLUDES_MAX {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// For each type that may refer to `target`, by which of its parameters.
+fn referring(include: &Include, target: ResourceType, names: &[String]) -> BTreeMap<ResourceType, Vec<Filter>> {
+    let mut found = BTreeMap::new();
+    for source in ResourceType::all().filter(|kind| include.source.is_none_or(|wanted| wanted == *kind)) {
+        let params = params::of(source).filter(|param| param.supported && param.kind == SearchType::Reference);
+        let params = params.filter(|param| include.param.is_none_or(|wanted| wanted.id == param.id));
+        let filters = params.filter(|param| param.targets.contains(&target)).map(|param| Filter::Param {
+            param: param.id.0,
+            table: ParamTable::Reference,
+            any: vec![Match::References(names.to_vec())],
+            not: false,
+        });
+        let filters = filters.collect::<Vec<_>>();
+        if !filters.is_empty() {
+            found.insert(source, filters);
+        }
+    }
+    found
+}

@@ -1,0 +1,148 @@
+//! From the conditions of a query to the store's filters, as far as the token reaches: a chain is followed only to types
+//! that the caller may search. Called by `search`.
+
+use crate::caller::Caller;
+use crate::error::NodeError;
+use crate::history::own_listed;
+use crate::index::Reading;
+use crate::node::Node;
+use crate::search::pairs;
+use fhir::query::{Condition, Query};
+use fhir::{Code, Issue, ResourceType, Severity};
+use record::scope::Interactions;
+use std::sync::PoisonError;
+use store::search::{Filter, From, Order, Search, Target};
+
+impl Node {
+    /// What the store is to find.
+    pub(super) async fn statement(&self, caller: &Caller, query: &Query) -> Result<Search, NodeError> {
+        let mut filters = self.filters(caller, &query.conditions).await?;
+        let own_only = is_own_only(&query.kinds, &query.conditions);
+        if query.kinds.len() > 1 && !is_named(&query.conditions) {
+            let own = query.kinds.iter().filter(|kind| own_listed(**kind)).map(|kind| kind.number());
+            filters.push(Filter::OwnOf(own.collect()));
+        }
+        let mut order = Vec::new();
+        for sort in &query.sort {
+            let by = match crate::index::table_of(sort.param.kind) {
+                _ if sort.param.is_last_updated() => Order::LastUpdated,
+                _ if sort.param.is_id() => Order::Id,
+                Some(table) => Order::Param(sort.param.id.0, table),
+                None => continue,
+            };
+            order.push((by, sort.descending));
+        }
+        // No two are equal in it, so what stands behind decides nothing.
+        if let Some(at) = order.iter().position(|(by, _)| *by == Order::LastUpdated) {
+            order.truncate(at + 1);
+        }
+        if order == [(Order::LastUpdated, true)] {
+            order.clear();
+        }
+        Ok(Search {
+            kinds: query.kinds.iter().map(|kind| kind.number()).collect(),
+            filters,
+            own_only,
+            now_ms: crate::clock::now_ms(),
+            order,
+            snapshot: None,
+            from: From::default(),
+            plan: *self.plan.lock().unwrap_or_else(PoisonError::into_inner),
+        })
+    }
+
+    /// The statement of a conditional interaction: only what this hospital wrote, and nothing unknown is passed over.
+    ///
+    /// A condition answers as a search does, so the token must permit one.
+    pub(crate) async fn condition(&self, caller: &Caller, kind: ResourceType, text: &str) -> Result<Search, NodeError> {
+        caller.permit(kind, Interactions::SEARCH)?;
+        let query = fhir::query::parse(kind, &pairs(text))?;
+        if let Some(issue) = query.unknown.into_iter().next() {
+            return Err(NodeError::Invalid(Issue { severity: Severity::Error, ..issue }.into()));
+        }
+        if query.conditions.is_empty() {
+            let text = "a condition needs at least one search parameter";
+            return Err(NodeError::Invalid(Issue::error(Code::Required, text).into()));
+        }
+        let filters = self.filters(caller, &query.conditions).await?;
+        Ok(Search::own(kind.number(), filters, crate::clock::now_ms()))
+    }
+
+    /// The store's filters of conditions that must all hold.
+    pub(crate) async fn filters(&self, caller: &Caller, conditions: &[Condition]) -> Result<Vec<Filter>, NodeError> {
+        let terms = self.terms(conditions).await?;
+        let reading = Reading { base: self.base(), now_us: crate::clock::now_us(), terms: &terms };
+        let mut filters = Vec::with_capacity(conditions.len());
+        for condition in conditions {
+            // What must hold together is held apart: a plan may begin with any part of it.
+            match narrow(caller, &reading, condition)? {
+                Filter::All(inner) => filters.extend(inner),
+                only => filters.push(only),
+            }
+        }
+        Ok(filters)
+    }
+}
+
+/// Others' Patient resources for one's own Patient appear by id, by `_source` and by `_include` only.
+fn is_own_only(kinds: &[ResourceType], conditions: &[Condition]) -> bool {
+    kinds.iter().all(|kind| own_listed(*kind)) && !is_named(conditions)
+}
+
+/// Whether a search says which resources, or whose.
+fn is_named(conditions: &[Condition]) -> bool {
+    conditions.iter().any(|condition| match condition {
+        Condition::Is(filter) => filter.param.is_id() || filter.param.code == "_source",
+        _ => false,
+    })
+}
+
+/// As deep as the condition itself, which has a limit.
+fn narrow(caller: &Caller, reading: &Reading<'_>, condition: &Condition) -> Result<Filter, NodeError> {
+    let all = |inner: &[Condition]| inner.iter().map(|one| narrow(caller, reading, one)).collect::<Result<Vec<_>, _>>();
+    match condition {
+        Condition::Is(filter) => reading.filter(filter),
+        Condition::All(inner) => Ok(Filter::All(all(inner)?)),
+        Condition::Any(inner) => Ok(Filter::Any(all(inner)?)),
+        Condition::Not(inner) => Ok(Filter::Not(Box::new(narrow(caller, reading, inner)?))),
+        Condition::Referred { source, param, condition } => {
+            caller.permit(*source, Interactions::SEARCH)?;
+            let from = target(caller, reading, *source, condition)?;
+            Ok(Filter::Referred { param: param.id.0, from })
+        }
+        Condition::Refers { param, targets } => {
+            let mut found = Vec::<Target>::new();
+            for (kind, condition) in targets {
+                if caller.permit(*kind, Interactions::SEARCH).is_err() {
+                    continue;
+                }
+                let target = target(caller, reading, *kind, condition)?;
+                // Types that are asked the same are asked together.
+                match found
+                    .iter_mut()
+                    .find(|other| (&other.filters, other.own_only) == (&target.filters, target.own_only))
+                {
+                    Some(other) => other.kinds.extend(target.kinds),
+                    None => found.push(target),
+                }
+            }
+            if let (true, Some((kind, _))) = (found.is_empty(), targets.first()) {
+                caller.permit(*kind, Interactions::SEARCH)?;
+            }
+            Ok(Filter::Refers { param: param.id.0, targets: found })
+        }
+    }
+}
+
+fn target(
+    caller: &Caller,
+    reading: &Reading<'_>,
+    kind: ResourceType,
+    condition: &Condition,
+) -> Result<Target, NodeError> {
+    let filters = match narrow(caller, reading, condition)? {
+        Filter::All(inner) => inner,
+        only => vec![only],
+    };
+    Ok(Target { kinds: vec![kind.number()], filters, own_only: is_own_only(&[kind], std::slice::from_ref(condition)) })
+}
