@@ -9,5 +9,6 @@ mod deletes;
 mod failover;
 mod moves;
 mod others;
+mod search;
 mod way;
 mod writes;

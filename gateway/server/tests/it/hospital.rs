@@ -15,6 +15,24 @@ use tower::ServiceExt;
 /// What the router calls itself.
 pub const BASE: &str = "http://hospital.test";
 
+/// Which database a hospital has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// Where `tests/run` says its database server is.
+const POSTGRES: &str = "CHARTWELL_TEST_POSTGRES_URL";
+
+/// Both databases; Postgres where there is one.
+pub fn databases() -> Vec<Database> {
+    match std::env::var(POSTGRES) {
+        Ok(_) => vec![Database::Sqlite, Database::Postgres],
+        Err(_) => vec![Database::Sqlite],
+    }
+}
+
 pub struct Hospital {
     pub router: Router,
     pub node: Node,
@@ -28,19 +46,30 @@ impl Hospital {
     }
 
     pub async fn with(limits: Limits) -> Self {
-        Self::made(limits, Mode::default()).await
+        Self::made(limits, Mode::default(), Database::Sqlite).await
+    }
+
+    pub async fn on(database: Database) -> Self {
+        Self::made(Limits::default(), Mode::default(), database).await
     }
 
     /// A hospital whose gateway holds resources against the rules as `validation` says.
     pub async fn validating(validation: Mode) -> Self {
-        Self::made(Limits::default(), validation).await
+        Self::made(Limits::default(), validation, Database::Sqlite).await
     }
 
-    async fn made(limits: Limits, validation: Mode) -> Self {
+    async fn made(limits: Limits, validation: Mode, database: Database) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let database_url = match database {
+            Database::Sqlite => format!("sqlite://{}/node.db", folder.path().display()),
+            Database::Postgres => {
+                let name = format!("server_{}", uuid::Uuid::new_v4().simple());
+                store::bench::fresh_database(&std::env::var(POSTGRES).unwrap(), &name).await.unwrap()
+            }
+        };
         let config = Config {
             data: folder.path().to_owned(),
-            database_url: format!("sqlite://{}/node.db", folder.path().display()),
+            database_url,
             identity: folder.path().join("identity"),
             name: "Hospital".to_owned(),
             role: Role::Gateway,

@@ -1,5 +1,4 @@
-//! The hospital's HTTP side as its clients see it: through the whole router, on a real node with a SQLite store of its
-//! own. One binary for all of it.
+//! The hospital's HTTP side as its clients see it: through the whole router, on a real node with a store of its own. One binary for all of it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests panic as tests do: with a place")]
 
@@ -19,6 +18,7 @@ mod patch;
 mod rest;
 mod rules;
 mod search;
+mod search_rules;
 mod smart;
 mod status;
 mod summary;
