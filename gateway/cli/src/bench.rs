@@ -1,9 +1,12 @@
 //! `chartwell bench`: what this machine does with Chartwell, each figure beside its limit in the same run: the same rows by
 //! bare inserts, the same bytes by a bare handler, the same signatures alone. Prints a table for `docs/PERFORMANCE.md`.
 
+mod generate;
 mod place;
+mod queries;
 mod replicate;
 mod requests;
+mod search;
 mod transaction;
 
 use crate::common::say;
@@ -17,10 +20,13 @@ use std::time::{Duration, Instant};
 const BUNDLES_MAX: usize = 1000;
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// A folder of FHIR transaction Bundles, for example Synthea's.
-    #[arg(long, value_name = "DIR")]
-    bundles: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    bundles: Option<PathBuf>,
     /// A Postgres server to make fresh databases on; SQLite files in a temporary folder otherwise.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
@@ -30,6 +36,14 @@ pub(crate) struct Args {
     /// Ops sent from the gateway to the patient's node.
     #[arg(long, default_value_t = 2000)]
     ops: usize,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Load the Bundles again and again under other names, until there are as many resources as asked for.
+    Generate(generate::Args),
+    /// Ask a table of queries on what `generate` has made.
+    Search(search::Args),
 }
 
 /// One line of the table.
@@ -42,7 +56,12 @@ pub(crate) struct Figure {
 
 /// Runs the bench.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let bundles = read_bundles(&args.bundles)?;
+    match args.command {
+        Some(Command::Generate(args)) => return generate::run(args).await,
+        Some(Command::Search(args)) => return search::run(args).await,
+        None => {}
+    }
+    let bundles = read_bundles(&args.bundles.context("--bundles is missing")?)?;
     let resources = bundles.iter().map(|(_, count)| count).sum::<usize>();
     let kind = if args.database_url.is_some() { "Postgres" } else { "SQLite" };
     tracing::info!("{} bundles with {resources} resources on {kind}", bundles.len());

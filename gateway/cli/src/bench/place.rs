@@ -19,7 +19,8 @@ pub(crate) struct Place {
     pub(crate) token: String,
     pub(crate) http: reqwest::Client,
     url: String,
-    folder: TempDir,
+    /// Where a fresh database lies, and goes with it.
+    folder: Option<TempDir>,
     server: Option<String>,
 }
 
@@ -48,6 +49,12 @@ impl Place {
             validation: fhir::validate::Mode::default(),
         };
         let node = Node::open(config).await?;
+        let running = Self::serve(node).await?;
+        Ok(Self { url, folder: Some(folder), server: server.map(str::to_owned), ..running })
+    }
+
+    /// Serves a node that is open.
+    pub(crate) async fn serve(node: Node) -> anyhow::Result<Self> {
         let client = node.add_client("bench", "system/*.cruds", None).await?;
         let hour = Duration::from_secs(3600);
         let token = server::token::issue(&node.token_key(), &client.id, &client.name, &client.scope, hour);
@@ -56,15 +63,8 @@ impl Place {
         let router = server::app(server::Settings::new(&base), node.clone());
         tokio::spawn(server::serve(listener, router, std::future::pending()));
         let base = format!("{base}/fhir");
-        Ok(Self {
-            node,
-            base,
-            token,
-            http: reqwest::Client::builder().gzip(false).build()?,
-            url,
-            folder,
-            server: server.map(str::to_owned),
-        })
+        let http = reqwest::Client::builder().gzip(false).build()?;
+        Ok(Self { node, base, token, http, url: String::new(), folder: None, server: None })
     }
 
     /// A store of its own on this database, for bare statements.
@@ -75,7 +75,8 @@ impl Place {
     /// Resources per second that the rows of this database come to by bare multi-row inserts.
     pub(crate) async fn bare_insert(&self, resources: usize) -> anyhow::Result<f64> {
         let from = self.store().await?;
-        let into = Store::open(&fresh_database(self.server.as_deref(), &self.folder).await?).await?;
+        let folder = self.folder.as_ref().context("this database was there before")?;
+        let into = Store::open(&fresh_database(self.server.as_deref(), folder).await?).await?;
         let start = Instant::now();
         from.bare_insert(&into, 5_000).await?;
         let took = start.elapsed();
@@ -110,9 +111,14 @@ impl Place {
 
     /// Reads a path to its end.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<usize> {
+        Ok(self.get_bytes(path).await?.len())
+    }
+
+    /// What a path answers.
+    pub(crate) async fn get_bytes(&self, path: &str) -> anyhow::Result<bytes::Bytes> {
         let answer = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().await?;
         anyhow::ensure!(answer.status().is_success(), "GET {path}: {}", answer.status());
-        Ok(answer.bytes().await.context("an answer that was cut")?.len())
+        answer.bytes().await.context("an answer that was cut")
     }
 
     /// Ends the gateway.
