@@ -43,9 +43,6 @@ const CARE_DATES: [&str; 24] = [
     "whenprepared",
 ];
 
-/// Values that one statement compares with: both databases plan a list of this length well.
-const CHUNK_MAX: usize = 500;
-
 /// Which part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -179,10 +176,8 @@ impl Node {
         issues: &mut Vec<Issue>,
     ) -> Result<Vec<Served>, NodeError> {
         let mut reader = Reader::from(&self.store);
-        let mut targets = BTreeSet::new();
-        for chunk in positions.chunks(CHUNK_MAX) {
-            targets.extend(reader.targets(chunk, None).await?.into_iter().filter(|target| directory(caller, target)));
-        }
+        let targets = reader.targets(positions, None).await?.into_iter();
+        let mut targets = targets.filter(|target| directory(caller, target)).collect::<BTreeSet<_>>();
         if let Some(Earlier { asked, from, subject }) = earlier {
             let candidates = targets.iter().cloned().collect::<Vec<_>>();
             let mut came = reader.targets(&Vec::from_iter(subject), None).await?;
@@ -200,10 +195,7 @@ impl Node {
         }
         let mut served = Vec::new();
         for (kind, ids) in by_kind {
-            let mut rows = Vec::new();
-            for chunk in ids.chunks(CHUNK_MAX) {
-                rows.extend(reader.visible(kind.number(), chunk, crate::clock::now_ms()).await?);
-            }
+            let mut rows = reader.visible(kind.number(), &ids, crate::clock::now_ms()).await?;
             rows.sort_by(|one, other| one.id.cmp(&other.id));
             for row in rows {
                 if served.len() >= INCLUDES_MAX {

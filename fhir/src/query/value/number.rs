@@ -15,6 +15,8 @@ pub(super) fn number(text: &str) -> Result<(Prefix, f64, f64, f64), String> {
     };
     let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
     let (whole, decimals) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    // The page's own example: 1e2 is from 95 to below 105, as 1.0e2 is.
+    let decimals = if decimals.is_empty() && exponent > 0 { "0" } else { decimals };
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(decimals) || unsigned.ends_with('.') {
         return Err(fault());

@@ -57,7 +57,9 @@ pub fn is_date(wanted: &str, own: Span, now: i64) -> bool {
 /// Least, greatest (outside) and the number itself, by its digits. <https://hl7.org/fhir/R4/search.html#number>
 fn meant(written: &str) -> (i128, i128, i128) {
     let (mantissa, exponent) = written.split_once('e').map_or((written, 0), |(m, e)| (m, e.parse::<i32>().unwrap()));
-    let places = mantissa.split_once('.').map_or(0, |(_, part)| part.len() as i32);
+    // The page says that 1e2 is from 95 to below 105.
+    let whole = i32::from(exponent > 0);
+    let places = mantissa.split_once('.').map_or(whole, |(_, part)| part.len() as i32);
     let (value, half) = (decimal(written), 5 * power(exponent - places - 1));
     (value - half, value + half, value)
 }
