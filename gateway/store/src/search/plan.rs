@@ -11,6 +11,8 @@ use std::pin::Pin;
 
 /// A set this small is surely the best beginning; the count stops here at first.
 const FEW: i64 = 200;
+/// Rows of one value that are walked at once, whatever the other filters are.
+const SOME: i64 = 1_000;
 /// Most positions of a set that is made before anything else: beyond it, walking finds a page sooner.
 const SET_MAX: i64 = 5_000;
 /// Most resources at the other end of a reference for which a chain is followed from there.
@@ -60,7 +62,17 @@ impl Reader<'_> {
             return Ok(Plan::Along(0));
         }
         let mut least: Option<(i64, usize)> = None;
+        // One value is counted along its index rows; what others come to may take as long as it saves.
+        for (at, filter) in search.filters.iter().enumerate().filter(|(_, filter)| is_one_value(filter)) {
+            let count = self.fulfilling(search, &search.kinds, filter, SOME).await?;
+            if let Some(count) = count.filter(|count| *count < least.map_or(SOME, |(other, _)| other)) {
+                least = Some((count, at));
+            }
+        }
         'caps: for cap in [FEW, SET_MAX] {
+            if least.is_some() {
+                break;
+            }
             for (at, filter) in search.filters.iter().enumerate() {
                 let Some(count) = self.fulfilling(search, &search.kinds, filter, cap).await? else { continue };
                 if count < cap && least.is_none_or(|(other, _)| count < other) {
@@ -69,9 +81,6 @@ impl Reader<'_> {
                 if least.is_some_and(|(count, _)| count < FEW) {
                     break 'caps;
                 }
-            }
-            if least.is_some() {
-                break;
             }
         }
         let walked = || (0..search.filters.len()).filter(|at| along(*at));
