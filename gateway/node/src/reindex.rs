@@ -67,7 +67,8 @@ impl Batch {
     async fn reindex(&mut self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Reindexed, NodeError> {
         self.drop_caches().await?;
         let mut done = Reindexed::default();
-        let (mut position, mut records) = (0, HashSet::<RecordId>::new());
+        let (mut position, mut shared) = (0, HashSet::<RecordId>::new());
+        let me = self.node.identity.id();
         let mut journals = HashMap::<RecordId, HashMap<_, _>>::new();
         loop {
             let rows = self.reader().await?.all_ops_after(position, ROWS).await?;
@@ -81,10 +82,12 @@ impl Batch {
                 let frames = self.reader().await?.frames(&op.id()).await?;
                 match op.header().kind.lane() {
                     LaneKind::Control => {
-                        records.insert(record);
                         self.replay_control(&op, stored.position).await?;
                     }
                     LaneKind::Change => {
+                        if op.header().lane.author != me {
+                            shared.insert(record);
+                        }
                         let journal = match journals.entry(record) {
                             Entry::Occupied(entry) => entry.get().clone(),
                             Entry::Vacant(entry) => {
@@ -103,8 +106,8 @@ impl Batch {
             }
             progress(done.ops);
         }
-        // What later grants and revokes changed of earlier ops.
-        for record in records {
+        // What later grants and revokes changed of earlier ops of others.
+        for record in shared {
             let context = self.known(&record).await?;
             self.replay_foreign(&context).await?;
         }
