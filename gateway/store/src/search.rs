@@ -122,8 +122,6 @@ pub enum Filter {
     OwnOf(Vec<u16>),
     /// lastUpdated, microseconds, one of these ranges.
     LastUpdated(Vec<(Compare, i64, i64)>),
-    /// Only the version at this position.
-    Position(i64),
     /// It refers to something.
     Refers {
         /// The reference parameter.

@@ -33,7 +33,6 @@ impl Statement {
         match filter {
             Filter::Ids(ids) if ids.is_empty() => "1 = 0".to_owned(),
             Filter::Ids(ids) => format!("{v}.id IN ({})", self.holes(ids)),
-            Filter::Position(position) => format!("{v}.position = {}", self.hole(*position)),
             Filter::OwnOf(kinds) => format!("({v}.own = 1 OR NOT ({}))", of_kinds(v, kinds)),
             Filter::LastUpdated(ranges) => self.updated(v, ranges),
             Filter::Not(inner) => format!("NOT ({})", self.probe(v, kinds, inner)),
@@ -163,7 +162,7 @@ impl Statement {
                 });
                 sets.collect::<Vec<_>>().join(UNION)
             }
-            Filter::Ids(_) | Filter::Position(_) | Filter::LastUpdated(_) => {
+            Filter::Ids(_) | Filter::LastUpdated(_) => {
                 let v = self.alias('v');
                 let (of, live, condition) = (of_kinds(&v, kinds), self.live(&v), self.probe(&v, kinds, filter));
                 format!("SELECT {v}.position FROM cache_versions {v} WHERE {of} AND {live} AND {condition}")
