@@ -17,7 +17,7 @@ use crate::params::ParamId;
 use crate::types::ResourceType;
 
 pub use narrative::WORDS_MAX;
-pub use text::{KEY_BYTES_MAX, TEXT_BYTES_MAX, fold};
+pub use text::{KEY_BYTES_MAX, TEXT_BYTES_MAX, code, fold};
 
 /// One value of one search parameter.
 #[derive(Clone, Debug, PartialEq)]

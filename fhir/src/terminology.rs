@@ -13,7 +13,7 @@ mod value_set;
 
 pub use code_system::{CONCEPTS_MAX, CodeSystem};
 pub use expand::{EXPANSION_MAX, VALUE_SET_DEPTH_MAX};
-pub use official::{above, below, codes_in};
+pub use official::{above, below, codes_in, is_cased};
 pub use value_set::ValueSet;
 
 use crate::json::Node;

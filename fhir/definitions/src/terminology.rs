@@ -4,8 +4,9 @@
 //! are read when they are first asked for, so each says how many bytes it has.
 //!
 //! ```text
-//! file     "CWT4" version=1 strings systems sets
-//! systems  [url length code*]     sorted by url; only such whose codes are all here
+//! file     "CWT4" version=2 strings systems sets
+//! systems  [url cased length code*]  sorted by url; cased 1 where the case of codes matters, else 0; of a system whose
+//!                                 codes are not all here, length is 0
 //! code*    [code [parent]]        sorted by code; parent is the place of a code of the system
 //! sets     [url version length run*]  sorted by url; only such that can be enumerated
 //! run*     [system [code]]
@@ -17,15 +18,18 @@ use crate::valuesets::{expand, parents_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Of the format; the reader refuses another.
-const VERSION: usize = 1;
+const VERSION: usize = 2;
 
 /// The file's bytes, and the urls of the value sets that cannot be enumerated.
 pub fn build(official: &Official) -> (Vec<u8>, Vec<String>) {
     let mut strings = Strings::default();
     let (mut systems, mut sets, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for (url, definition) in &official.code_systems {
+        let cased = definition.get("caseSensitive").and_then(serde_json::Value::as_bool) == Some(true);
         if text(definition, "content") == "complete" && is_of_r4(text(definition, "version")) {
-            systems.push((url, system(&parents_of(definition), &mut strings)));
+            systems.push((url, cased, system(&parents_of(definition), &mut strings)));
+        } else if cased {
+            systems.push((url, cased, Vec::new()));
         }
     }
     for (url, definition) in &official.value_sets {
@@ -36,8 +40,9 @@ pub fn build(official: &Official) -> (Vec<u8>, Vec<String>) {
         }
     }
     let mut body = Vec::new();
-    list(&mut body, &systems, |body, (url, bytes)| {
+    list(&mut body, &systems, |body, (url, cased, bytes)| {
         number(body, strings.number(url));
+        number(body, usize::from(*cased));
         number(body, bytes.len());
         body.extend_from_slice(bytes);
     });

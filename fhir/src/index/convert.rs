@@ -6,7 +6,7 @@ mod number;
 mod refer;
 
 use super::program::{End, push};
-use super::text::{exact, fold, key};
+use super::text::{self, exact, fold, key};
 use super::{Entry, Value, narrative};
 use crate::datetime;
 use crate::json::Node;
@@ -118,10 +118,15 @@ fn token(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
             push(entries, end, code_of(member_key(node, "system"), value, text));
         }
         // The table of search.html#token gives it no system.
-        Datatype::ContactPoint => push(entries, end, code_of(None, member_key(node, "value"), None)),
+        Datatype::ContactPoint => {
+            let value = member_key(node, "value").map(|value| text::code(None, value));
+            push(entries, end, code_of(None, value, None));
+        }
         Datatype::Text | Datatype::Canonical => {
-            let system = end.system.map(str::to_owned);
             let code = node.text().map(key).filter(|code| !code.is_empty());
+            let code =
+                code.map(|code| if end.datatype == Datatype::Text { text::code(end.system, code) } else { code });
+            let system = end.system.map(str::to_owned);
             push(entries, end, code.map(|code| Value::Token { system, code: Some(code), text: None }));
         }
         _ => {}
@@ -129,7 +134,9 @@ fn token(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
 }
 
 fn coding(node: Node<'_>) -> Option<Value> {
-    code_of(member_key(node, "system"), member_key(node, "code"), member_exact(node, "display"))
+    let system = member_key(node, "system");
+    let code = member_key(node, "code").map(|code| text::code(system.as_deref(), code));
+    code_of(system, code, member_exact(node, "display"))
 }
 
 fn code_of(system: Option<String>, code: Option<String>, text: Option<String>) -> Option<Value> {

@@ -1,5 +1,6 @@
 //! Text as a search compares it: folded and cut. Used by `convert` and by `query`, so that both sides agree.
 
+use crate::terminology;
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -56,6 +57,23 @@ pub fn exact(text: Cow<'_, str>) -> String {
 /// A code, system, id or URI, without NULs, cut to [`KEY_BYTES_MAX`].
 pub fn key(text: Cow<'_, str>) -> String {
     tidy(text, KEY_BYTES_MAX)
+}
+
+/// A code of a code system as searches compare it: without case, unless the system is known to tell codes apart by it.
+///
+/// Identifiers are no such codes: "Both system and value are always case sensitive".
+///
+/// # Source
+/// <https://hl7.org/fhir/R4/search.html#token>, <https://hl7.org/fhir/R4/datatypes.html#Identifier>.
+#[must_use]
+pub fn code(system: Option<&str>, code: String) -> String {
+    let is_lower = code.chars().all(|character| character.is_ascii() && !character.is_ascii_uppercase());
+    if is_lower || system.is_some_and(terminology::is_cased) {
+        return code;
+    }
+    let mut code = code.to_lowercase();
+    cut(&mut code, KEY_BYTES_MAX);
+    code
 }
 
 fn tidy(text: Cow<'_, str>, bytes_max: usize) -> String {

@@ -115,10 +115,11 @@ fn lies_below(inner: &str, outer: &str) -> bool {
 
 fn fulfils(value: &Value, wanted: &Wanted, modifier: Modifier) -> bool {
     match (wanted, value) {
-        (Wanted::Token { system, code }, Value::Token { system: own, code: own_code, .. }) => {
-            is_code(system, code.as_deref(), own.as_deref(), own_code.as_deref())
+        (Wanted::Token { system, code, lower }, Value::Token { system: own, code: own_code, .. }) => {
+            let is = |code: &Option<String>| is_code(system, code.as_deref(), own.as_deref(), own_code.as_deref());
+            is(code) || lower.is_some() && is(lower)
         }
-        (Wanted::Token { system, code }, Value::Reference { identifier: Some((own, own_code)), .. }) => {
+        (Wanted::Token { system, code, .. }, Value::Reference { identifier: Some((own, own_code)), .. }) => {
             is_code(system, code.as_deref(), own.as_deref(), Some(own_code))
         }
         (Wanted::Text { normal, .. }, Value::Token { text: Some(text), .. }) => fold(text).starts_with(normal),

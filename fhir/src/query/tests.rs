@@ -22,7 +22,7 @@ fn values(kind: &str, text: &str) -> (Modifier, Vec<Wanted>) {
 }
 
 fn token(system: System, code: Option<&str>) -> Wanted {
-    Wanted::Token { system, code: code.map(str::to_owned) }
+    Wanted::Token { system, code: code.map(str::to_owned), lower: None }
 }
 
 fn text(text: &str, folded: &str) -> Wanted {

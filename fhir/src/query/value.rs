@@ -5,7 +5,10 @@ mod number;
 
 use super::{Modifier, VALUES_MAX};
 use crate::datetime;
-use crate::index::text::{exact, fold, key};
+use crate::index::{
+    self,
+    text::{exact, fold, key},
+};
 use crate::params::{Param, SearchType};
 use crate::reference::{self, Parts};
 use crate::types::ResourceType;
@@ -20,6 +23,8 @@ pub enum Wanted {
         system: System,
         /// None for any code of the system.
         code: Option<String>,
+        /// The code without case, where it is another and codes of systems that do not tell them apart count too.
+        lower: Option<String>,
     },
     /// A string, or the text of `:text`.
     Text {
@@ -200,13 +205,14 @@ fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
             _ => return Err("the value of :missing must be true or false".to_owned()),
         },
         Modifier::Text => return Ok(string(text)),
-        Modifier::Identifier => return token(text),
+        Modifier::Identifier => return token(text, false),
         Modifier::In | Modifier::NotIn => return Ok(Wanted::Set(unescape(text))),
         Modifier::OfType => return of_type(text),
         _ => {}
     }
     match param.kind {
-        SearchType::Token => token(text),
+        // Above and below a code stand what the hierarchy has there, as it writes it.
+        SearchType::Token => token(text, param.of_type.is_none() && !matches!(modifier, Modifier::Above)),
         SearchType::String => Ok(string(text)),
         SearchType::Uri => Ok(Wanted::Uri(key(unescape(text).into()))),
         SearchType::Date => date(text),
@@ -221,7 +227,8 @@ fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
     }
 }
 
-fn token(text: &str) -> Result<Wanted, String> {
+/// `folds`: the values are no identifiers, so that the case of a code counts only in systems that tell codes apart by it.
+fn token(text: &str, folds: bool) -> Result<Wanted, String> {
     let parts = split(text, '|');
     let plain = |text: &String| key(unescape(text).into());
     let code = |text: &String| Some(plain(text)).filter(|code| !code.is_empty());
@@ -234,7 +241,13 @@ fn token(text: &str) -> Result<Wanted, String> {
     if system == System::None && code.is_none() {
         return Err("a value has neither system nor code".to_owned());
     }
-    Ok(Wanted::Token { system, code })
+    let of = match &system {
+        System::Is(system) => Some(system.as_str()),
+        System::Any | System::None => None,
+    };
+    let lower =
+        code.clone().filter(|_| folds).map(|code| index::code(of, code)).filter(|lower| code.as_ref() != Some(lower));
+    Ok(Wanted::Token { system, code, lower })
 }
 
 /// `type system|type code|value`, in the form of its rows.
@@ -244,6 +257,7 @@ fn of_type(text: &str) -> Result<Wanted, String> {
         [system, code, value] if !code.is_empty() && !value.is_empty() => Ok(Wanted::Token {
             system: System::Is(key(format!("{system}|{code}").into())),
             code: Some(key(value.as_str().into())),
+            lower: None,
         }),
         _ => Err("a value of :of-type is written system|code|value".to_owned()),
     }

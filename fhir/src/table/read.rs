@@ -64,6 +64,13 @@ impl Reader {
         at
     }
 
+    /// As [`Self::skip`]; none for a part that is empty.
+    pub fn skip_some(&mut self) -> Option<usize> {
+        let begin = self.at;
+        let at = self.skip();
+        (self.bytes[begin] != 0).then_some(at)
+    }
+
     /// Checks that all was read.
     pub fn end(&self) {
         assert_eq!(self.at, self.bytes.len(), "the file ends where its last list ends");

@@ -11,7 +11,7 @@ static BYTES: &[u8] = include_bytes!("../../definitions/terminology.bin");
 static FILE: LazyLock<File> = LazyLock::new(|| File::read(Reader::new(BYTES)));
 
 /// Of the format.
-const VERSION: usize = 1;
+const VERSION: usize = 2;
 
 /// The release whose sets these are; a set of `terminology.hl7.org` has a version of its own beside it.
 const RELEASE: &str = "4.0.1";
@@ -30,7 +30,9 @@ struct File {
 
 struct System {
     url: &'static str,
-    at: usize,
+    is_cased: bool,
+    /// None where its codes are not all here.
+    at: Option<usize>,
     concepts: OnceLock<Concepts<&'static str>>,
 }
 
@@ -77,12 +79,24 @@ pub fn above(system: &str, code: &str) -> Option<Vec<&'static str>> {
     Some(concepts.above(code).into_iter().map(|place| concepts.codes()[place]).collect())
 }
 
+/// The unit system, which R4 names as one whose case matters and does not define.
+const UCUM: &str = "http://unitsofmeasure.org";
+
+/// Whether a code system is known to tell codes apart by case: the definitions say so, or it is UCUM.
+#[must_use]
+pub fn is_cased(system: &str) -> bool {
+    let (system, _) = split(system);
+    let place = FILE.systems.binary_search_by(|known| known.url.cmp(system));
+    system == UCUM || place.is_ok_and(|place| FILE.systems[place].is_cased)
+}
+
 /// A code system's codes, by its url without version.
 pub(super) fn concepts(url: &str) -> Option<&'static Concepts<&'static str>> {
     let place = FILE.systems.binary_search_by(|system| system.url.cmp(url)).ok()?;
     let system = &FILE.systems[place];
+    let at = system.at?;
     Some(system.concepts.get_or_init(|| {
-        let rows = FILE.reader.at(system.at).list(|reader| {
+        let rows = FILE.reader.at(at).list(|reader| {
             let code = reader.text();
             (code, reader.list(|reader| u32::from(reader.small())))
         });
@@ -94,7 +108,10 @@ pub(super) fn concepts(url: &str) -> Option<&'static Concepts<&'static str>> {
 impl File {
     fn read(mut reader: Reader) -> Self {
         reader.head(*b"CWT4", VERSION);
-        let systems = reader.list(|reader| System { url: reader.text(), at: reader.skip(), concepts: OnceLock::new() });
+        let systems = reader.list(|reader| {
+            let (url, is_cased) = (reader.text(), reader.small() == 1);
+            System { url, is_cased, at: reader.skip_some(), concepts: OnceLock::new() }
+        });
         let sets = reader.list(|reader| Set {
             url: reader.text(),
             version: reader.text(),

@@ -12,7 +12,7 @@ use store::search::{Compare, Filter, Match, ParamTable, Part};
 use store::versions::{Index, IndexRow};
 
 /// What the rows are made like. A node that opens a database of another number fills its index anew.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// Rows of quantities in base units stand under the parameter's number and this bit, apart from what was written.
 const CANONICAL: u16 = 0x8000;
@@ -175,8 +175,7 @@ impl Reading<'_> {
         let mut found = Vec::new();
         for (number, values) in [(number, plain), (number | CANONICAL, in_base)] {
             if !values.is_empty() {
-                let any = values.into_iter().map(|value| self.matching(param, asked.modifier, value));
-                found.push(Filter::Param { param: number, table, any: any.collect::<Result<_, _>>()?, not });
+                found.push(Filter::Param { param: number, table, any: self.any(param, asked.modifier, values)?, not });
             }
         }
         Ok(match found.len() {
@@ -196,7 +195,7 @@ impl Reading<'_> {
                 let in_base = matches!(wanted, Wanted::Quantity { canonical: Some(_), .. });
                 let number = component.param.0 | if in_base { CANONICAL } else { 0 };
                 let param = Param { kind: component.kind, targets: component.targets, ..asked.param };
-                let any = vec![self.matching(&param, Modifier::None, wanted)?];
+                let any = self.any(&param, Modifier::None, vec![wanted])?;
                 parts.push(Part { param: number, table, any });
             }
             alternatives.push(parts);
@@ -204,19 +203,31 @@ impl Reading<'_> {
         Ok(Filter::Together(alternatives))
     }
 
+    fn any(&self, param: &Param, modifier: Modifier, values: Vec<&Wanted>) -> Result<Vec<Match>, NodeError> {
+        let mut any = Vec::with_capacity(values.len());
+        for value in values {
+            any.push(self.matching(param, modifier, value)?);
+            // Codes of systems that do not tell them apart by case have rows without case.
+            if let (Some(Match::Token { system, .. }), Wanted::Token { lower: Some(lower), .. }) = (any.last(), value) {
+                any.push(Match::Token { code: Some(lower.clone()), system: system.clone() });
+            }
+        }
+        Ok(any)
+    }
+
     fn matching(&self, param: &Param, modifier: Modifier, value: &Wanted) -> Result<Match, NodeError> {
         Ok(match value {
             // A mime type has no hierarchy but its parameters (search.html#mimetype).
-            Wanted::Token { system: System::Any, code: Some(code) }
+            Wanted::Token { system: System::Any, code: Some(code), lower }
                 if modifier == Modifier::Below && code.contains('/') =>
             {
-                Match::MimeBelow(code.clone())
+                Match::MimeBelow(lower.as_ref().unwrap_or(code).clone())
             }
-            Wanted::Token { system, code } if matches!(modifier, Modifier::Above | Modifier::Below) => {
-                Match::Codes(self.terms.hierarchy(modifier, system, code.as_deref())?)
+            Wanted::Token { system, code, .. } if matches!(modifier, Modifier::Above | Modifier::Below) => {
+                Match::Codes(as_rows(self.terms.hierarchy(modifier, system, code.as_deref())?))
             }
-            Wanted::Set(url) => Match::Codes(self.terms.set(url)?),
-            Wanted::Token { system, code } => {
+            Wanted::Set(url) => Match::Codes(as_rows(self.terms.set(url)?)),
+            Wanted::Token { system, code, .. } => {
                 let system = match system {
                     System::Any => None,
                     System::None => Some(String::new()),
@@ -291,6 +302,15 @@ impl Reading<'_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// Codes with their systems as the rows have them.
+fn as_rows(codes: Vec<(String, String)>) -> Vec<(String, String)> {
+    let row = |(system, code): (String, String)| {
+        let code = fhir::index::code(Some(&system), code);
+        (system, code)
+    };
+    codes.into_iter().map(row).collect()
 }
 
 /// The URI and every path above it: http://a/b/c, http://a/b, http://a.

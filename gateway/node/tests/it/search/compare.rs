@@ -115,13 +115,20 @@ pub fn is_quantity(wanted: &str, own: &Value) -> bool {
 }
 
 /// `code`, `system|code`, `|code`, `system|`. <https://hl7.org/fhir/R4/search.html#token>
-pub fn is_token(wanted: &str, (system, code): &(Option<String>, Option<String>)) -> bool {
+pub fn is_token(wanted: &str, (system, code): &(Option<String>, Option<String>), datatype: &str) -> bool {
     let parts = split(wanted, '|').iter().map(|part| unescape(part)).collect::<Vec<_>>();
+    let is_code = |wanted: &String| {
+        code.as_ref().is_some_and(|code| match datatype {
+            // "Both system and value are always case sensitive": https://hl7.org/fhir/R4/datatypes.html#Identifier
+            "Identifier" => code == wanted,
+            _ => code.to_lowercase() == wanted.to_lowercase(),
+        })
+    };
     match &parts[..] {
-        [wanted] => code.as_ref() == Some(wanted),
+        [wanted] => is_code(wanted),
         [of, wanted] => {
             let systems = if of.is_empty() { system.is_none() } else { system.as_ref() == Some(of) };
-            systems && (wanted.is_empty() || code.as_ref() == Some(wanted))
+            systems && (wanted.is_empty() || is_code(wanted))
         }
         _ => panic!("no token: {wanted}"),
     }

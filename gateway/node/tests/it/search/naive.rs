@@ -56,7 +56,10 @@ impl<'w> Naive<'w> {
         for (value, datatype) in elements(&parameter, &resource.json) {
             match parameter.class {
                 "string" => keys.extend(strings(value, datatype).iter().map(|text| Key::Text(fold(text)))),
-                "token" => keys.extend(tokens(value, datatype).into_iter().filter_map(|(_, code)| code.map(Key::Text))),
+                "token" => keys.extend(tokens(value, datatype).into_iter().filter_map(|(_, code)| match datatype {
+                    "Identifier" => code.map(Key::Text),
+                    _ => code.map(|code| Key::Text(code.to_lowercase())),
+                })),
                 "uri" => keys.extend(value.as_str().map(|uri| Key::Text(uri.to_owned()))),
                 "date" => keys.extend(span(value, datatype).map(|span| Key::Range(span.low.into(), span.high.into()))),
                 "reference" => {
@@ -152,7 +155,10 @@ impl<'w> Naive<'w> {
             }
             "_tag" => {
                 let tags = at(&resource.json, "meta.tag").into_iter().flat_map(|tag| tokens(tag, "Coding"));
-                let has = tags.collect::<Vec<_>>().iter().any(|tag| wanted.iter().any(|wanted| is_token(wanted, tag)));
+                let has = tags
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .any(|tag| wanted.iter().any(|wanted| is_token(wanted, tag, "Coding")));
                 return (modifier == "not") != has;
             }
             _ => {}
@@ -209,7 +215,7 @@ impl<'w> Naive<'w> {
                 let kinds = at(value, "type.coding").into_iter().flat_map(|kind| tokens(kind, "Coding"));
                 text(value, "value").as_ref() == Some(&parts[2]) && kinds.collect::<Vec<_>>().iter().any(is)
             }
-            ("token", _) => codes().iter().any(|code| is_token(wanted, code)),
+            ("token", _) => codes().iter().any(|code| is_token(wanted, code, datatype)),
             ("date", _) => span(value, datatype).is_some_and(|own| is_date(wanted, own, self.now)),
             ("number", _) => numbers(value, datatype).is_some_and(|own| is_number(wanted, 1, own)),
             ("quantity", _) => is_quantity(wanted, value),
@@ -218,7 +224,7 @@ impl<'w> Naive<'w> {
             ("uri", _) => value.as_str() == Some(&plain()),
             ("reference", "identifier") => {
                 let own = value.get("identifier").map(|own| tokens(own, "Identifier")).unwrap_or_default();
-                own.iter().any(|own| is_token(wanted, own))
+                own.iter().any(|own| is_token(wanted, own, "Identifier"))
             }
             ("reference", only) => match (target(value), wanted.rsplit_once('/')) {
                 (_, Some(_)) if wanted.contains("://") => text(value, "reference").as_deref() == Some(wanted),
@@ -265,7 +271,7 @@ fn target(value: &Value) -> Option<(&str, &str)> {
 fn is_in((system, code): &(Option<String>, Option<String>), set: &str) -> bool {
     let (system, code) = (system.as_deref().unwrap_or_default(), code.as_deref().unwrap_or_default());
     match (set.chars().last(), system) {
-        (Some('0'), "http://loinc.org") => code == "a" || code == "b",
+        (Some('0'), "http://loinc.org") => ["a", "b", "B"].contains(&code),
         (Some('1'), "urn:local") => code == "c",
         (Some('1'), "urn:tree") => true,
         (Some('2'), "urn:tree") => code == "left" || code == "leaf",

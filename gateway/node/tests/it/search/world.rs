@@ -34,7 +34,7 @@ impl Dice {
 
 pub const FAMILIES: &[&str] = &["Müller", "muller", "MULLER-Sons", "Meier", "O'Neil", "de la  Cruz", "Carreño", "Ng"];
 pub const GIVENS: &[&str] = &["Eve", "Evelyn", "Séverine", "José", "eve", "Li"];
-pub const CODES: &[&str] = &["a", "b", "c", "a,b", "x|y", "p$q", "back\\slash"];
+pub const CODES: &[&str] = &["a", "b", "c", "a,b", "x|y", "p$q", "back\\slash", "B"];
 pub const SYSTEMS: &[&str] = &["http://loinc.org", "urn:local", ""];
 pub const TEXTS: &[&str] = &["Head ache", "headache", "Blood Pressure", "pressure of blood", "Ébola"];
 pub const NUMBERS: &[&str] = &["5.4", "5.35", "5.45", "5.449", "0.0054", "5400", "100", "99.5", "100.5", "-3", "0"];

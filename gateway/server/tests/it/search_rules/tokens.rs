@@ -52,6 +52,51 @@ async fn a_token_is_a_code_with_or_without_its_system() {
         .await;
 }
 
+/// "When in doubt, servers SHOULD treat tokens in a case-insensitive manner", "some code systems are case sensitive (e.g.
+/// UCUM)": <https://hl7.org/fhir/R4/search.html#token>. Of identifiers "both system and value are always case sensitive":
+/// <https://hl7.org/fhir/R4/datatypes.html#Identifier>.
+#[tokio::test]
+async fn case_counts_where_the_code_system_says_so_and_in_identifiers() {
+    let coded = |system: &str, code: &str| {
+        format!(r#""status":"final","code":{{"coding":[{{"system":"{system}","code":"{code}"}}]}}"#)
+    };
+    let icd = coded("http://hl7.org/fhir/sid/icd-10", "E11.9");
+    let ucum = coded("http://unitsofmeasure.org", "Mg");
+    let act = coded("http://terminology.hl7.org/CodeSystem/v3-ActCode", "AMB");
+    let local = coded("urn:local", "straße");
+    let none = r#""status":"final","code":{"coding":[{"code":"Abc"}]},"identifier":[{"value":"Abc"}]"#;
+    let resources = [
+        ("Observation/icd", icd.as_str()),
+        ("Observation/ucum", &ucum),
+        ("Observation/act", &act),
+        ("Observation/local", &local),
+        ("Observation/none", none),
+        ("Patient/mail", r#""telecom":[{"system":"email","value":"Ann@Example.org"}],"gender":"female""#),
+    ];
+    let rows = [
+        ("Observation?code=http://hl7.org/fhir/sid/icd-10|e11.9", "icd"),
+        ("Observation?code=http://hl7.org/fhir/sid/icd-10|E11.9", "icd"),
+        ("Observation?code=e11.9", "icd"),
+        ("Observation?code=E11.9,ABC", "icd none"),
+        ("Observation?code:not=E11.9", "ucum act local none"),
+        ("Observation?code=http://unitsofmeasure.org|Mg", "ucum"),
+        ("Observation?code=http://unitsofmeasure.org|mg", ""),
+        ("Observation?code=Mg", "ucum"),
+        ("Observation?code=http://terminology.hl7.org/CodeSystem/v3-ActCode|AMB", "act"),
+        ("Observation?code=http://terminology.hl7.org/CodeSystem/v3-ActCode|amb", ""),
+        ("Observation?code=AMB", "act"),
+        ("Observation?code=STRASSE", ""),
+        ("Observation?code=urn:local|STRAßE", "local"),
+        ("Observation?code=|aBC", "none"),
+        ("Observation?identifier=Abc", "none"),
+        ("Observation?identifier=abc", ""),
+        ("Patient?email=ann@example.ORG", "mail"),
+        ("Patient?gender=FEMALE", "mail"),
+        ("Patient?gender=http://hl7.org/fhir/administrative-gender|FEMALE", ""),
+    ];
+    finds(&resources, &rows).await;
+}
+
 /// <https://hl7.org/fhir/R4/search.html#token>: of several codes any counts, and `:not` denies the whole resource.
 #[tokio::test]
 async fn concepts_are_found_by_any_code_and_by_their_text() {
