@@ -25,8 +25,8 @@ pub const PAGE_MAX: usize = 1000;
 pub const PAGE_DEFAULT: usize = 50;
 /// How long the pages of a search can be asked for after the first; so long a version that was replaced stays findable.
 pub const PAGE_SECONDS_MAX: u64 = 3600;
-/// Versions looked at for a total that nobody asked for: some milliseconds.
-const TOTAL_VISITS: i64 = 10_000;
+/// Looks at an index for a total that nobody asked for: some milliseconds.
+const TOTAL_LOOKS: i64 = 10_000;
 /// Versions looked at for `_total=accurate` and `_summary=count`: about a second.
 const TOTAL_VISITS_MAX: i64 = 1_000_000;
 
@@ -166,6 +166,7 @@ impl Node {
             return Ok(Found { total, matches: Vec::new(), includes: Vec::new(), next: None, issues });
         }
         let most = query.count.map_or(PAGE_DEFAULT, |count| (count as usize).clamp(1, PAGE_MAX));
+        let search = if search.kinds.is_empty() { search } else { reader.planned(search).await? };
         let (rows, from) = reader.search(&search, most).await?;
         let next =
             from.map(|from| Page { snapshot, before: from.beyond, skip: from.skip, valueless: from.valueless, made_s });
@@ -175,13 +176,10 @@ impl Node {
             // A first page that is the last has been counted.
             (_, true) => Some(rows.len() as i64),
             (Some(Total::Accurate), _) => total(&mut reader, &whole, TOTAL_VISITS_MAX, &mut issues).await?,
-            (Some(Total::Estimate), _) => Some(match reader.count(&whole, TOTAL_VISITS).await? {
-                Tally::Exactly(count) => count,
-                Tally::AtLeast(count) => reader.estimate(&whole, count, TOTAL_VISITS).await?,
-            }),
-            (None, _) => match reader.count(&whole, TOTAL_VISITS).await? {
+            (asked, _) => match reader.count(&whole, TOTAL_LOOKS / whole.cost()).await? {
                 Tally::Exactly(count) => Some(count),
-                Tally::AtLeast(_) => None,
+                Tally::TooMany if asked.is_some() => Some(reader.estimate(&whole).await?),
+                Tally::TooMany => None,
             },
         };
         let includes = self.includes(caller, &query, &rows, &mut issues).await?;
@@ -201,12 +199,12 @@ async fn total(
     issues: &mut Vec<Issue>,
 ) -> Result<Option<i64>, NodeError> {
     let tally = match reader.count(search, visits_max).await {
-        Err(store::StoreError::TooLong) => Tally::AtLeast(0),
+        Err(store::StoreError::TooLong) => Tally::TooMany,
         tally => tally?,
     };
     match tally {
         Tally::Exactly(count) => Ok(Some(count)),
-        Tally::AtLeast(_) => {
+        Tally::TooMany => {
             let text = format!(
                 "there are more than {visits_max} resources to look at for an exact total, so none is given; \
                  _total=estimate gives a rough one"

@@ -12,7 +12,6 @@ mod sql;
 
 use crate::db::{Reader, StoreError, Value};
 use crate::versions::StoredVersion;
-#[doc(hidden)]
 pub use plan::Plan;
 use std::collections::BTreeSet;
 
@@ -209,8 +208,8 @@ pub struct Search {
     pub snapshot: Option<i64>,
     /// Where the page begins.
     pub from: From,
-    /// The plan that a test wants, where it is possible: every plan finds the same.
-    #[doc(hidden)]
+    /// Where it begins, as [`Reader::planned`] found it; none to find it anew. A test may want any plan: every one finds
+    /// the same.
     pub plan: Option<Plan>,
 }
 
@@ -230,8 +229,8 @@ pub struct From {
 pub enum Tally {
     /// This many.
     Exactly(i64),
-    /// This many of those looked at; there are more than may be looked at.
-    AtLeast(i64),
+    /// There are more to look at than may be looked at.
+    TooMany,
 }
 
 impl Search {

@@ -4,11 +4,43 @@
 use super::filter::of_kinds;
 use super::plan::Plan;
 use super::sql::Statement;
-use super::{Search, Tally};
+use super::{Filter, Search, Tally, Target};
 use crate::db::{Reader, StoreError};
 
 /// Versions that an estimate counts at most.
 const ESTIMATE_MAX: i64 = 2_000_000;
+/// Versions of those that an estimate looks at.
+const SAMPLE_MAX: i64 = 2_000;
+
+/// What a look at the other end of a reference costs, in looks at an index row of the version itself.
+const CHAIN_COST: i64 = 8;
+
+impl Search {
+    /// What counting one version costs, in looks at an index: 1 for the version, and what its filters ask beyond the one
+    /// that the count goes along.
+    #[must_use]
+    pub fn cost(&self) -> i64 {
+        let held = match self.plan {
+            Some(Plan::Along(at) | Plan::Set(at)) => Some(at),
+            Some(Plan::Walk) | None => None,
+        };
+        let asked = self.filters.iter().enumerate().filter(|(at, _)| held != Some(*at));
+        1 + asked.map(|(_, filter)| cost(filter)).sum::<i64>()
+    }
+}
+
+fn cost(filter: &Filter) -> i64 {
+    let ends = |targets: &[Target]| targets.iter().flat_map(|target| &target.filters).map(cost).sum::<i64>();
+    match filter {
+        Filter::Ids(_) | Filter::OwnOf(_) | Filter::LastUpdated(_) => 0,
+        Filter::Param { .. } | Filter::Missing { .. } => 1,
+        Filter::Together(alternatives) => 2 * alternatives.len() as i64,
+        Filter::Refers { targets, .. } => CHAIN_COST + ends(targets),
+        Filter::Referred { from, .. } => CHAIN_COST + ends(std::slice::from_ref(from)),
+        Filter::Any(inner) | Filter::All(inner) => inner.iter().map(cost).sum(),
+        Filter::Not(inner) => cost(inner),
+    }
+}
 
 impl Reader<'_> {
     /// How many match: all of them if no more than `visits_max` versions must be looked at.
@@ -20,37 +52,54 @@ impl Reader<'_> {
             return Ok(Tally::Exactly(0));
         }
         let plan = self.plan(search).await?;
+        // How many there are to look at shows the index alone; what would come to nothing is not begun.
+        if self.visits(search, plan, visits_max.saturating_add(1)).await? > visits_max {
+            return Ok(Tally::TooMany);
+        }
         let mut statement = Statement::new(self.dialect(), search);
         let (visited, held) = statement.visited(search, plan);
-        let (of, conditions) = (of_kinds("v", &search.kinds), statement.conditions("v", search, held));
-        // The limit comes before the rows are told apart: to find each once, all of them would have to be read.
-        let sql = format!(
-            "WITH r AS MATERIALIZED (SELECT d.position FROM ({visited}) d LIMIT {}) SELECT (SELECT COUNT(*) FROM r), \
-             COUNT(*) FROM (SELECT DISTINCT r.position FROM r) d CROSS JOIN cache_versions v WHERE v.position = d.position \
-             AND +{of} AND {conditions}",
-            visits_max.saturating_add(1)
-        );
+        let sql = counting(&mut statement, search, &format!("SELECT DISTINCT d.position FROM ({visited}) d"), held);
         let rows = self.fetch_bounded(sql, &statement.args).await?;
-        let (visits, count) = rows.first().map_or((0, 0), |row| (row.int(0), row.int(1)));
-        Ok(if visits > visits_max { Tally::AtLeast(count) } else { Tally::Exactly(count) })
+        Ok(Tally::Exactly(rows.first().map_or(0, |row| row.int(0))))
     }
 
-    /// About how many match, where `count` of the first `visits` versions did.
+    /// About how many match: as many of all as of a sample of the newest.
     ///
     /// # Errors
     /// As [`Reader::search`].
-    pub async fn estimate(&mut self, search: &Search, count: i64, visits: i64) -> Result<i64, StoreError> {
+    pub async fn estimate(&mut self, search: &Search) -> Result<i64, StoreError> {
         let plan = self.plan(search).await?;
+        let all = self.visits(search, plan, ESTIMATE_MAX).await?;
+        let mut statement = Statement::new(self.dialect(), search);
+        let (visited, held) = statement.visited(search, plan);
+        let sample =
+            format!("SELECT DISTINCT d.position FROM (SELECT d.position FROM ({visited}) d LIMIT {SAMPLE_MAX}) d");
+        let sql = counting(&mut statement, search, &sample, held);
+        let rows = self.fetch_bounded(sql, &statement.args).await?;
+        let count = rows.first().map_or(0, |row| row.int(0));
+        Ok((count as f64 * all as f64 / all.clamp(1, SAMPLE_MAX) as f64) as i64)
+    }
+
+    /// How many versions there are to look at, up to `most`; some perhaps twice.
+    async fn visits(&mut self, search: &Search, plan: Plan, most: i64) -> Result<i64, StoreError> {
         let mut statement = Statement::new(self.dialect(), search);
         let (visited, _) = statement.visited(search, plan);
         let sql = format!(
-            "SELECT COUNT(*) FROM (SELECT d.position FROM ({visited}) d WHERE {} LIMIT {ESTIMATE_MAX}) d",
+            "SELECT COUNT(*) FROM (SELECT d.position FROM ({visited}) d WHERE {} LIMIT {most}) d",
             statement.bound()
         );
         let rows = self.fetch_bounded(sql, &statement.args).await?;
-        let all = rows.first().map_or(0, |row| row.int(0));
-        Ok((count as f64 * all as f64 / visits.max(1) as f64) as i64)
+        Ok(rows.first().map_or(0, |row| row.int(0)))
     }
+}
+
+/// How many of `positions` all filters hold for, but the one that is held already.
+fn counting(statement: &mut Statement, search: &Search, positions: &str, held: Option<usize>) -> String {
+    let (of, conditions) = (of_kinds("v", &search.kinds), statement.conditions("v", search, held));
+    format!(
+        "WITH r AS MATERIALIZED ({positions}) SELECT COUNT(*) FROM r CROSS JOIN cache_versions v WHERE v.position = \
+         r.position AND +{of} AND {conditions}"
+    )
 }
 
 impl Statement {

@@ -43,6 +43,15 @@ fn is_one_value(filter: &Filter) -> bool {
 }
 
 impl Reader<'_> {
+    /// The search with the place where it begins, so that its page and its count need not look for it twice.
+    ///
+    /// # Errors
+    /// As [`Reader::search`].
+    pub async fn planned(&mut self, search: Search) -> Result<Search, StoreError> {
+        let plan = self.plan(&search).await?;
+        Ok(Search { plan: Some(plan), ..search })
+    }
+
     pub(super) async fn plan(&mut self, search: &Search) -> Result<Plan, StoreError> {
         let along = |at: usize| search.order.is_empty() && search.kinds.len() == 1 && is_one_value(&search.filters[at]);
         if let Some(plan) = search.plan {
