@@ -120,6 +120,13 @@ impl Param {
         self.code == "_lastUpdated"
     }
 
+    /// Whether its codes are compared as they are written, whatever their systems: those of identifiers, and the labels
+    /// that `$meta` lists.
+    #[must_use]
+    pub fn is_cased(&self) -> bool {
+        self.of_type.is_some() || is_written(self.code)
+    }
+
     /// Why values are not indexed, as a sentence; none for what is supported.
     #[must_use]
     pub fn reason(&self) -> Option<&'static str> {
@@ -172,6 +179,11 @@ static BY_KIND: LazyLock<Vec<Vec<Param>>> = LazyLock::new(|| {
     }
     lists
 });
+
+/// Whether this is a parameter of labels, whose codes stand in the index as they are written.
+pub(crate) fn is_written(code: &str) -> bool {
+    matches!(code, "_tag" | "_security")
+}
 
 /// A type's parameter by its name, without modifier.
 #[must_use]

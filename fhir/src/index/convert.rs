@@ -95,10 +95,10 @@ pub(super) fn boolean(value: bool) -> Value {
 fn token(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
     match end.datatype {
         Datatype::Boolean => push(entries, end, node.boolean().map(boolean)),
-        Datatype::Coding => push(entries, end, coding(node)),
+        Datatype::Coding => push(entries, end, coding(end, node)),
         Datatype::CodeableConcept => {
             for one in node.get("coding").into_iter().flat_map(Node::items) {
-                push(entries, end, coding(one));
+                push(entries, end, coding(end, one));
             }
             let text = node.get("text").and_then(Node::text);
             push(entries, end, text.map(|text| Value::Token { system: None, code: None, text: Some(exact(text)) }));
@@ -133,9 +133,11 @@ fn token(end: &End, node: Node<'_>, entries: &mut Vec<Entry>) {
     }
 }
 
-fn coding(node: Node<'_>) -> Option<Value> {
-    let system = member_key(node, "system");
-    let code = member_key(node, "code").map(|code| text::code(system.as_deref(), code));
+fn coding(end: &End, node: Node<'_>) -> Option<Value> {
+    let (system, mut code) = (member_key(node, "system"), member_key(node, "code"));
+    if !end.as_written {
+        code = code.map(|code| text::code(system.as_deref(), code));
+    }
     code_of(system, code, member_exact(node, "display"))
 }
 

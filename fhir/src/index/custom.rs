@@ -135,7 +135,8 @@ impl Custom {
         };
         let (Some(datatype), Some(node)) = (datatype, element.node()) else { return Vec::new() };
         // The number is not used: the values go without it.
-        let end = End { param: ParamId(u16::MAX), kind: self.kind, datatype, system: None, of_type: None };
+        let end =
+            End { param: ParamId(u16::MAX), kind: self.kind, datatype, system: None, of_type: None, as_written: false };
         let mut entries = Vec::new();
         convert::value(&end, node, &mut entries);
         entries.into_iter().map(|entry| entry.value).collect()

@@ -212,7 +212,7 @@ fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
     }
     match param.kind {
         // Above and below a code stand what the hierarchy has there, as it writes it.
-        SearchType::Token => token(text, param.of_type.is_none() && !matches!(modifier, Modifier::Above)),
+        SearchType::Token => token(text, !param.is_cased() && !matches!(modifier, Modifier::Above)),
         SearchType::String => Ok(string(text)),
         SearchType::Uri => Ok(Wanted::Uri(key(unescape(text).into()))),
         SearchType::Date => date(text),

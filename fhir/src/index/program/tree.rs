@@ -2,7 +2,7 @@
 //! Built once for all types from the table. Called by `program`.
 
 use crate::index::convert::Datatype;
-use crate::params::{ParamId, SearchType};
+use crate::params::{self, ParamId, SearchType};
 use crate::table::{self, Path, Step, TABLE};
 use std::sync::LazyLock;
 
@@ -24,12 +24,14 @@ pub(in crate::index) struct End {
     pub datatype: Datatype,
     pub system: Option<&'static str>,
     pub of_type: Option<ParamId>,
+    /// Codes are as they are written, though nobody says that case counts: the values in use are listed from the index.
+    pub as_written: bool,
 }
 
 impl End {
     /// Whether both make the same values of a node.
     pub fn is_like(&self, other: &Self) -> bool {
-        let order = |end: &Self| (end.kind, end.datatype, end.system, end.of_type.is_some());
+        let order = |end: &Self| (end.kind, end.datatype, end.system, end.of_type.is_some(), end.as_written);
         order(self) == order(other)
     }
 }
@@ -81,7 +83,8 @@ pub(super) static PROGRAMS: LazyLock<Vec<Vec<Branch>>> = LazyLock::new(|| {
 fn end(path: &Path, param: ParamId, kind: SearchType, of_type: Option<ParamId>) -> Option<End> {
     let datatype = Datatype::of(TABLE.kind(path.kind).name)?;
     let of_type = of_type.filter(|_| datatype == Datatype::Identifier);
-    Some(End { param, kind, datatype, system: path.system, of_type })
+    let as_written = params::is_written(TABLE.params[usize::from(param.0)].code);
+    Some(End { param, kind, datatype, system: path.system, of_type, as_written })
 }
 
 fn add_anchor(

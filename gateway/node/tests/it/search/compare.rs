@@ -120,7 +120,7 @@ pub fn is_token(wanted: &str, (system, code): &(Option<String>, Option<String>),
     let is_code = |wanted: &String| {
         code.as_ref().is_some_and(|code| match datatype {
             // "Both system and value are always case sensitive": https://hl7.org/fhir/R4/datatypes.html#Identifier
-            "Identifier" => code == wanted,
+            "Identifier" | "as written" => code == wanted,
             _ => code.to_lowercase() == wanted.to_lowercase(),
         })
     };

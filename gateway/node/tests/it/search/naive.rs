@@ -158,7 +158,7 @@ impl<'w> Naive<'w> {
                 let has = tags
                     .collect::<Vec<_>>()
                     .iter()
-                    .any(|tag| wanted.iter().any(|wanted| is_token(wanted, tag, "Coding")));
+                    .any(|tag| wanted.iter().any(|wanted| is_token(wanted, tag, "as written")));
                 return (modifier == "not") != has;
             }
             _ => {}
