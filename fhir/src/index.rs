@@ -9,6 +9,7 @@
 mod convert;
 pub mod custom;
 mod narrative;
+pub mod place;
 mod program;
 pub(crate) mod text;
 
@@ -86,6 +87,8 @@ pub enum Value {
     },
     /// A URI as written.
     Uri(String),
+    /// Where a Location is.
+    Place(place::Place),
     /// A reference. One to a contained resource (`#x`) has no type, id and url: it is no missing one.
     Reference {
         /// The type it names, by its text or else by `Reference.type`.
@@ -116,6 +119,7 @@ pub struct Canonical {
 #[must_use]
 pub fn values(doc: &Doc, kind: ResourceType) -> Vec<Entry> {
     let mut entries = program::run(doc.root(), kind);
+    entries.extend(place::entry(doc.root(), kind));
     // Two expressions of a union often reach the same value; the lists are short.
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
     entries.sort_by_key(|entry| entry.param);

@@ -166,7 +166,8 @@ static BY_KIND: LazyLock<Vec<Vec<Param>>> = LazyLock::new(|| {
                 kind: row.kind,
                 targets: &row.targets,
                 base: base.resource,
-                supported: base.supported,
+                // Its values are no expression's: `index::place` has them.
+                supported: base.supported || row.code == "near",
                 url: row.url,
                 components: &COMPONENTS[number],
                 of_type: row.of_type,
@@ -190,6 +191,13 @@ pub(crate) fn is_written(code: &str) -> bool {
 pub fn find(kind: ResourceType, code: &str) -> Option<Param> {
     let list = &BY_KIND[usize::from(kind.number())];
     list.binary_search_by(|param| param.code.cmp(code)).ok().map(|place| list[place])
+}
+
+/// The parameter by which resources of a type are parts of others of the same type, where the type has such a hierarchy.
+#[must_use]
+pub fn part_of(kind: ResourceType) -> Option<Param> {
+    let param = find(kind, "partof").or_else(|| find(kind, "part-of"))?;
+    param.targets.contains(&kind).then_some(param)
 }
 
 /// A type's parameters, sorted by name, those not supported included.
@@ -227,7 +235,7 @@ mod tests {
             ("Observation", "date", SearchType::Date, true),
             ("Observation", "value-quantity", SearchType::Quantity, true),
             ("Observation", "code-value-quantity", SearchType::Composite, true),
-            ("Location", "near", SearchType::Special, false),
+            ("Location", "near", SearchType::Special, true),
             ("InsurancePlan", "name", SearchType::String, true),
         ] {
             let param = find(ResourceType::parse(kind).unwrap(), code).unwrap_or_else(|| panic!("{kind} {code}"));

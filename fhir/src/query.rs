@@ -131,9 +131,9 @@ pub enum Modifier {
     Type(ResourceType),
     /// Reference: by its identifier. The value is [`Wanted::Token`].
     Identifier,
-    /// Token: the code or what subsumes it. Uri: a path that the value lies below.
+    /// Token: the code or what subsumes it. Uri: a path that the value lies below. Reference: the resource or what it is part of.
     Above,
-    /// Token: the code or what it subsumes. Uri: what lies below the path.
+    /// Token: the code or what it subsumes. Uri: what lies below the path. Reference: the resource or a part of it, of any depth.
     Below,
     /// Token: in a value set. The value is [`Wanted::Set`].
     In,

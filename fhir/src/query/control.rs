@@ -106,7 +106,9 @@ fn sort(query: &mut Query, value: &str) -> Result<(), String> {
         if query.sort.len() == SORT_KEYS_MAX {
             return Err(format!("it may have at most {SORT_KEYS_MAX} keys"));
         }
-        let sortable = |param: &params::Param| param.supported && param.kind != SearchType::Composite;
+        let sortable = |param: &params::Param| {
+            param.supported && !matches!(param.kind, SearchType::Composite | SearchType::Special)
+        };
         let found = params::find(query.kinds[0], code).filter(sortable);
         let shared = found.filter(|param| {
             query.kinds.iter().all(|kind| params::find(*kind, code).is_some_and(|other| other.id == param.id))

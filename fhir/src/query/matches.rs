@@ -40,11 +40,11 @@ impl Filter {
     /// Whether a resource with these entries matches.
     ///
     /// `id` and `last_updated` (microseconds) are the resource's own, which no entry holds. An absolute URL matches only
-    /// the same URL: whoever knows its own base makes both sides relative first. None where it needs terminology.
+    /// the same URL: whoever knows its own base makes both sides relative first. None where it needs terminology or
+    /// other resources.
     #[must_use]
     pub fn holds(&self, entries: &[Entry], id: &str, last_updated: i64) -> Option<bool> {
-        let subsumes =
-            matches!(self.modifier, Modifier::Above | Modifier::Below) && self.param.kind == SearchType::Token;
+        let subsumes = matches!(self.modifier, Modifier::Above | Modifier::Below) && self.param.kind != SearchType::Uri;
         if subsumes || matches!(self.modifier, Modifier::In | Modifier::NotIn) {
             return None;
         }
@@ -161,6 +161,7 @@ fn fulfils(value: &Value, wanted: &Wanted, modifier: Modifier) -> bool {
             let units = code.is_none() || code == own_code || system.is_none() && code == unit;
             systems && units && is_number(*prefix, (*low, *high, *value), (*from, *to))
         }
+        (Wanted::Near { place, chord }, Value::Place(own)) => own.chord_squared(place) <= chord * chord,
         (Wanted::Uri(uri), Value::Uri(own)) => match modifier {
             Modifier::Below => lies_below(own, uri),
             Modifier::Above => lies_below(uri, own),

@@ -118,6 +118,8 @@ fn modifier_of(param: Param, text: Option<&str>) -> Option<Modifier> {
         ("contains", SearchType::String) => Some(Modifier::Contains),
         ("above", SearchType::Token | SearchType::Uri) => Some(Modifier::Above),
         ("below", SearchType::Token | SearchType::Uri) => Some(Modifier::Below),
+        ("above", SearchType::Reference) if has_hierarchy(param) => Some(Modifier::Above),
+        ("below", SearchType::Reference) if has_hierarchy(param) => Some(Modifier::Below),
         ("in", SearchType::Token) => Some(Modifier::In),
         ("not-in", SearchType::Token) => Some(Modifier::NotIn),
         ("of-type", SearchType::Token) if param.of_type.is_some() => Some(Modifier::OfType),
@@ -125,6 +127,11 @@ fn modifier_of(param: Param, text: Option<&str>) -> Option<Modifier> {
         (name, SearchType::Reference) => ResourceType::parse(name).map(Modifier::Type),
         _ => None,
     }
+}
+
+/// Whether something it may refer to has parts of its own type.
+fn has_hierarchy(param: Param) -> bool {
+    param.targets.iter().any(|kind| params::part_of(*kind).is_some())
 }
 
 /// `subject.name=x`, `subject:Patient.name=x`

@@ -1,18 +1,21 @@
 //! The values of a search parameter: lists, escapes, prefixes, implicit precision. Called by `query`.
 //! Spec: <https://hl7.org/fhir/R4/search.html#escaping>, <https://hl7.org/fhir/R4/search.html#prefix>.
 
+mod near;
 mod number;
+mod refer;
 
 use super::{Modifier, VALUES_MAX};
 use crate::datetime;
 use crate::index::{
     self,
+    place::Place,
     text::{exact, fold, key},
 };
 use crate::params::{Param, SearchType};
-use crate::reference::{self, Parts};
 use crate::types::ResourceType;
 use number::{number, quantity};
+use refer::refer;
 
 /// One value that is searched for, in the form its index entries have.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +87,13 @@ pub enum Wanted {
         /// An absolute URL as written (a canonical without its version). Kind and id are filled too where it has the
         /// shape of one: the caller decides whether its base is an own one.
         url: Option<String>,
+    },
+    /// A place, and how far from it.
+    Near {
+        /// The place.
+        place: Place,
+        /// The longest chord, on the unit sphere.
+        chord: f64,
     },
     /// Whether there shall be no value.
     Missing(bool),
@@ -223,6 +233,7 @@ fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
         SearchType::Quantity => quantity(text),
         SearchType::Reference => refer(param, modifier, &unescape(text)),
         SearchType::Composite => composite(param, text),
+        SearchType::Special if param.code == "near" => near::read(text),
         SearchType::Special => Err("it is not supported".to_owned()),
     }
 }
@@ -298,39 +309,5 @@ fn date(text: &str) -> Result<Wanted, String> {
     match datetime::range(&text) {
         Some(range) => Ok(Wanted::Date { prefix, low: range.low, high: range.high }),
         None => Err("a value is no date: YYYY, YYYY-MM, YYYY-MM-DD or with Thh:mm[:ss] and time zone".to_owned()),
-    }
-}
-
-fn refer(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
-    let own = |text: &str| key(text.into());
-    let only = match (modifier, param.targets) {
-        (Modifier::Type(kind), _) => Some(kind),
-        (_, [only]) => Some(*only),
-        _ => None,
-    };
-    let named = |kind: Option<ResourceType>, id: &str, version: Option<&str>, url: Option<&str>| Wanted::Reference {
-        kind,
-        id: Some(own(id)),
-        version: version.map(own),
-        url: url.map(own),
-    };
-    let wrong = |kind: ResourceType| matches!(modifier, Modifier::Type(wanted) if wanted != kind);
-    match reference::parse(text) {
-        Parts::Relative { kind, .. } | Parts::Absolute { kind, .. } if wrong(kind) => {
-            Err("a value names another type than the modifier".to_owned())
-        }
-        Parts::Relative { kind, id, version } => Ok(named(Some(kind), id, version, None)),
-        Parts::Absolute { kind, id, version, .. } => Ok(named(Some(kind), id, version, Some(text))),
-        Parts::Url(_) | Parts::Urn(_) => {
-            let (url, version) = match text.split_once('|') {
-                Some((url, version)) => (url, Some(own(version))),
-                None => (text, None),
-            };
-            Ok(Wanted::Reference { kind: None, id: None, version, url: Some(own(url)) })
-        }
-        Parts::Other(id) if crate::primitive::is_id(id) => Ok(named(only, id, None, None)),
-        Parts::Other(_) | Parts::Fragment(_) | Parts::Conditional { .. } => {
-            Err("a value is no reference: id, Type/id or an absolute URL".to_owned())
-        }
     }
 }

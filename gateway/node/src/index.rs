@@ -8,13 +8,14 @@ use fhir::params::{Param, SearchType};
 use fhir::query::{Filter as Asked, Modifier, Prefix, System, Wanted};
 use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType};
-use store::search::{Compare, Filter, Match, ParamTable, Part};
+use store::search::{Compare, Filter, Match, Near, ParamTable, Part};
 use store::versions::{Index, IndexRow};
 
 /// What the rows are made like. A node that opens a database of another number fills its index anew.
 pub(crate) const FORMAT: u32 = 4;
 
-/// Rows of quantities in base units stand under the parameter's number and this bit, apart from what was written.
+/// Rows of quantities in base units stand under the parameter's number and this bit, apart from what was written; of places
+/// that of the third coordinate does.
 const CANONICAL: u16 = 0x8000;
 
 /// What a reference into the resource itself has as its target: it is there, and leads nowhere.
@@ -57,6 +58,11 @@ fn push(rows: &mut Vec<IndexRow>, Entry { param, group, value }: Entry, base: &s
                 row(param | CANONICAL, Index::Number { low, high, system: String::new(), code });
             }
             row(param, Index::Number { low, high, system: text(system), code: text(code) });
+        }
+        Value::Place(place) => {
+            let number = |low, high| Index::Number { low, high, system: String::new(), code: String::new() };
+            row(param, number(place.x, place.y));
+            row(param | CANONICAL, number(place.z, place.z));
         }
         Value::Uri(uri) => row(param, Index::Token { code: uri, system: String::new() }),
         Value::Reference { kind, id, url, identifier, version } => {
@@ -147,7 +153,10 @@ impl Reading<'_> {
             let text = format!("the parameter {} is known but not supported", param.code);
             NodeError::Invalid(Issue::error(Code::NotSupported, text).into())
         };
-        let mut table = table_of(param.kind).ok_or_else(unsupported)?;
+        let mut table = match param.code {
+            "near" => ParamTable::Number,
+            _ => table_of(param.kind).ok_or_else(unsupported)?,
+        };
         let mut number = param.id.0;
         match asked.modifier {
             Modifier::Missing => {
@@ -163,6 +172,13 @@ impl Reading<'_> {
                     (true, true) => Filter::All(Vec::new()),
                     (missing, _) => Filter::Missing { param: number, tables, missing },
                 });
+            }
+            Modifier::None if param.code == "near" => {
+                let any = asked.values.iter().filter_map(|value| match value {
+                    Wanted::Near { place, chord } => Some(Near { x: place.x, y: place.y, z: place.z, chord: *chord }),
+                    _ => None,
+                });
+                return Ok(Filter::Near { param: number, third: number | CANONICAL, any: any.collect() });
             }
             Modifier::Text => table = ParamTable::Text,
             Modifier::Identifier => table = ParamTable::Token,
@@ -261,8 +277,13 @@ impl Reading<'_> {
             Wanted::Reference { kind: None, url: Some(url), version: Some(version), .. } => {
                 Match::References(vec![versioned(url, version)])
             }
+            Wanted::Reference { kind: Some(kind), id: Some(id), .. }
+                if matches!(modifier, Modifier::Above | Modifier::Below) =>
+            {
+                Match::References(self.terms.resources(modifier, &format!("{kind}/{id}")))
+            }
             Wanted::Reference { kind, id, url, .. } => Match::References(self.targets(param, modifier, *kind, id, url)),
-            Wanted::Missing(_) | Wanted::Composite(_) => {
+            Wanted::Missing(_) | Wanted::Composite(_) | Wanted::Near { .. } => {
                 return Err(NodeError::Internal("a value in a place where none of its kind is"));
             }
         })

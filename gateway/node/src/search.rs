@@ -1,9 +1,11 @@
 //! Searches: a FHIR query becomes one narrowed statement per page; includes are fetched for the page. Results are never
 //! filtered afterwards, so totals and pages tell nothing of what may not be seen. Called by `server` and `transaction`.
 //!
-//! `search/narrow.rs` makes filters of conditions, `search/terms.rs` finds the codes they name, `search/include.rs` adds
+//! `search/narrow.rs` makes filters of conditions, `search/terms.rs` finds the codes they name, `search/hierarchy.rs` the
+//! resources above and below one, `search/include.rs` adds
 //! what belongs to a page.
 
+mod hierarchy;
 mod include;
 mod narrow;
 pub(crate) mod terms;

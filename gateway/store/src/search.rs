@@ -115,6 +115,15 @@ pub enum Filter {
     },
     /// One of these combinations stands together in one element.
     Together(Vec<Vec<Part>>),
+    /// It is at a place near one of these.
+    Near {
+        /// The number under which rows have the first two coordinates.
+        param: u16,
+        /// That of the third one.
+        third: u16,
+        /// Alternatives of which one must hold.
+        any: Vec<Near>,
+    },
     /// The resource has one of these ids.
     Ids(Vec<String>),
     /// It is one's own, or of none of these types.
@@ -141,6 +150,16 @@ pub enum Filter {
     All(Vec<Filter>),
     /// This does not hold.
     Not(Box<Filter>),
+}
+
+/// A point of the unit sphere and the longest chord from it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(missing_docs, reason = "coordinates are known by their letters")]
+pub struct Near {
+    pub x: f64,
+    pub y: f64,
+    pub z: f64,
+    pub chord: f64,
 }
 
 /// One component of a combination.

@@ -70,7 +70,7 @@ impl Node {
 
     /// The store's filters of conditions that must all hold.
     pub(crate) async fn filters(&self, caller: &Caller, conditions: &[Condition]) -> Result<Vec<Filter>, NodeError> {
-        let terms = self.terms(conditions).await?;
+        let terms = self.terms(caller, conditions).await?;
         let reading = Reading { base: self.base(), now_us: crate::clock::now_us(), terms: &terms };
         let mut filters = Vec::with_capacity(conditions.len());
         for condition in conditions {

@@ -1,7 +1,9 @@
-//! Codes that a search names by a value set or by a place in a hierarchy: those of R4's own definitions, and those of
+//! Codes that a search names by a value set or by a place in a hierarchy, and resources it names by one: those of R4's own definitions, and those of
 //! ValueSets and CodeSystems that this hospital stored. Called by `search` before a filter is read.
 //! Spec: <https://hl7.org/fhir/R4/search.html#modifiers>.
 
+use super::hierarchy;
+use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
 use fhir::query::{Condition, Modifier, System, Wanted};
@@ -20,6 +22,8 @@ const RESOURCES_MAX: usize = 64;
 pub(crate) struct Terms {
     /// By canonical URL, or `ValueSet/id`.
     stored: HashMap<String, Arc<Known>>,
+    /// By modifier and `Type/id`: what is above or below, `Type/id` each.
+    hierarchies: HashMap<(bool, String), Vec<String>>,
 }
 
 impl Terms {
@@ -33,6 +37,12 @@ impl Terms {
         }
         let text = "the value set is not known here, or its codes cannot be listed: store it as a ValueSet";
         Err(NodeError::Invalid(Issue::error(Code::NotFound, text).into()))
+    }
+
+    /// A resource and what it is part of, or what is part of it.
+    pub(crate) fn resources(&self, modifier: Modifier, name: &str) -> Vec<String> {
+        let known = self.hierarchies.get(&(modifier == Modifier::Above, name.to_owned()));
+        known.cloned().unwrap_or_default()
     }
 
     /// A code and what stands below or above it, as (system, code).
@@ -68,9 +78,17 @@ fn bare(url: &str) -> &str {
 
 impl Node {
     /// Reads what the conditions name, and what that refers to in turn.
-    pub(crate) async fn terms(&self, conditions: &[Condition]) -> Result<Terms, NodeError> {
+    pub(crate) async fn terms(&self, caller: &Caller, conditions: &[Condition]) -> Result<Terms, NodeError> {
         let mut wanted = Vec::new();
+        let mut terms = Terms::default();
         for filter in conditions.iter().flat_map(Condition::filters) {
+            for (kind, id) in hierarchy::beginnings(filter) {
+                let key = (filter.modifier == Modifier::Above, format!("{kind}/{id}"));
+                if !terms.hierarchies.contains_key(&key) {
+                    let found = self.hierarchy(caller, filter.modifier, (kind, id)).await?;
+                    terms.hierarchies.insert(key, found);
+                }
+            }
             for value in &filter.values {
                 match (filter.modifier, value) {
                     (_, Wanted::Set(url)) => wanted.push(("ValueSet", url.clone())),
@@ -81,7 +99,6 @@ impl Node {
                 }
             }
         }
-        let mut terms = Terms::default();
         while let Some((kind, url)) = wanted.pop() {
             let url = bare(&url).to_owned();
             if terms.stored.contains_key(&url) {

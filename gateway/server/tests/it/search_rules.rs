@@ -6,6 +6,7 @@ mod contexts;
 mod dates;
 mod errors;
 mod numbers;
+mod places;
 mod references;
 mod results;
 mod strings;

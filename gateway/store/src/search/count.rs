@@ -35,6 +35,7 @@ fn cost(filter: &Filter) -> i64 {
         Filter::Ids(_) | Filter::OwnOf(_) | Filter::LastUpdated(_) => 0,
         Filter::Param { .. } | Filter::Missing { .. } => 1,
         Filter::Together(alternatives) => 2 * alternatives.len() as i64,
+        Filter::Near { any, .. } => 2 * any.len() as i64,
         Filter::Refers { targets, .. } => CHAIN_COST + ends(targets),
         Filter::Referred { from, .. } => CHAIN_COST + ends(std::slice::from_ref(from)),
         Filter::Any(inner) | Filter::All(inner) => inner.iter().map(cost).sum(),

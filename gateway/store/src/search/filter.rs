@@ -2,7 +2,7 @@
 //! of all positions that fulfil it (`set`). Called by `plan` and `page`.
 
 use super::sql::{Statement, joined};
-use super::{Filter, Part, Target};
+use super::{Filter, Near, Part, Target};
 use crate::search::ParamTable;
 use fhir::ResourceType;
 
@@ -61,6 +61,16 @@ impl Statement {
             Filter::Together(alternatives) => {
                 let found = alternatives.iter().map(|parts| {
                     let (from, condition, first) = self.together(kinds, parts);
+                    let fence = self.fence();
+                    format!(
+                        "EXISTS (SELECT 1 FROM {from} WHERE {first}.position = {v}.position AND {condition}{fence})"
+                    )
+                });
+                joined(&found.collect::<Vec<_>>(), " OR ")
+            }
+            Filter::Near { param, third, any } => {
+                let found = any.iter().map(|near| {
+                    let (from, condition, first) = self.near(kinds, (*param, *third), near);
                     let fence = self.fence();
                     format!(
                         "EXISTS (SELECT 1 FROM {from} WHERE {first}.position = {v}.position AND {condition}{fence})"
@@ -134,6 +144,29 @@ impl Statement {
         (from.join(" CROSS JOIN "), conditions.join(" AND "), first)
     }
 
+    /// Tables and condition of a place near another; the alias of the first. The cube around walks the index.
+    fn near(&mut self, kinds: &[u16], (param, third): (u16, u16), near: &Near) -> (String, String, String) {
+        let (i, t) = (self.alias('i'), self.alias('i'));
+        let of = of_kinds(&i, kinds);
+        let mut within = |column: &str, at: f64| {
+            let (low, high) = (self.hole(at - near.chord), self.hole(at + near.chord));
+            format!("{column} >= {low} AND {column} <= {high}")
+        };
+        let cube = [
+            within(&format!("{i}.low"), near.x),
+            within(&format!("{i}.high"), near.y),
+            within(&format!("{t}.low"), near.z),
+        ];
+        let (x, y, z) = (self.hole(near.x), self.hole(near.y), self.hole(near.z));
+        let chord = self.hole(near.chord * near.chord);
+        let condition = format!(
+            "{of} AND {i}.param = {param} AND {t}.position = {i}.position AND {t}.param = {third} AND {} AND ({i}.low - {x}) \
+             * ({i}.low - {x}) + ({i}.high - {y}) * ({i}.high - {y}) + ({t}.low - {z}) * ({t}.low - {z}) <= {chord}",
+            cube.join(" AND ")
+        );
+        (format!("cache_number {i} CROSS JOIN cache_number {t}"), condition, i)
+    }
+
     /// `SELECT position` of everything that fulfils the filter, and perhaps of versions that are no longer current; none
     /// where only a look at each version can tell.
     pub(super) fn set(&mut self, kinds: &[u16], filter: &Filter) -> Option<String> {
@@ -158,6 +191,13 @@ impl Statement {
             Filter::Together(alternatives) => {
                 let sets = alternatives.iter().map(|parts| {
                     let (from, condition, first) = self.together(kinds, parts);
+                    format!("SELECT {first}.position FROM {from} WHERE {condition}")
+                });
+                sets.collect::<Vec<_>>().join(UNION)
+            }
+            Filter::Near { param, third, any } => {
+                let sets = any.iter().map(|near| {
+                    let (from, condition, first) = self.near(kinds, (*param, *third), near);
                     format!("SELECT {first}.position FROM {from} WHERE {condition}")
                 });
                 sets.collect::<Vec<_>>().join(UNION)
