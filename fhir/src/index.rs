@@ -6,6 +6,7 @@
 //! (`index/custom.rs`). `_id` and `_lastUpdated` are not among them: the store knows both.
 //! Spec: <https://hl7.org/fhir/R4/search.html>.
 
+mod content;
 mod convert;
 pub mod custom;
 mod narrative;
@@ -17,7 +18,8 @@ use crate::json::Doc;
 use crate::params::ParamId;
 use crate::types::ResourceType;
 
-pub use narrative::WORDS_MAX;
+pub use content::CONTENT_BYTES_MAX;
+pub use narrative::{WORDS_MAX, words_of};
 pub use text::{KEY_BYTES_MAX, TEXT_BYTES_MAX, code, fold};
 
 /// One value of one search parameter.
@@ -87,6 +89,8 @@ pub enum Value {
     },
     /// A URI as written.
     Uri(String),
+    /// Every word of the resource, between spaces.
+    Words(String),
     /// Where a Location is.
     Place(place::Place),
     /// A reference. One to a contained resource (`#x`) has no type, id and url: it is no missing one.
@@ -120,6 +124,7 @@ pub struct Canonical {
 pub fn values(doc: &Doc, kind: ResourceType) -> Vec<Entry> {
     let mut entries = program::run(doc.root(), kind);
     entries.extend(place::entry(doc.root(), kind));
+    entries.extend(content::entry(doc.root(), kind));
     // Two expressions of a union often reach the same value; the lists are short.
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
     entries.sort_by_key(|entry| entry.param);

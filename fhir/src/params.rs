@@ -127,6 +127,12 @@ impl Param {
         self.of_type.is_some() || is_written(self.code)
     }
 
+    /// Whether it searches words of a text, each by its start and in any order: `_text` and `_content`.
+    #[must_use]
+    pub fn is_of_words(&self) -> bool {
+        matches!(self.code, "_text" | "_content")
+    }
+
     /// Why values are not indexed, as a sentence; none for what is supported.
     #[must_use]
     pub fn reason(&self) -> Option<&'static str> {
@@ -134,10 +140,6 @@ impl Param {
             return None;
         }
         Some(match (self.code, self.kind) {
-            ("_content", _) => {
-                "_content would search all text of a resource, codes and references included, with matches nobody can \
-                 explain; _text searches the narrative, and :text the displays of codes"
-            }
             ("_query", _) => "_query names a query of the server's own, and this server has none",
             (_, SearchType::Special) => "its values are no index entries",
             _ => "R4 gives it no expression",
@@ -166,8 +168,8 @@ static BY_KIND: LazyLock<Vec<Vec<Param>>> = LazyLock::new(|| {
                 kind: row.kind,
                 targets: &row.targets,
                 base: base.resource,
-                // Its values are no expression's: `index::place` has them.
-                supported: base.supported || row.code == "near",
+                // No expression says their values: `index::place` and `index::content` do.
+                supported: base.supported || matches!(row.code, "near" | "_content"),
                 url: row.url,
                 components: &COMPONENTS[number],
                 of_type: row.of_type,
@@ -228,7 +230,7 @@ mod tests {
             ("Patient", "_security", SearchType::Token, true),
             ("Patient", "_source", SearchType::Uri, true),
             ("Patient", "_text", SearchType::String, true),
-            ("Patient", "_content", SearchType::String, false),
+            ("Patient", "_content", SearchType::String, true),
             ("Patient", "deceased", SearchType::Token, true),
             ("Observation", "code", SearchType::Token, true),
             ("Observation", "patient", SearchType::Reference, true),
@@ -292,10 +294,10 @@ mod tests {
     }
 
     #[test]
-    fn only_special_parameters_and_content_are_not_supported() {
+    fn only_special_parameters_are_not_supported() {
         for kind in ResourceType::all() {
             for param in of(kind).filter(|param| !param.supported) {
-                let known = param.kind == SearchType::Special || ["_content", "_query"].contains(&param.code);
+                let known = param.kind == SearchType::Special || param.code == "_query";
                 assert!(known && param.reason().is_some(), "{kind} {}", param.code);
             }
         }

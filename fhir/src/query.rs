@@ -12,6 +12,7 @@ mod expression;
 mod matches;
 mod name;
 mod value;
+mod words;
 
 use crate::outcome::{Code, Issue, Outcome};
 use crate::params::Param;

@@ -1,4 +1,4 @@
-//! The words of a narrative, for `_text`. Called by `convert`.
+//! The words of a narrative, for `_text`, and of plain text. Called by `convert`, `content` and `query`.
 //!
 //! Words are what stands between markup, white space and punctuation, folded as strings are; a hyphen, apostrophe or dot
 //! within a word stays (`x-ray`, `5.4`). Spec: <https://hl7.org/fhir/R4/search.html#content>.
@@ -20,10 +20,8 @@ pub(super) fn words(div: &str) -> Vec<String> {
     let div = &div[..div.floor_char_boundary(DIV_BYTES_MAX)];
     let (mut found, mut known) = (Vec::new(), HashSet::new());
     for text in Texts(div) {
-        let text = plain(text);
-        for word in text.split(|character: char| !is_inner(character)) {
-            let word = fold(word.trim_matches(|character: char| !character.is_alphanumeric()));
-            if !word.is_empty() && known.insert(word.clone()) {
+        for word in words_of(&plain(text)) {
+            if known.insert(word.clone()) {
                 found.push(word);
                 if found.len() == WORDS_MAX {
                     return found;
@@ -32,6 +30,13 @@ pub(super) fn words(div: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The words of a plain text, folded.
+pub fn words_of(text: &str) -> impl Iterator<Item = String> + '_ {
+    let words = text.split(|character: char| !is_inner(character));
+    let words = words.map(|word| fold(word.trim_matches(|character: char| !character.is_alphanumeric())));
+    words.filter(|word| !word.is_empty())
 }
 
 /// Whether a character may stand within a word.

@@ -32,7 +32,8 @@ fn short(value: Value) -> String {
             let canonical = canonical.unwrap_or_default();
             format!("{}..{} {value} {}|{} {}{canonical}", bound(low), bound(high), or(system), or(code), or(unit))
         }
-        Value::Uri(uri) => uri,
+        Value::Uri(text) | Value::Words(text) => text,
+        Value::Place(place) => format!("{} {} {}", place.x, place.y, place.z),
         Value::Reference { kind, id, version, url, identifier } => {
             let kind = kind.map_or("-", ResourceType::name);
             let identifier = identifier.map(|(system, value)| format!(" {}|{value}", or(system))).unwrap_or_default();

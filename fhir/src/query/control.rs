@@ -107,7 +107,9 @@ fn sort(query: &mut Query, value: &str) -> Result<(), String> {
             return Err(format!("it may have at most {SORT_KEYS_MAX} keys"));
         }
         let sortable = |param: &params::Param| {
-            param.supported && !matches!(param.kind, SearchType::Composite | SearchType::Special)
+            let is_sorted =
+                !matches!(param.kind, SearchType::Composite | SearchType::Special) && param.code != "_content";
+            param.supported && is_sorted
         };
         let found = params::find(query.kinds[0], code).filter(sortable);
         let shared = found.filter(|param| {

@@ -161,6 +161,7 @@ fn fulfils(value: &Value, wanted: &Wanted, modifier: Modifier) -> bool {
             let units = code.is_none() || code == own_code || system.is_none() && code == unit;
             systems && units && is_number(*prefix, (*low, *high, *value), (*from, *to))
         }
+        (Wanted::Text { normal, .. }, Value::Words(words)) => words.contains(&format!(" {normal}")),
         (Wanted::Near { place, chord }, Value::Place(own)) => own.chord_squared(place) <= chord * chord,
         (Wanted::Uri(uri), Value::Uri(own)) => match modifier {
             Modifier::Below => lies_below(own, uri),

@@ -2,7 +2,7 @@
 //! [`super::parse`] and by `expression`.
 //! Spec: <https://hl7.org/fhir/R4/search.html#modifiers>, <https://hl7.org/fhir/R4/search.html#chaining>.
 
-use super::{Budget, CHAIN_MAX, Condition, Fault, Filter, Modifier, Wanted, expression, value};
+use super::{Budget, CHAIN_MAX, Condition, Fault, Filter, Modifier, Wanted, expression, value, words};
 use crate::outcome::Code;
 use crate::params::{self, Param, SearchType};
 use crate::types::ResourceType;
@@ -86,6 +86,9 @@ pub(super) fn of_kind(
     }
     let values = value::read(param, modifier, text)?;
     budget.values(values.len())?;
+    if param.is_of_words() && modifier == Modifier::None {
+        return words::read(param, &values, budget);
+    }
     Ok(Condition::Is(Filter { param, modifier, values }))
 }
 
@@ -114,6 +117,7 @@ fn modifier_of(param: Param, text: Option<&str>) -> Option<Modifier> {
         _ if own => None,
         ("missing", kind) if kind != SearchType::Composite => Some(Modifier::Missing),
         ("text", SearchType::Token) => Some(Modifier::Text),
+        (_, SearchType::String) if param.is_of_words() => None,
         ("exact", SearchType::String) => Some(Modifier::Exact),
         ("contains", SearchType::String) => Some(Modifier::Contains),
         ("above", SearchType::Token | SearchType::Uri) => Some(Modifier::Above),

@@ -59,6 +59,7 @@ fn push(rows: &mut Vec<IndexRow>, Entry { param, group, value }: Entry, base: &s
             }
             row(param, Index::Number { low, high, system: text(system), code: text(code) });
         }
+        Value::Words(normal) => row(param, Index::Content { normal }),
         Value::Place(place) => {
             let number = |low, high| Index::Number { low, high, system: String::new(), code: String::new() };
             row(param, number(place.x, place.y));
@@ -155,6 +156,7 @@ impl Reading<'_> {
         };
         let mut table = match param.code {
             "near" => ParamTable::Number,
+            "_content" => ParamTable::Content,
             _ => table_of(param.kind).ok_or_else(unsupported)?,
         };
         let mut number = param.id.0;
@@ -256,6 +258,7 @@ impl Reading<'_> {
                 Modifier::Contains => Match::TextContains(normal.clone()),
                 Modifier::Whole => Match::TextWhole(normal.clone()),
                 Modifier::Ends => Match::TextEnds(normal.clone()),
+                _ if param.code == "_content" => Match::WordStarts(normal.clone()),
                 _ => Match::TextStarts(normal.clone()),
             },
             Wanted::Date { prefix, low, high } => {

@@ -46,6 +46,8 @@ pub enum Match {
     TextWhole(String),
     /// Folded text contains this.
     TextContains(String),
+    /// One of the words begins with this.
+    WordStarts(String),
     /// Folded text ends with this.
     TextEnds(String),
     /// A range of time, compared as `Compare` says; microseconds, both ends inside.
@@ -197,6 +199,8 @@ pub enum ParamTable {
     Reference,
     /// Numbers and quantities.
     Number,
+    /// Words of whole resources; no index leads there, each version is looked at.
+    Content,
 }
 
 /// What rows are ordered by. Equal ones stand in the order they were written in, in the direction of the first key.

@@ -97,6 +97,18 @@ pub(crate) const NUMBERS: Table = Table {
     suffix: "",
 };
 
+pub(crate) const CONTENTS: Table = Table {
+    name: "cache_content",
+    columns: &[
+        ("type", Kind::Int),
+        ("param", Kind::Int),
+        ("normal", Kind::Text),
+        ("position", Kind::Int),
+        ("grp", Kind::Int),
+    ],
+    suffix: "",
+};
+
 /// One row of what a version is found by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndexRow {
@@ -124,6 +136,11 @@ pub enum Index {
         normal: String,
         /// As written.
         exact: String,
+    },
+    /// Words, each between spaces.
+    Content {
+        /// Folded.
+        normal: String,
     },
     /// A range of time, microseconds since 1970, both ends included.
     Date {
@@ -266,8 +283,8 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
 }
 
 /// The index tables; each has `position`.
-pub(crate) const INDEX_TABLES: [&str; 5] =
-    ["cache_token", "cache_string", "cache_date", "cache_reference", "cache_number"];
+pub(crate) const INDEX_TABLES: [&str; 6] =
+    ["cache_token", "cache_string", "cache_date", "cache_reference", "cache_number", "cache_content"];
 pub(crate) const CACHE_TABLES: [&str; 9] = [
     "cache_records",
     "cache_homes",

@@ -7,7 +7,7 @@ use serde_json::json;
 use store::Store;
 
 /// Every table that a transaction writes to; the clock last.
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 27] = [
     "log_meta",
     "log_ops",
     "log_frames",
@@ -29,6 +29,7 @@ const TABLES: [&str; 26] = [
     "cache_date",
     "cache_reference",
     "cache_number",
+    "cache_content",
     "cache_reach",
     "cache_copies",
     "cache_missing",

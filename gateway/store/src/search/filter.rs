@@ -177,6 +177,7 @@ impl Statement {
     fn whole_set(&mut self, kinds: &[u16], filter: &Filter) -> Option<String> {
         Some(match filter {
             Filter::Param { not: true, .. }
+            | Filter::Param { table: ParamTable::Content, .. }
             | Filter::Missing { .. }
             | Filter::Not(_)
             | Filter::OwnOf(_)
@@ -270,6 +271,7 @@ impl ParamTable {
             ParamTable::Date => "cache_date",
             ParamTable::Reference => "cache_reference",
             ParamTable::Number => "cache_number",
+            ParamTable::Content => "cache_content",
         }
     }
 
@@ -277,7 +279,7 @@ impl ParamTable {
     pub(super) fn order(self) -> &'static [&'static str] {
         match self {
             ParamTable::Token => &["code"],
-            ParamTable::Text => &["normal"],
+            ParamTable::Text | ParamTable::Content => &["normal"],
             ParamTable::Date | ParamTable::Number => &["low", "high"],
             ParamTable::Reference => &["target"],
         }

@@ -278,7 +278,7 @@ fn order(statement: &mut Statement, search: &Search) -> String {
 }
 
 /// The type and the one parameter that a search is sorted by, and whether it descends.
-fn by_value(search: &Search) -> Option<((u16, u16, ParamTable), bool)> {
+pub(super) fn by_value(search: &Search) -> Option<((u16, u16, ParamTable), bool)> {
     match (&search.order[..], &search.kinds[..]) {
         ([(Order::Param(param, table), descending)], [kind]) => Some(((*kind, *param, *table), *descending)),
         _ => None,

@@ -3,6 +3,7 @@
 //! what searches die of, so it is made here, from counts that stop early. Called by `page`.
 
 use super::filter::of_kinds;
+use super::page::by_value;
 use super::sql::Statement;
 use super::{Filter, Match, ParamTable, Search, Target};
 use crate::db::{Reader, StoreError};
@@ -17,6 +18,12 @@ const SOME: i64 = 1_000;
 const SET_MAX: i64 = 5_000;
 /// Most resources at the other end of a reference for which a chain is followed from there.
 const TARGETS_MAX: i64 = 1_000;
+
+/// A page of 50 and a sort that costs six visits for each version: where fewer than count * count / 8 versions are of the
+/// type, walking is sooner.
+const DENSITY: i64 = 8;
+/// Most versions of a type that are counted to find that out.
+const WALKED_MAX: i64 = 50_000;
 
 /// Where a search begins; numbers are places in its filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +99,12 @@ impl Reader<'_> {
                 }
             }
         }
+        if let Some((count, _)) = least
+            && count >= FEW
+            && self.is_sooner_walked(search, count).await?
+        {
+            return Ok(Plan::Walk);
+        }
         let walked = || (0..search.filters.len()).filter(|at| along(*at));
         // Of several values that are common, a reference leads to fewer than a code.
         let reference = |at: &usize| matches!(search.filters[*at], Filter::Param { table: ParamTable::Reference, .. });
@@ -100,6 +113,24 @@ impl Reader<'_> {
             Some((_, at)) => Plan::Set(at),
             None => walked().find(reference).or_else(|| walked().next()).map_or(Plan::Walk, Plan::Along),
         })
+    }
+
+    /// Whether a page in the order of a parameter is found sooner along that parameter than by sorting the `count` versions of
+    /// a set: that visits about a page of versions for each that fulfils, the other looks at every version's keys.
+    async fn is_sooner_walked(&mut self, search: &Search, count: i64) -> Result<bool, StoreError> {
+        if by_value(search).is_none() {
+            return Ok(false);
+        }
+        let statement = Statement::new(self.dialect(), search);
+        let most = (count * count / DENSITY).min(WALKED_MAX);
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM cache_versions v WHERE {} AND {} AND {} LIMIT {most}) c",
+            of_kinds("v", &search.kinds),
+            statement.live("v"),
+            statement.bound()
+        );
+        let rows = self.fetch_bounded(sql, &statement.args).await?;
+        Ok(rows.first().map_or(0, |row| row.int(0)) < most)
     }
 
     /// How many versions fulfil a filter, up to `cap`; none where only a look at each can tell. As deep as chains are.

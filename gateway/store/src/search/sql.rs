@@ -156,6 +156,7 @@ impl Statement {
             }
             Match::TextWhole(text) => format!("{i}.normal = {}", self.hole(text)),
             Match::TextContains(text) => self.like(i, &format!("%{}%", escaped(text))),
+            Match::WordStarts(word) => self.like(i, &format!("% {}%", escaped(word))),
             Match::TextEnds(text) => self.like(i, &format!("%{}", escaped(text))),
             Match::Date(how, low, high) => self.compare(*how, i, table, (*low).into(), (*high).into()),
             Match::Number { how, low, high, system, code } => {

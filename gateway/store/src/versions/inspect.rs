@@ -59,6 +59,7 @@ impl Store {
         for (columns, table) in [
             ("code, system", "cache_token"),
             ("normal, exact", "cache_string"),
+            ("normal", "cache_content"),
             ("low, high", "cache_date"),
             ("target, kind", "cache_reference"),
             ("low, high, system, code", "cache_number"),
@@ -72,6 +73,7 @@ impl Store {
                 let value = match table {
                     "cache_token" => Index::Token { code: row.text(2), system: row.text(3) },
                     "cache_string" => Index::Text { normal: row.text(2), exact: row.text(3) },
+                    "cache_content" => Index::Content { normal: row.text(2) },
                     "cache_date" => Index::Date { low: row.int(2), high: row.int(3) },
                     "cache_reference" => Index::Reference { target: row.text(2), kind: row.int(3) as u16 },
                     _ => {

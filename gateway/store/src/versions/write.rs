@@ -1,7 +1,8 @@
 //! Versions and index rows as they are written, always inside a transaction. Called by `node`.
 
 use super::{
-    CACHE_TABLES, DATES, INDEX_TABLES, Index, IndexRow, NUMBERS, REFERENCES, STRINGS, TOKENS, VERSIONS, Version,
+    CACHE_TABLES, CONTENTS, DATES, INDEX_TABLES, Index, IndexRow, NUMBERS, REFERENCES, STRINGS, TOKENS, VERSIONS,
+    Version,
 };
 use crate::db::{StoreError, Tx, Value};
 use crate::table::{Kind, Table};
@@ -18,6 +19,7 @@ struct IndexRows {
     dates: Vec<Vec<Value>>,
     references: Vec<Vec<Value>>,
     numbers: Vec<Vec<Value>>,
+    contents: Vec<Vec<Value>>,
 }
 
 impl IndexRows {
@@ -32,6 +34,10 @@ impl IndexRows {
                 Index::Text { normal, exact } => {
                     row.extend([normal.into(), exact.into()]);
                     &mut self.strings
+                }
+                Index::Content { normal } => {
+                    row.push(normal.into());
+                    &mut self.contents
                 }
                 Index::Date { low, high } => {
                     row.extend([low.into(), high.into()]);
@@ -56,7 +62,8 @@ impl IndexRows {
         STRINGS.insert(tx, self.strings).await?;
         DATES.insert(tx, self.dates).await?;
         REFERENCES.insert(tx, self.references).await?;
-        NUMBERS.insert(tx, self.numbers).await
+        NUMBERS.insert(tx, self.numbers).await?;
+        CONTENTS.insert(tx, self.contents).await
     }
 }
 

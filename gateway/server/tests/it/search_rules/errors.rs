@@ -39,7 +39,6 @@ async fn the_unknown_is_told_or_refused() {
         let hospital = filled(database, &[OBSERVED]).await;
         for (query, outcomes) in [
             ("Observation?shoe=44", 1),
-            ("Observation?status=final&_content=x", 1),
             ("Observation?subject.shoe=44", 1),
             ("Observation?_sort=shoe", 1),
             ("Observation?_include=Observation:shoe", 1),

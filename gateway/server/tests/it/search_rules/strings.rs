@@ -121,6 +121,63 @@ async fn the_narrative_is_searched_by_its_words() {
         ("Condition?_text=bone,liver", "bone liver"),
         ("Condition?_text=bone&_text=metastases", "bone"),
         ("Condition?_text=xhtml", ""),
+        ("Condition?_text=(bone OR liver) and metastases", "bone"),
+        ("Condition?_text=(bone OR liver)", "bone liver"),
+        ("Condition?_text=bone liver", ""),
+        ("Condition?_text=the of metasta", "bone"),
+        ("Condition?_text=not bone", "liver"),
+        ("Condition?_text=not (bone or healthy)", ""),
+        ("Condition?_text=bone and not liver,healthy", "bone liver"),
+        ("Condition?_text:missing=true", ""),
     ];
     finds(&resources, &rows).await;
+    let wrong = [
+        ("Condition?_text=(bone", 400, "value"),
+        ("Condition?_text=bone)", 400, "value"),
+        ("Condition?_text=bone or", 400, "value"),
+        ("Condition?_text=()", 400, "value"),
+        ("Condition?_text=?!", 400, "value"),
+        ("Condition?_text:exact=bone", 400, "not-supported"),
+    ];
+    refuses(&[], &wrong).await;
+}
+
+/// <https://hl7.org/fhir/R4/search.html#content>
+#[tokio::test]
+async fn the_content_is_searched_by_its_words() {
+    let resources = [
+        (
+            "Condition/coded",
+            r#""subject":{"display":"Ann"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"39065001","display":"Burn of ear"}]}"#,
+        ),
+        (
+            "Condition/noted",
+            r#""subject":{"reference":"Patient/x"},"note":[{"text":"a burning 100%_sure EAR; Größe 5.4"}]"#,
+        ),
+        (
+            "Condition/told",
+            r#""subject":{"reference":"Patient/x"},"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">the ear</div>"}"#,
+        ),
+        (
+            "Procedure/of",
+            r#""status":"completed","subject":{"display":"x"},"reasonReference":[{"reference":"Condition/noted"}]"#,
+        ),
+    ];
+    let rows = [
+        ("Condition?_content=ear", "coded noted told"),
+        ("Condition?_content=burn ear", "coded noted"),
+        ("Condition?_content=39065001", "coded"),
+        ("Condition?_content=grosse or Ann", "coded"),
+        ("Condition?_content=größe", "noted"),
+        ("Condition?_content=5.4", "noted"),
+        ("Condition?_content=ear and not burn", "told"),
+        ("Condition?_content=snomed", ""),
+        ("Condition?_content=xx_sure,ar", ""),
+        ("Condition?_content=w3.org", ""),
+        ("Condition?_content=ear&_text=the", "told"),
+        ("Condition?_content=ear&_sort=_id&code=39065001", "coded"),
+        ("Procedure?reason-reference:Condition._content=burning", "of"),
+    ];
+    finds(&resources, &rows).await;
+    refuses(&[], &[("Condition?_content:contains=x", 400, "not-supported")]).await;
 }

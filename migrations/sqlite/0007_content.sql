@@ -1,0 +1,9 @@
+-- The words of whole resources, for _content: one row for each, found by its version alone.
+CREATE TABLE cache_content (
+    position INTEGER NOT NULL,
+    param INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    grp INTEGER NOT NULL,
+    normal TEXT NOT NULL
+);
+CREATE INDEX cache_content_position ON cache_content (position);
