@@ -3,6 +3,7 @@
 
 use super::sql::{Statement, joined};
 use super::{Filter, Near, Part, Target};
+use crate::db::Dialect;
 use crate::search::ParamTable;
 use fhir::ResourceType;
 
@@ -96,7 +97,7 @@ impl Statement {
                 let i = self.alias('i');
                 let of = of_kinds(&i, &from.kinds);
                 let (s, inner) = self.target(from, false);
-                let (target, fence) = (named(v, kinds), self.fence());
+                let (target, fence) = (self.named(v, kinds), self.fence());
                 format!(
                     "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_versions {s} WHERE {of} AND {i}.param = \
                      {param} AND {i}.target = {target} AND {s}.position = {i}.position AND {inner}{fence})"
@@ -213,7 +214,7 @@ impl Statement {
                     let i = self.alias('i');
                     let of = of_kinds(&i, kinds);
                     let (t, inner) = self.target(target, true);
-                    let target = named(&t, &target.kinds);
+                    let target = self.named(&t, &target.kinds);
                     format!(
                         "SELECT {i}.position FROM cache_reference {i} WHERE {of} AND {i}.param = {param} AND {i}.target \
                          IN (SELECT {target} FROM cache_versions {t} WHERE {inner})"
@@ -235,6 +236,21 @@ impl Statement {
         })
     }
 
+    /// `Type/id` of the version `v`, in the collation of targets.
+    fn named(&self, v: &str, kinds: &[u16]) -> String {
+        let name = match kinds {
+            [only] => format!("'{}/' || {v}.id", name(*only)),
+            several => {
+                let cases = several.iter().map(|kind| format!("WHEN {kind} THEN '{}/'", name(*kind)));
+                format!("CASE {v}.type {} END || {v}.id", cases.collect::<Vec<_>>().join(" "))
+            }
+        };
+        match self.dialect {
+            Dialect::Postgres => format!("({name}) COLLATE \"C\""),
+            Dialect::Sqlite => name,
+        }
+    }
+
     fn updated(&mut self, v: &str, ranges: &[(super::Compare, i64, i64)]) -> String {
         let parts = ranges.iter().map(|(how, low, high)| {
             let (low, high) = (self.hole(*low), self.hole(*high));
@@ -242,17 +258,6 @@ impl Statement {
             super::Compare::instant(*how, &at, &low, &high)
         });
         joined(&parts.collect::<Vec<_>>(), " OR ")
-    }
-}
-
-/// `Type/id` of the version `v`.
-fn named(v: &str, kinds: &[u16]) -> String {
-    match kinds {
-        [only] => format!("'{}/' || {v}.id", name(*only)),
-        several => {
-            let cases = several.iter().map(|kind| format!("WHEN {kind} THEN '{}/'", name(*kind)));
-            format!("CASE {v}.type {} END || {v}.id", cases.collect::<Vec<_>>().join(" "))
-        }
     }
 }
 
