@@ -64,8 +64,8 @@ pub enum Error {
     /// It has more than [`TEXT_BYTES_MAX`] bytes.
     #[error("FHIRPath: the expression is longer than {TEXT_BYTES_MAX} bytes")]
     Long,
-    /// It took more than [`STEPS_MAX`] steps on this resource, or a collection more than [`ITEMS_MAX`] items.
-    #[error("FHIRPath: the evaluation took more than {STEPS_MAX} steps or {ITEMS_MAX} items")]
+    /// It took more steps on this resource than it may, or a collection more than [`ITEMS_MAX`] items.
+    #[error("FHIRPath: the evaluation took too many steps, or more than {ITEMS_MAX} items")]
     Steps,
     /// A function or operator was given what it is not for.
     #[error("FHIRPath: {function} {reason}")]
@@ -171,6 +171,17 @@ impl Expression {
         let reason = "is for resources";
         let element = Element::resource(resource).ok_or(Error::Operand { function: "an evaluation", reason })?;
         self.evaluate(&Context::of(element), element)
+    }
+
+    /// As [`Self::of_resource`], in at most `steps` steps.
+    ///
+    /// # Errors
+    /// As [`Self::of_resource`].
+    pub(crate) fn of_resource_within<'a>(&'a self, steps: usize, resource: Node<'a>) -> Result<Collection<'a>, Error> {
+        let reason = "is for resources";
+        let element = Element::resource(resource).ok_or(Error::Operand { function: "an evaluation", reason })?;
+        let (context, input) = (Context::of(element), [Item::Element(element)]);
+        evaluate::Evaluator::within(steps, &context, &input).run(&self.root)
     }
 
     /// Whether the expression is true; none if it is empty because a comparison has no answer, such as of dates of

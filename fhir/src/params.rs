@@ -1,14 +1,25 @@
 //! The search parameters of R4 that a resource type has. Called by `query`, by `store` for parameter numbers and by
-//! `server` for the CapabilityStatement. Spec: <https://hl7.org/fhir/R4/searchparameter-registry.html>.
+//! `server` for the CapabilityStatement. Stored ones come in by a [`Lookup`]. Spec: <https://hl7.org/fhir/R4/searchparameter-registry.html>.
+
+pub(crate) mod interned;
+mod lookup;
 
 use crate::table::TABLE;
 use crate::types::ResourceType;
+pub use interned::INTERNED_MAX;
+pub use lookup::Lookup;
 use std::sync::LazyLock;
 
 /// Number of a SearchParameter; one for all types it applies to. Stable as long as the official list is, and
 /// `reindex` follows when it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ParamId(pub u16);
+
+/// Numbers of official parameters, their components included, are below it; whoever numbers stored ones begins here.
+pub const STORED_MIN: u16 = 0x4000;
+
+/// Numbers of stored parameters are below it: a bit is left to whoever writes entries.
+pub const STORED_END: u16 = 0x8000;
 
 /// How a parameter's values are written and compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,7 +90,7 @@ pub struct Param {
     pub base: ResourceType,
     /// Whether values are indexed; [`Self::reason`] says why not.
     pub supported: bool,
-    /// Canonical url of the SearchParameter.
+    /// Canonical url of the SearchParameter; empty for a stored one.
     pub url: &'static str,
     /// What a composite is made of, in the order of its values; empty for other kinds.
     pub components: &'static [Component],
@@ -245,6 +256,7 @@ mod tests {
             assert_eq!(code_of(param.id), Some(code));
         }
         assert_eq!(find(ResourceType::parse("Patient").unwrap(), "performer"), None);
+        assert!(TABLE.params.len() < usize::from(STORED_MIN));
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod value;
 mod words;
 
 use crate::outcome::{Code, Issue, Outcome};
-use crate::params::Param;
+use crate::params::{Lookup, Param};
 use crate::types::ResourceType;
 
 use budget::{Budget, Fault};
@@ -213,12 +213,13 @@ impl Condition {
     }
 }
 
-/// Reads the parameters of a search within one type, percent-decoded, in the order of the URL.
+/// Reads the parameters of a search within one type, percent-decoded, in the order of the URL. They may name what
+/// `lookup` finds.
 ///
 /// # Errors
 /// Every malformed value of a known parameter, located as `http.` and the parameter's name; or a limit.
-pub fn parse(kind: ResourceType, pairs: &[(String, String)]) -> Result<Query, Outcome> {
-    read(vec![kind], false, pairs)
+pub fn parse(kind: ResourceType, pairs: &[(String, String)], lookup: &Lookup) -> Result<Query, Outcome> {
+    read(vec![kind], false, pairs, lookup)
 }
 
 /// Reads the parameters of a search across types: those that `_type` names, or else all of them. A parameter counts if
@@ -226,7 +227,7 @@ pub fn parse(kind: ResourceType, pairs: &[(String, String)]) -> Result<Query, Ou
 ///
 /// # Errors
 /// As [`parse`]; a name in `_type` that is none.
-pub fn parse_across(pairs: &[(String, String)]) -> Result<Query, Outcome> {
+pub fn parse_across(pairs: &[(String, String)], lookup: &Lookup) -> Result<Query, Outcome> {
     let mut kinds = Vec::new();
     for (_, names) in pairs.iter().filter(|(name, _)| name == "_type") {
         for name in names.split(',').filter(|name| !name.is_empty()) {
@@ -242,10 +243,10 @@ pub fn parse_across(pairs: &[(String, String)]) -> Result<Query, Outcome> {
     if kinds.is_empty() {
         kinds.extend(ResourceType::all());
     }
-    read(kinds, true, pairs)
+    read(kinds, true, pairs, lookup)
 }
 
-fn read(kinds: Vec<ResourceType>, across: bool, pairs: &[(String, String)]) -> Result<Query, Outcome> {
+fn read(kinds: Vec<ResourceType>, across: bool, pairs: &[(String, String)], lookup: &Lookup) -> Result<Query, Outcome> {
     if pairs.len() > PARAMETERS_MAX {
         let sentence = format!("a search may have at most {PARAMETERS_MAX} parameters");
         return Err(Issue::error(Code::TooCostly, sentence).into());
@@ -266,13 +267,13 @@ fn read(kinds: Vec<ResourceType>, across: bool, pairs: &[(String, String)]) -> R
     };
     let mut outcome = Outcome::default();
     // One budget for the whole search, so that many parameters cannot each use one up.
-    let mut budget = Budget::default();
+    let mut budget = Budget::new(lookup);
     for (name, value) in pairs.iter().filter(|(name, _)| !across || name != "_type") {
         if name.len() > PARAMETER_BYTES_MAX || value.len() > PARAMETER_BYTES_MAX {
             outcome.issues.push(Issue::error(Code::TooLong, "a search parameter is too long"));
             continue;
         }
-        let read = match control::read(&mut query, name, value) {
+        let read = match control::read(&mut query, name, value, &budget) {
             Some(read) => read,
             None => name::condition(&query.kinds, name, value, &mut budget).map(|found| query.conditions.push(found)),
         };

@@ -11,6 +11,7 @@ pub(super) struct Evaluator<'a, 'c> {
     pub context: &'c Context<'a>,
     /// `%context`
     input: &'c [Item<'a>],
+    /// What is left of the steps it may take.
     steps: usize,
     /// Results of the paths that are evaluated once.
     fixed: Vec<Option<Collection<'a>>>,
@@ -65,7 +66,12 @@ pub(super) fn truth<'a>(value: bool) -> Collection<'a> {
 
 impl<'a, 'c> Evaluator<'a, 'c> {
     pub fn new(context: &'c Context<'a>, input: &'c [Item<'a>]) -> Self {
-        Self { context, input, steps: 0, fixed: Vec::new(), indeterminate: false }
+        Self::within(STEPS_MAX, context, input)
+    }
+
+    /// An evaluation of at most `steps` steps.
+    pub fn within(steps: usize, context: &'c Context<'a>, input: &'c [Item<'a>]) -> Self {
+        Self { context, input, steps, fixed: Vec::new(), indeterminate: false }
     }
 
     pub fn run(&mut self, expr: &'a Expr) -> Result<Collection<'a>, Error> {
@@ -75,8 +81,8 @@ impl<'a, 'c> Evaluator<'a, 'c> {
 
     /// Counts work against the limit.
     pub fn charge(&mut self, steps: usize) -> Result<(), Error> {
-        self.steps += steps;
-        if self.steps > STEPS_MAX { Err(Error::Steps) } else { Ok(()) }
+        self.steps = self.steps.checked_sub(steps).ok_or(Error::Steps)?;
+        Ok(())
     }
 
     /// Counts the items of a collection.

@@ -9,10 +9,10 @@ use super::convert::{self, Datatype};
 use super::program::End;
 use super::text::{exact, fold, key};
 use crate::datetime;
-use crate::fhirpath::{Expression, Item, Value as Computed};
+use crate::fhirpath::{self, Expression, Item, Value as Computed};
 use crate::json::{Doc, Node};
 use crate::outcome::{Code, Issue, Outcome};
-use crate::params::{self, ParamId, SearchType};
+use crate::params::{self, Param, ParamId, SearchType, interned};
 use crate::types::ResourceType;
 
 /// Longest code in bytes; names of parameters are part of URLs.
@@ -21,6 +21,10 @@ pub const CODE_BYTES_MAX: usize = 64;
 /// Most values one stored parameter has in one resource; an expression may reach every element.
 pub const VALUES_MAX: usize = 1000;
 
+/// Most steps that one stored parameter takes on one resource: some tens of milliseconds, while others wait for the
+/// transaction. The official expressions take some hundreds.
+pub const STEPS_MAX: usize = 100_000;
+
 /// Types that are no DomainResource.
 const PLAIN: [&str; 3] = ["Binary", "Bundle", "Parameters"];
 
@@ -28,10 +32,11 @@ const PLAIN: [&str; 3] = ["Binary", "Bundle", "Parameters"];
 #[derive(Debug)]
 pub struct Custom {
     url: String,
-    code: String,
+    code: &'static str,
     kind: SearchType,
     bases: Vec<ResourceType>,
-    targets: Vec<ResourceType>,
+    targets: &'static [ResourceType],
+    text: String,
     expression: Expression,
 }
 
@@ -41,7 +46,8 @@ impl Custom {
     /// # Errors
     /// Each with its element: a member that is missing or malformed, a type of resource that R4 does not have, a retired
     /// parameter, `composite` and `special` parameters, `xpathUsage` other than `normal` and `phonetic`, an expression that is
-    /// no FHIRPath or names what is not there, and a code that one of the bases has already.
+    /// no FHIRPath or names what is not there, a code that one of the bases has already, and a name beyond
+    /// [`params::INTERNED_MAX`] others.
     pub fn read(doc: &Doc) -> Result<Self, Outcome> {
         let root = doc.root();
         if text(root, "resourceType").as_deref() != Some("SearchParameter") {
@@ -66,10 +72,24 @@ impl Custom {
             let reason = "one of the bases has a parameter of this code from the specification";
             return Err(refused(Code::Duplicate, "code", reason));
         }
-        let expression = Expression::parse_search(&required(root, "expression")?)
+        let text = required(root, "expression")?;
+        let expression = Expression::parse_search(&text)
             .map_err(|error| refused(Code::Invalid, "expression", &error.to_string()))?;
-        let targets = if kind == SearchType::Reference { types(root, "target")? } else { Vec::new() };
-        Ok(Self { url, code, kind, bases, targets, expression })
+        let targets = match kind {
+            SearchType::Reference => types(root, "target")?,
+            _ => Vec::new(),
+        };
+        let full = || {
+            let reason = "this process has read more different names than it keeps; start it again";
+            refused(Code::TooCostly, "code", reason)
+        };
+        let code = interned::name(&code).ok_or_else(full)?;
+        let targets = match (kind, &targets[..]) {
+            // Without targets a reference may lead anywhere.
+            (SearchType::Reference, []) => interned::targets(&ResourceType::all().collect::<Vec<_>>()),
+            (_, targets) => interned::targets(targets),
+        };
+        Ok(Self { url, code, kind, bases, targets: targets.ok_or_else(full)?, text, expression })
     }
 
     /// Canonical url of the SearchParameter.
@@ -80,8 +100,8 @@ impl Custom {
 
     /// The name in a query.
     #[must_use]
-    pub fn code(&self) -> &str {
-        &self.code
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 
     /// How values are written; never composite or special.
@@ -96,33 +116,57 @@ impl Custom {
         &self.bases
     }
 
-    /// What a reference may name; empty for any type and for other kinds.
+    /// What a reference may name, every type where the definition has no target; empty for other kinds.
     #[must_use]
-    pub fn targets(&self) -> &[ResourceType] {
-        &self.targets
+    pub fn targets(&self) -> &'static [ResourceType] {
+        self.targets
+    }
+
+    /// The parameter as a query names it, for one of the bases.
+    #[must_use]
+    pub fn param(&self, id: ParamId, base: ResourceType) -> Param {
+        Param {
+            id,
+            code: self.code,
+            kind: self.kind,
+            targets: self.targets,
+            base,
+            supported: true,
+            url: "",
+            components: &[],
+            of_type: None,
+        }
+    }
+
+    /// Whether another definition finds the same in every resource, whatever it is called.
+    #[must_use]
+    pub fn finds_the_same(&self, other: &Self) -> bool {
+        (self.kind, &self.bases, &self.text) == (other.kind, &other.bases, &other.text)
     }
 
     /// What a resource can be found by, each value once and at most [`VALUES_MAX`].
     ///
-    /// Nothing for a type that is none of the bases, and if the expression fails on this resource or takes too long: a
-    /// resource is never refused for somebody's search parameter.
-    #[must_use]
-    pub fn values(&self, doc: &Doc, kind: ResourceType) -> Vec<Value> {
+    /// Nothing for a type that is none of the bases.
+    ///
+    /// # Errors
+    /// The expression fails on this resource, or takes more than [`STEPS_MAX`] steps. The resource then has no values: it is
+    /// never refused for somebody's search parameter.
+    pub fn values(&self, doc: &Doc, kind: ResourceType) -> Result<Vec<Value>, fhirpath::Error> {
         if !self.bases.contains(&kind) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let mut found: Vec<Value> = Vec::new();
-        for item in self.expression.of_resource(doc.root()).unwrap_or_default() {
+        for item in self.expression.of_resource_within(STEPS_MAX, doc.root())? {
             for value in self.values_of(&item) {
                 if found.len() >= VALUES_MAX {
-                    return found;
+                    return Ok(found);
                 }
                 if !found.contains(&value) {
                     found.push(value);
                 }
             }
         }
-        found
+        Ok(found)
     }
 
     fn values_of(&self, item: &Item<'_>) -> Vec<Value> {

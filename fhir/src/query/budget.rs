@@ -1,7 +1,9 @@
-//! What one search may ask in all, and why a parameter does not become a condition. Used by every file of this folder.
+//! What one search may ask in all and by which parameters, and why a parameter does not become a condition. Used by every file of this folder.
 
 use super::{CONDITIONS_MAX, VALUES_OF_ALL_MAX};
 use crate::outcome::Code;
+use crate::params::{Lookup, Param};
+use crate::types::ResourceType;
 
 /// Why a parameter does not become a condition; the text is the end of a sentence.
 #[derive(Debug, PartialEq)]
@@ -18,19 +20,23 @@ impl From<String> for Fault {
     }
 }
 
-/// What is left of the limits of one search.
-pub(super) struct Budget {
+/// What is left of the limits of one search, and what it may name.
+pub(super) struct Budget<'l> {
     pub(super) conditions: usize,
     values: usize,
+    lookup: &'l Lookup,
 }
 
-impl Default for Budget {
-    fn default() -> Self {
-        Self { conditions: CONDITIONS_MAX, values: VALUES_OF_ALL_MAX }
+impl<'l> Budget<'l> {
+    pub(super) fn new(lookup: &'l Lookup) -> Self {
+        Self { conditions: CONDITIONS_MAX, values: VALUES_OF_ALL_MAX, lookup }
     }
-}
 
-impl Budget {
+    /// A type's parameter. A stored one that cannot be searched by yet is wrong to ask for: its matches would all be missed.
+    pub(super) fn find(&self, kind: ResourceType, code: &str) -> Result<Option<Param>, Fault> {
+        self.lookup.find(kind, code).map_err(|why| Fault::Wrong(Code::NotSupported, why.to_owned()))
+    }
+
     pub(super) fn condition(&mut self) -> Result<(), Fault> {
         self.conditions = self.conditions.checked_sub(1).ok_or_else(|| {
             let text = format!(

@@ -2,9 +2,9 @@
 //! [`super::parse`]. Spec: <https://hl7.org/fhir/R4/search.html#modifyingresults>.
 
 use super::value::split;
-use super::{Fault, Include, Query, Sort, Summary, Total};
+use super::{Budget, Fault, Include, Query, Sort, Summary, Total};
 use crate::outcome::Code;
-use crate::params::{self, SearchType};
+use crate::params::{Param, SearchType};
 use crate::types::ResourceType;
 
 /// Most keys of `_sort`; each is a look at the index per row.
@@ -14,15 +14,21 @@ pub const SORT_KEYS_MAX: usize = 8;
 pub const INCLUDES_MAX: usize = 32;
 
 /// Reads the parameter if it is one of these.
-pub(super) fn read(query: &mut Query, name: &str, value: &str) -> Option<Result<(), Fault>> {
-    Some(control(query, name, value)?.map_err(Fault::from))
+pub(super) fn read(query: &mut Query, name: &str, value: &str, budget: &Budget<'_>) -> Option<Result<(), Fault>> {
+    match name {
+        "_sort" => Some(sort(query, value, budget)),
+        "_include" | "_revinclude" => Some(include(query, name, value, false, budget)),
+        "_include:iterate" | "_revinclude:iterate" | "_include:recurse" | "_revinclude:recurse" => {
+            Some(include(query, name, value, true, budget))
+        }
+        _ => Some(control(query, name, value)?.map_err(Fault::from)),
+    }
 }
 
 /// The error is the end of a sentence.
 fn control(query: &mut Query, name: &str, value: &str) -> Option<Result<(), String>> {
     Some(match name {
         "_count" => number(value).map(|count| query.count = Some(count)),
-        "_sort" => sort(query, value),
         "_summary" => summary(query, value),
         "_total" => total(query, value),
         "_elements" => {
@@ -40,10 +46,6 @@ fn control(query: &mut Query, name: &str, value: &str) -> Option<Result<(), Stri
             }
             _ => Err("the value must be true or false".to_owned()),
         },
-        "_include" | "_revinclude" => include(query, name, value, false),
-        "_include:iterate" | "_revinclude:iterate" | "_include:recurse" | "_revinclude:recurse" => {
-            include(query, name, value, true)
-        }
         "_contained" => contained(query, value),
         "_containedType" => match value {
             // It says something only beside `_contained`.
@@ -97,24 +99,24 @@ fn total(query: &mut Query, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn sort(query: &mut Query, value: &str) -> Result<(), String> {
+fn sort(query: &mut Query, value: &str, budget: &Budget<'_>) -> Result<(), Fault> {
     for text in split(value, ',').iter().filter(|text| !text.is_empty()) {
         let (code, descending) = match text.strip_prefix('-') {
             Some(code) => (code, true),
             None => (text.as_str(), false),
         };
         if query.sort.len() == SORT_KEYS_MAX {
-            return Err(format!("it may have at most {SORT_KEYS_MAX} keys"));
+            return Err(format!("it may have at most {SORT_KEYS_MAX} keys").into());
         }
-        let sortable = |param: &params::Param| {
-            let is_sorted =
-                !matches!(param.kind, SearchType::Composite | SearchType::Special) && param.code != "_content";
-            param.supported && is_sorted
+        let is_sorted = |param: &Param| {
+            !matches!(param.kind, SearchType::Composite | SearchType::Special) && param.code != "_content"
         };
-        let found = params::find(query.kinds[0], code).filter(sortable);
-        let shared = found.filter(|param| {
-            query.kinds.iter().all(|kind| params::find(*kind, code).is_some_and(|other| other.id == param.id))
-        });
+        let sortable = |param: &Param| param.supported && is_sorted(param);
+        let mut shared = budget.find(query.kinds[0], code)?.filter(sortable);
+        for kind in &query.kinds[1..] {
+            let other = budget.find(*kind, code)?;
+            shared = shared.filter(|param| other.is_some_and(|other| other.id == param.id));
+        }
         match shared {
             Some(param) => query.sort.push(Sort { param, descending }),
             None => query.ignore(Code::NotSupported, "_sort", "one of its keys is no supported parameter of the type"),
@@ -123,12 +125,13 @@ fn sort(query: &mut Query, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn include(query: &mut Query, name: &str, value: &str, iterate: bool) -> Result<(), String> {
+fn include(query: &mut Query, name: &str, value: &str, iterate: bool, budget: &Budget<'_>) -> Result<(), Fault> {
+    let malformed = || Fault::from("the value must be Type:parameter or Type:parameter:Target".to_owned());
     let reverse = name.starts_with("_rev");
     let mut parts = value.split(':');
     let (source, code, target) = (parts.next().unwrap_or(""), parts.next(), parts.next());
     if parts.next().is_some() {
-        return Err("the value must be Type:parameter or Type:parameter:Target".to_owned());
+        return Err(malformed());
     }
     if source == "*" && code.is_none() {
         let list = if reverse { &mut query.revincludes } else { &mut query.includes };
@@ -136,7 +139,7 @@ fn include(query: &mut Query, name: &str, value: &str, iterate: bool) -> Result<
         return Ok(());
     }
     if query.includes.len() + query.revincludes.len() >= INCLUDES_MAX {
-        return Err(format!("a search may have at most {INCLUDES_MAX} of them"));
+        return Err(format!("a search may have at most {INCLUDES_MAX} of them").into());
     }
     let Some(source) = ResourceType::parse(source) else {
         query.ignore(Code::NotSupported, name, "its first part is no resource type");
@@ -151,10 +154,10 @@ fn include(query: &mut Query, name: &str, value: &str, iterate: bool) -> Result<
         None => None,
     };
     let param = match code {
-        None => return Err("the value must be Type:parameter or Type:parameter:Target".to_owned()),
+        None => return Err(malformed()),
         Some("*") => None,
         Some(code) => {
-            let found = params::find(source, code).filter(|param| param.supported);
+            let found = budget.find(source, code)?.filter(|param| param.supported);
             let found = found.filter(|param| param.kind == SearchType::Reference);
             if found.is_none() {
                 let sentence = format!("{source} has no such reference parameter");

@@ -13,7 +13,7 @@ use super::name::of_kind;
 use super::{Budget, Condition, Fault, Filter, Modifier, Prefix, Wanted, value};
 use crate::index::text::{exact, fold};
 use crate::outcome::Code;
-use crate::params::{self, Param, SearchType};
+use crate::params::{Param, SearchType};
 use crate::types::ResourceType;
 use token::{Token, escaped, tokens};
 
@@ -21,7 +21,7 @@ use token::{Token, escaped, tokens};
 pub const NESTING_MAX: usize = 16;
 
 /// Reads the expression for resources of `kind`; `depth` counts the references followed so far.
-pub(super) fn read(kind: ResourceType, text: &str, depth: usize, budget: &mut Budget) -> Result<Condition, Fault> {
+pub(super) fn read(kind: ResourceType, text: &str, depth: usize, budget: &mut Budget<'_>) -> Result<Condition, Fault> {
     let tokens = tokens(text)?;
     let mut reader = Reader { tokens: &tokens, at: 0, budget };
     let found = reader.any(kind, depth, 0)?;
@@ -35,13 +35,13 @@ fn wrong(text: &str) -> Fault {
     Fault::Wrong(Code::Value, text.to_owned())
 }
 
-struct Reader<'t, 'b> {
+struct Reader<'t, 'b, 'l> {
     tokens: &'t [Token],
     at: usize,
-    budget: &'b mut Budget,
+    budget: &'b mut Budget<'l>,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
@@ -114,7 +114,7 @@ impl Reader<'_, '_> {
             // The names before the last dot are references to follow; the chain reads them as a query's would be.
             return self.followed(kind, first, rest, depth);
         }
-        let Some((param, targets)) = reference(kind, path) else {
+        let Some((param, targets)) = reference(kind, path, self.budget)? else {
             return Err(wrong("what stands before [ is no reference parameter"));
         };
         self.at = from;
@@ -152,7 +152,7 @@ impl Reader<'_, '_> {
             return Err(Fault::Wrong(Code::TooCostly, format!("it follows more than {} references", super::CHAIN_MAX)));
         }
         let (head, tail) = first.split_once('.').map_or((first, None), |(head, tail)| (head, Some(tail)));
-        let Some((param, kinds)) = reference(kind, head) else {
+        let Some((param, kinds)) = reference(kind, head, self.budget)? else {
             return Err(wrong("a name before a dot is no reference parameter"));
         };
         let rest = tail.map_or(last.to_owned(), |tail| format!("{tail}.{last}"));
@@ -210,7 +210,7 @@ impl Reader<'_, '_> {
             Fault::Ignored(code, why) | Fault::Wrong(code, why) => Fault::Wrong(code, why),
         };
         let text = if *is_quoted { escaped(text) } else { text.clone() };
-        let param = params::find(kind, code).filter(|param| param.supported);
+        let param = self.budget.find(kind, code)?.filter(|param| param.supported);
         let param = param.ok_or_else(|| wrong(&format!("{kind} has no parameter of a name in it")))?;
         let own = param.is_id() || param.is_last_updated();
         let named = |modifier: &str| format!("{code}:{modifier}");
@@ -284,12 +284,11 @@ fn one_or(mut found: Vec<Condition>, all: fn(Vec<Condition>) -> Condition) -> Co
 }
 
 /// A reference parameter with the types it may lead to: `subject`, `subject:Patient`.
-fn reference(kind: ResourceType, name: &str) -> Option<(Param, Vec<ResourceType>)> {
+fn reference(kind: ResourceType, name: &str, budget: &Budget<'_>) -> Result<Option<(Param, Vec<ResourceType>)>, Fault> {
     let (code, only) = name.split_once(':').map_or((name, None), |(code, only)| (code, Some(only)));
-    let param = params::find(kind, code).filter(|param| param.supported && param.kind == SearchType::Reference)?;
-    let targets = match only {
-        Some(only) => vec![ResourceType::parse(only).filter(|kind| param.targets.contains(kind))?],
-        None => param.targets.to_vec(),
-    };
-    Some((param, targets))
+    let found = budget.find(kind, code)?.filter(|param| param.supported && param.kind == SearchType::Reference);
+    let Some(param) = found else { return Ok(None) };
+    let Some(only) = only else { return Ok(Some((param, param.targets.to_vec()))) };
+    let only = ResourceType::parse(only).filter(|kind| param.targets.contains(kind));
+    Ok(only.map(|only| (param, vec![only])))
 }

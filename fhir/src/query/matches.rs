@@ -210,6 +210,7 @@ fn is_number(prefix: Prefix, (low, high, value): (f64, f64, f64), (from, to): (f
 
 #[cfg(test)]
 mod tests {
+    use crate::params::Lookup;
     use crate::types::ResourceType;
     use crate::{index, parse, query};
 
@@ -287,7 +288,9 @@ mod tests {
         let parsed = parse::resource(format!(r#"{{"resourceType":"{kind}",{members}}}"#)).unwrap();
         let entries = index::values(parsed.doc(), parsed.kind());
         let (name, value) = pair.split_once('=').unwrap();
-        let query = query::parse(ResourceType::parse(kind).unwrap(), &[(name.into(), value.into())]).unwrap();
+        let query =
+            query::parse(ResourceType::parse(kind).unwrap(), &[(name.into(), value.into())], &Lookup::default())
+                .unwrap();
         let updated = crate::datetime::parse_instant("2026-06-01T00:00:00Z").unwrap();
         assert_eq!(query.conditions[0].holds(&entries, "p1", updated), Some(wanted), "{pair}");
     }

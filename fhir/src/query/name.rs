@@ -4,7 +4,7 @@
 
 use super::{Budget, CHAIN_MAX, Condition, Fault, Filter, Modifier, Wanted, expression, value, words};
 use crate::outcome::Code;
-use crate::params::{self, Param, SearchType};
+use crate::params::{Param, SearchType};
 use crate::types::ResourceType;
 
 /// The condition on resources of `kinds`: every one of them must have the parameter.
@@ -12,7 +12,7 @@ pub(super) fn condition(
     kinds: &[ResourceType],
     name: &str,
     text: &str,
-    budget: &mut Budget,
+    budget: &mut Budget<'_>,
 ) -> Result<Condition, Fault> {
     let [first, others @ ..] = kinds else { return Err(Fault::from("no type is searched".to_owned())) };
     let found = of_kind(*first, name, text, 0, budget)?;
@@ -55,7 +55,7 @@ pub(super) fn of_kind(
     name: &str,
     text: &str,
     depth: usize,
-    budget: &mut Budget,
+    budget: &mut Budget<'_>,
 ) -> Result<Condition, Fault> {
     if depth > CHAIN_MAX {
         return Err(Fault::Wrong(Code::TooCostly, format!("it follows more than {CHAIN_MAX} references")));
@@ -78,7 +78,7 @@ pub(super) fn of_kind(
         Some((code, modifier)) => (code, Some(modifier)),
         None => (name, None),
     };
-    let param = known(kind, code)?;
+    let param = known(kind, code, budget)?;
     let modifier = modifier_of(param, modifier)
         .ok_or_else(|| Fault::Wrong(Code::NotSupported, unsupported(param, modifier.unwrap_or_default())))?;
     if text.is_empty() {
@@ -93,9 +93,9 @@ pub(super) fn of_kind(
 }
 
 /// A parameter that is known and indexed.
-fn known(kind: ResourceType, code: &str) -> Result<Param, Fault> {
+fn known(kind: ResourceType, code: &str, budget: &Budget<'_>) -> Result<Param, Fault> {
     let ignored = |text: String| Fault::Ignored(Code::NotSupported, text);
-    let param = params::find(kind, code).ok_or_else(|| ignored(format!("{kind} has no such parameter")))?;
+    let param = budget.find(kind, code)?.ok_or_else(|| ignored(format!("{kind} has no such parameter")))?;
     match param.reason() {
         None => Ok(param),
         Some(reason) => Err(ignored(format!("it is not supported: {reason}"))),
@@ -145,13 +145,13 @@ fn chain(
     rest: &str,
     text: &str,
     depth: usize,
-    budget: &mut Budget,
+    budget: &mut Budget<'_>,
 ) -> Result<Condition, Fault> {
     let (code, only) = match first.split_once(':') {
         Some((code, name)) => (code, Some(name)),
         None => (first, None),
     };
-    let param = known(kind, code)?;
+    let param = known(kind, code, budget)?;
     if param.kind != SearchType::Reference {
         return Err(Fault::Wrong(Code::Value, format!("{code} is no reference, so it cannot be followed")));
     }
@@ -180,7 +180,7 @@ fn chain(
 }
 
 /// `_has:Observation:patient:code=x`, without its `_has:`.
-fn has(kind: ResourceType, rest: &str, text: &str, depth: usize, budget: &mut Budget) -> Result<Condition, Fault> {
+fn has(kind: ResourceType, rest: &str, text: &str, depth: usize, budget: &mut Budget<'_>) -> Result<Condition, Fault> {
     let mut parts = rest.splitn(3, ':');
     let (Some(source), Some(code), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
         let text = "it is written _has:Type:reference:parameter";
@@ -188,7 +188,7 @@ fn has(kind: ResourceType, rest: &str, text: &str, depth: usize, budget: &mut Bu
     };
     let source = ResourceType::parse(source)
         .ok_or_else(|| Fault::Wrong(Code::Value, "what follows _has: is no resource type".to_owned()))?;
-    let param = known(source, code)?;
+    let param = known(source, code, budget)?;
     if param.kind != SearchType::Reference || !param.targets.contains(&kind) {
         return Err(Fault::Wrong(Code::Value, format!("{source} does not refer to {kind} by the parameter named")));
     }
@@ -197,7 +197,7 @@ fn has(kind: ResourceType, rest: &str, text: &str, depth: usize, budget: &mut Bu
 }
 
 /// `_list=42`: the resources that a List names (search.html#list).
-fn list(kind: ResourceType, text: &str, depth: usize, budget: &mut Budget) -> Result<Condition, Fault> {
+fn list(kind: ResourceType, text: &str, depth: usize, budget: &mut Budget<'_>) -> Result<Condition, Fault> {
     if text.starts_with('$') {
         let text = "functional lists, such as $current-problems, are not defined here";
         return Err(Fault::Wrong(Code::NotSupported, text.to_owned()));

@@ -1,6 +1,7 @@
 //! What searches say.
 
 mod conditions;
+mod stored;
 
 use super::*;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ fn read(kind: &str, text: &str) -> Result<Query, Outcome> {
         .filter_map(|pair| pair.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    parse(ResourceType::parse(kind).unwrap(), &pairs)
+    parse(ResourceType::parse(kind).unwrap(), &pairs, &Lookup::default())
 }
 
 fn values(kind: &str, text: &str) -> (Modifier, Vec<Wanted>) {

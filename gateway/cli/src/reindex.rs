@@ -1,4 +1,5 @@
-//! `chartwell reindex`: the caches rebuilt from the ops, while a gateway may run.
+//! `chartwell reindex`: the caches rebuilt from the ops, while a gateway may run; what became of stored SearchParameters
+//! is told one by one.
 
 use crate::common::{Place, say};
 use std::process::ExitCode;
@@ -15,6 +16,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let node = args.place.open().await?;
     let done = node.reindex(Arc::new(|ops| tracing::info!(ops, "reindexed {ops} ops so far"))).await?;
     node.close().await;
+    for note in done.notes {
+        let refused = if note.is_refused { "refused, " } else { "" };
+        say(&format!("{}: {refused}{}", note.of, note.text))?;
+    }
     say(&format!("{} ops reindexed", done.ops))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,8 @@ mod positions;
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::parameters::{Registry, number_of};
+use crate::prepare::Prepared;
 pub(crate) use memory::Memory;
 use positions::{POSITIONS_PER_BATCH, take};
 use record::{Head, IdentityId, OpId, RecordId, Verified};
@@ -20,7 +22,8 @@ use store::keys::SealedKey;
 use store::missing::Missing;
 use store::ops::{LaneHead, NewOp};
 use store::removed::Removed;
-use store::versions::Version;
+use store::search::Search;
+use store::versions::{IndexRow, StoredVersion, Version};
 use store::waiting::Waiting;
 
 /// Positions a control op has at least; as many derived resources may follow from it.
@@ -71,6 +74,10 @@ pub(crate) struct Batch {
     gathered: u64,
     /// Something was changed past `memory`: it does not outlive this transaction.
     forget: bool,
+    /// What is in force of stored search parameters; nobody changes it while this transaction holds the log's clock.
+    registry: Arc<Registry>,
+    /// What searches may name has changed.
+    renamed: bool,
 }
 
 impl Batch {
@@ -88,6 +95,7 @@ impl Batch {
         if memory.is_none() {
             node.look_behind(&mut tx).await?;
         }
+        let registry = node.registry_of(&mut Reader::from(&mut tx), tick.parameters).await?;
         Ok(Self {
             node: node.clone(),
             tx,
@@ -115,6 +123,8 @@ impl Batch {
             moved: HashSet::new(),
             gathered: 0,
             forget: false,
+            registry,
+            renamed: false,
         })
     }
 
@@ -179,6 +189,7 @@ impl Batch {
     pub(crate) fn add_version(&mut self, version: Version, retires: Option<i64>) {
         self.gathered += 1;
         self.memory.added(&version);
+        self.renamed |= version.own && crate::parameters::is_definition(version.kind);
         self.touched.insert((version.kind, version.id.clone()));
         self.retired.extend(retires);
         self.versions.push(version);
@@ -307,6 +318,9 @@ impl Batch {
             self.node.contexts.put(context);
         }
         self.memory.end();
+        if self.renamed {
+            self.node.forget_names();
+        }
         if let Some(op) = self.signed {
             *self.node.signed.lock().unwrap_or_else(PoisonError::into_inner) = Some(op);
         }
@@ -316,6 +330,41 @@ impl Batch {
             *self.node.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         }
         Ok(self.moved)
+    }
+
+    /// What is in force of stored search parameters.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Goes on with what is in force from now on.
+    pub(crate) fn set_registry(&mut self, registry: Arc<Registry>) {
+        self.gathered += 1;
+        self.renamed = true;
+        self.registry = registry;
+    }
+
+    /// What a prepared resource is found by: where the stored parameters are no longer those it was prepared under, their
+    /// rows are made anew.
+    pub(crate) fn index_of(&self, prepared: &Prepared) -> Vec<IndexRow> {
+        if prepared.registry == self.registry.drawn {
+            return prepared.index.clone();
+        }
+        let official = prepared.index.iter().filter(|row| number_of(row.param).is_none()).cloned();
+        let mut rows = official.collect::<Vec<_>>();
+        if let Ok(doc) = fhir::json::Doc::parse(prepared.json.clone()) {
+            rows.extend(crate::index::made(self.registry.entries(&doc, prepared.kind), self.node.base()));
+        }
+        rows
+    }
+
+    /// What a condition finds. It was read before this transaction, and must still mean what it meant.
+    pub(crate) async fn search(&mut self, search: &Search, most: usize) -> Result<Vec<StoredVersion>, NodeError> {
+        if !self.registry.searches(&search.params()) {
+            let text = "a search parameter of a condition was changed meanwhile; send the request again";
+            return Err(NodeError::Conflict(text.to_owned()));
+        }
+        Ok(self.reader().await?.search(search, most).await?.0)
     }
 
     /// A record opened in this batch has no lanes in the database.

@@ -80,7 +80,7 @@ impl Batch {
             return Ok(false);
         }
         let doc = fhir::json::Doc::parse(json.clone());
-        let index = doc.map(|doc| index::rows(&doc, kind, "")).unwrap_or_default();
+        let index = doc.map(|doc| index::rows(&doc, kind, "", self.registry())).unwrap_or_default();
         let seal = record::seal::mac(&[0; 32], &json);
         self.add_version(
             Version {

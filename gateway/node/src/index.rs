@@ -2,6 +2,7 @@
 //! directions of one mapping, side by side. Called by `prepare`, `apply`, `derived`, `verify` and `search`.
 
 use crate::error::NodeError;
+use crate::parameters::Registry;
 use crate::search::terms::Terms;
 use fhir::index::{Entry, Value};
 use fhir::params::{Param, SearchType};
@@ -16,15 +17,21 @@ pub(crate) const FORMAT: u32 = 4;
 
 /// Rows of quantities in base units stand under the parameter's number and this bit, apart from what was written; of places
 /// that of the third coordinate does.
-const CANONICAL: u16 = 0x8000;
+pub(crate) const CANONICAL: u16 = 0x8000;
 
 /// What a reference into the resource itself has as its target: it is there, and leads nowhere.
 const WITHIN: &str = "#";
 
-/// The rows of a resource. `base` is what this hospital's own absolute URLs begin with, empty where it has none.
-pub(crate) fn rows(doc: &fhir::json::Doc, kind: ResourceType, base: &str) -> Vec<IndexRow> {
+/// The rows of a resource, by R4's own parameters and those that were stored here. `base` is what this hospital's own absolute
+/// URLs begin with, empty where it has none.
+pub(crate) fn rows(doc: &fhir::json::Doc, kind: ResourceType, base: &str, registry: &Registry) -> Vec<IndexRow> {
+    made(fhir::index::values(doc, kind).into_iter().chain(registry.entries(doc, kind)), base)
+}
+
+/// The rows of some entries.
+pub(crate) fn made(entries: impl IntoIterator<Item = Entry>, base: &str) -> Vec<IndexRow> {
     let mut rows = Vec::new();
-    for entry in fhir::index::values(doc, kind) {
+    for entry in entries {
         push(&mut rows, entry, base);
     }
     rows

@@ -26,6 +26,7 @@ pub mod matching;
 pub mod metas;
 pub mod node;
 pub mod pairing;
+pub mod parameters;
 pub mod patch;
 pub mod peers;
 mod prepare;

@@ -9,6 +9,7 @@ use crate::node::Node;
 use crate::read::Served;
 use fhir::index::fold;
 use fhir::json::{Doc, Node as Json};
+use fhir::params::Lookup;
 use fhir::{Code, ResourceType};
 use record::scope::Interactions;
 use std::collections::BTreeMap;
@@ -241,7 +242,7 @@ impl Node {
         for pairs in asked {
             let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>();
             // A birth date that is none brings nobody in.
-            let Ok(query) = fhir::query::parse(kind, &pairs) else { continue };
+            let Ok(query) = fhir::query::parse(kind, &pairs, &Lookup::default()) else { continue };
             let filters = self.filters(caller, &query.conditions).await?;
             let search = Search::own(kind.number(), filters, crate::clock::now_ms());
             let rows = reader.search(&search, CANDIDATES_MAX).await?.0;

@@ -6,6 +6,7 @@ use crate::commit::Committer;
 use crate::context::Contexts;
 use crate::identity_file::{IdentityFileError, load_or_create};
 use crate::lookup::Lookups;
+use crate::parameters::Parameters;
 use fhir::validate::Mode;
 use record::{Identity, OpId, RecordId};
 use std::path::PathBuf;
@@ -98,6 +99,8 @@ pub struct Inner {
     pub(crate) signed: Mutex<Option<OpId>>,
     pub(crate) auditor: Auditor,
     pub(crate) lookups: Lookups,
+    /// Stored search parameters as this process knows them.
+    pub(crate) parameters: Parameters,
     /// The plan that a test wants its searches to have.
     pub(crate) plan: Mutex<Option<store::search::Plan>>,
     pub(crate) net: OnceLock<net::Handle>,
@@ -144,6 +147,7 @@ impl Node {
             signed: Mutex::default(),
             auditor,
             lookups,
+            parameters: Parameters::default(),
             plan: Mutex::default(),
             net: OnceLock::new(),
             changed: watch::channel(0).0,
@@ -156,6 +160,7 @@ impl Node {
         crate::lookup::start(&Arc::downgrade(&node.0), asked);
         tokio::spawn(keep_statistics(Arc::downgrade(&node.0)));
         tokio::spawn(crate::sweep::run(Arc::downgrade(&node.0)));
+        node.load_registry().await.map_err(OpenError::Index)?;
         node.note_index().await.map_err(OpenError::Index)?;
         if node.role == Role::Gateway {
             node.open_house().await.map_err(OpenError::House)?;
@@ -164,6 +169,7 @@ impl Node {
             node.base_before.set(String::from_utf8_lossy(&base).into_owned()).ok();
         }
         node.renew_index().await.map_err(OpenError::Index)?;
+        tokio::spawn(crate::parameters::run(Arc::downgrade(&node.0)));
         Ok(node)
     }
 

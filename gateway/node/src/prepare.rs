@@ -30,6 +30,8 @@ pub(crate) struct Prepared {
     /// Local resources it names.
     pub(crate) references: Vec<(ResourceType, String)>,
     pub(crate) index: Vec<IndexRow>,
+    /// The number of the registry that `index` was made under.
+    pub(crate) registry: i64,
     /// What validation found in it, though it was taken.
     pub(crate) issues: Vec<Issue>,
 }
@@ -46,7 +48,7 @@ impl Prepared {
         method: Method,
         packer: &mut Packer,
     ) -> Result<Self, NodeError> {
-        let (kind, doc) = (resource.kind(), resource.doc());
+        let (kind, doc, registry) = (resource.kind(), resource.doc(), node.registry());
         let references =
             fhir::reference::sites(doc).into_iter().filter_map(|site| match fhir::reference::parse(&site.text) {
                 Parts::Relative { kind, id, .. } => Some((kind, id.to_owned())),
@@ -69,7 +71,8 @@ impl Prepared {
             class: class_of(doc, kind),
             main: fhir::home::main(doc, kind),
             references: references.collect(),
-            index: index::rows(doc, kind, node.base()),
+            index: index::rows(doc, kind, node.base(), &registry),
+            registry: registry.drawn,
             issues: Vec::new(),
         })
     }
@@ -102,6 +105,7 @@ impl Prepared {
             main: Main::None,
             references: Vec::new(),
             index: Vec::new(),
+            registry: 0,
             issues: Vec::new(),
         }
     }

@@ -1,9 +1,10 @@
 //! Reindex: every cache table rebuilt from the log, in the order things were stored, in one transaction. Called by
-//! `cli`.
+//! `cli`. The `$reindex` of stored search parameters alone is `parameters`.
 
 use crate::batch::Batch;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::parameters::Note;
 use fhir::home::Main;
 use fhir::reference::Parts;
 use record::frame::Method;
@@ -16,14 +17,17 @@ use store::homes::Home;
 const ROWS: i64 = 512;
 
 /// What a reindex did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reindexed {
     /// Ops that were gone through.
     pub ops: u64,
+    /// Which stored SearchParameters can be searched by now, and which were refused.
+    pub notes: Vec<Note>,
 }
 
 impl Node {
-    /// Rebuilds the caches. Runs while the node serves: readers see the old rows until it commits.
+    /// Rebuilds the caches, and takes stored SearchParameters up as they are now. Runs while the node serves: readers see the
+    /// old rows until it commits.
     ///
     /// # Errors
     /// [`NodeError`]; nothing is changed then.
@@ -113,6 +117,7 @@ impl Batch {
         }
         self.replay_waiting().await?;
         self.replay_tasks().await?;
+        done.notes = self.fill_all().await?;
         self.tx().await?.put_meta(FORMAT, &crate::index::FORMAT.to_le_bytes()).await?;
         Ok(done)
     }

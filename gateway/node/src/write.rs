@@ -301,7 +301,7 @@ impl Batch {
         agent: &Agent,
     ) -> Result<Vec<Written>, NodeError> {
         for condition in resolved {
-            let found = self.reader().await?.search(&condition.search, 2).await?.0;
+            let found = self.search(&condition.search, 2).await?;
             if found.len() > 1 || found.first().map(|found| &found.id) != condition.id.as_ref() {
                 return Err(NodeError::Conflict("a conditional reference changed its meaning meanwhile".to_owned()));
             }
@@ -348,7 +348,7 @@ impl Batch {
     async fn decide(&mut self, step: &Step) -> Result<Decision, NodeError> {
         let resource = &step.prepared;
         if let Some(search) = &step.if_none_exist {
-            let mut found = self.reader().await?.search(search, 2).await?.0;
+            let mut found = self.search(search, 2).await?;
             let found_id = found.first().map(|found| found.id.clone());
             if step.planned.as_ref().is_some_and(|planned| *planned != found_id) {
                 return Err(NodeError::Conflict("a conditional create changed its meaning meanwhile".to_owned()));

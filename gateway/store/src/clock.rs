@@ -11,6 +11,8 @@ pub struct Tick {
     pub last_updated: i64,
     /// What the transaction before this one wrote as its token.
     pub before: i64,
+    /// Drawn at every change of what is to be indexed: rows prepared under another one are made anew.
+    pub parameters: i64,
 }
 
 impl Tx {
@@ -23,10 +25,11 @@ impl Tx {
         // lastUpdated has milliseconds in FHIR: two batches never share one.
         let sql = "UPDATE log_clock SET position = position + $1, \
                    last_updated = CASE WHEN $2 > last_updated + 999 THEN $2 ELSE last_updated + 1000 END, \
-                   token_before = token, token = $3 WHERE one = 1 RETURNING position, last_updated, token_before";
+                   token_before = token, token = $3 WHERE one = 1 RETURNING position, last_updated, token_before, parameters";
         let rows = self.fetch(sql, &[count.into(), now_us.into(), token.into()]).await?;
         let row = rows.first().ok_or(StoreError::Damaged("clock"))?;
-        Ok(Tick { position: row.int(0) - count as i64 + 1, last_updated: row.int(1), before: row.int(2) })
+        let position = row.int(0) - count as i64 + 1;
+        Ok(Tick { position, last_updated: row.int(1), before: row.int(2), parameters: row.int(3) })
     }
 }
 

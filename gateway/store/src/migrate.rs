@@ -2,20 +2,22 @@
 
 use crate::db::{Store, StoreError, Tx};
 
-const POSTGRES: [&str; 6] = [
+const POSTGRES: [&str; 7] = [
     include_str!("../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../migrations/postgres/0002_cache.sql"),
     include_str!("../../../migrations/postgres/0003_moves.sql"),
     include_str!("../../../migrations/postgres/0004_memory.sql"),
     include_str!("../../../migrations/postgres/0005_search.sql"),
+    include_str!("../../../migrations/postgres/0006_parameters.sql"),
     include_str!("../../../migrations/postgres/0007_content.sql"),
 ];
-const SQLITE: [&str; 6] = [
+const SQLITE: [&str; 7] = [
     include_str!("../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../migrations/sqlite/0002_cache.sql"),
     include_str!("../../../migrations/sqlite/0003_moves.sql"),
     include_str!("../../../migrations/sqlite/0004_memory.sql"),
     include_str!("../../../migrations/sqlite/0005_search.sql"),
+    include_str!("../../../migrations/sqlite/0006_parameters.sql"),
     include_str!("../../../migrations/sqlite/0007_content.sql"),
 ];
 

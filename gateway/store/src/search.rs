@@ -6,6 +6,7 @@
 
 mod count;
 mod filter;
+mod named;
 mod page;
 mod plan;
 mod sql;

@@ -1,12 +1,14 @@
 //! Versions served here and their index rows: which is current, what it is found by. All of it is rebuilt by
-//! `reindex`. Here is what they are; `write`, `read` and `inspect` say what is done with them. Called by `node`.
+//! `reindex`. Here is what they are; `write`, `partial`, `read` and `inspect` say what is done with them. Called by `node`.
 
 mod history;
 mod inspect;
+mod partial;
 mod read;
 mod write;
 
 pub use history::Histories;
+pub use partial::Walk;
 
 use crate::db::{Row, StoreError};
 use crate::table::{Kind, Table};

@@ -212,7 +212,8 @@ fn composites_have_a_value_for_each_component() {
 fn a_search_across_types_has_what_they_share() {
     let across = |text: &str| {
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-        parse_across(&pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>())
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+        parse_across(&pairs, &Lookup::default())
     };
     let query = across("_type=Observation,Condition&patient=1&_tag=x").unwrap();
     assert_eq!(query.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(), ["Observation", "Condition"]);

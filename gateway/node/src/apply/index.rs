@@ -127,11 +127,11 @@ impl Batch {
             };
             if own {
                 class = crate::prepare::class_of(&doc, kind);
-                index = index::rows(&doc, kind, self.node.base());
+                index = index::rows(&doc, kind, self.node.base(), self.registry());
             } else {
                 let shown = crate::rewrite::for_viewer(&me, &author, context, &doc);
                 if let Ok(doc) = fhir::json::Doc::parse(shown) {
-                    index = index::rows(&doc, kind, self.node.base());
+                    index = index::rows(&doc, kind, self.node.base(), self.registry());
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::error::NodeError;
 use crate::history::own_listed;
 use crate::node::Node;
 use crate::read::Served;
-use fhir::params::{self, SearchType};
+use fhir::params::{Lookup, SearchType};
 use fhir::query::{Include, Query};
 use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType};
@@ -98,14 +98,15 @@ impl Node {
         include: &Include,
         rows: &[StoredVersion],
     ) -> Result<Vec<StoredVersion>, NodeError> {
+        let names = self.names().await?;
         let mut targets = BTreeMap::<ResourceType, Vec<String>>::new();
         for row in rows.iter().filter(|row| include.target.is_none_or(|wanted| wanted.number() == row.kind)) {
             let Some(kind) = ResourceType::from_number(row.kind) else { continue };
             targets.entry(kind).or_default().push(format!("{}/{}", kind.name(), row.id));
         }
         let mut found = Vec::new();
-        for (target, names) in targets {
-            for (source, filters) in referring(include, target, &names) {
+        for (target, referred) in targets {
+            for (source, filters) in referring(include, target, &referred, &names) {
                 if caller.permit(source, Interactions::SEARCH).is_err() {
                     continue;
                 }
@@ -123,15 +124,20 @@ impl Node {
 }
 
 /// For each type that may refer to `target`, by which of its parameters.
-fn referring(include: &Include, target: ResourceType, names: &[String]) -> BTreeMap<ResourceType, Vec<Filter>> {
+fn referring(
+    include: &Include,
+    target: ResourceType,
+    referred: &[String],
+    names: &Lookup,
+) -> BTreeMap<ResourceType, Vec<Filter>> {
     let mut found = BTreeMap::new();
     for source in ResourceType::all().filter(|kind| include.source.is_none_or(|wanted| wanted == *kind)) {
-        let params = params::of(source).filter(|param| param.supported && param.kind == SearchType::Reference);
+        let params = names.of(source).filter(|param| param.supported && param.kind == SearchType::Reference);
         let params = params.filter(|param| include.param.is_none_or(|wanted| wanted.id == param.id));
         let filters = params.filter(|param| param.targets.contains(&target)).map(|param| Filter::Param {
             param: param.id.0,
             table: ParamTable::Reference,
-            any: vec![Match::References(names.to_vec())],
+            any: vec![Match::References(referred.to_vec())],
             not: false,
         });
         let filters = filters.collect::<Vec<_>>();

@@ -56,7 +56,7 @@ impl Node {
     /// A condition answers as a search does, so the token must permit one.
     pub(crate) async fn condition(&self, caller: &Caller, kind: ResourceType, text: &str) -> Result<Search, NodeError> {
         caller.permit(kind, Interactions::SEARCH)?;
-        let query = fhir::query::parse(kind, &pairs(text))?;
+        let query = self.query(kind, &pairs(text)).await?;
         if let Some(issue) = query.unknown.into_iter().next() {
             return Err(NodeError::Invalid(Issue { severity: Severity::Error, ..issue }.into()));
         }

@@ -5,11 +5,13 @@ use super::{Target, asks, if_none_exist, same_id, same_kind, target, unsupported
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::parameters::Registry;
 use crate::patch::Patch;
 use crate::prepare::Prepared;
 use crate::search::pairs;
 use crate::write::{Asked, Change, Late, Resolved, Select, Step, Which, Work, may_create, within_entry};
 use fhir::bundle::{Bundle, Method, Request};
+use fhir::query::Query;
 use fhir::reference::{Parts, Site};
 use fhir::{Code, Issue, Outcome, Parsed, ResourceType};
 use record::frame::{Method as FrameMethod, Packer};
@@ -229,7 +231,8 @@ impl Node {
                 let there = found.first().map(|found| found.id.clone()).filter(|_| found.len() < 2);
                 found.retain(|found| !goes(drafts, kind, &found.id));
                 let mut ids = found.into_iter().map(|found| found.id).collect::<Vec<_>>();
-                for id in made(drafts, kind, query)? {
+                let query = self.query(kind, &pairs(query)).await?;
+                for id in made(drafts, kind, &query, &self.registry()) {
                     if !ids.contains(&id) {
                         ids.push(id);
                     }
@@ -350,8 +353,7 @@ fn goes(drafts: &[Draft], kind: ResourceType, id: &str) -> bool {
 }
 
 /// The resources of this transaction that a query matches: references are resolved after everything is written.
-fn made(drafts: &[Draft], kind: ResourceType, query: &str) -> Result<Vec<String>, NodeError> {
-    let query = fhir::query::parse(kind, &pairs(query))?;
+fn made(drafts: &[Draft], kind: ResourceType, query: &Query, registry: &Registry) -> Vec<String> {
     let made = drafts.iter().filter(|draft| draft.kind == kind).filter(|draft| match &draft.verb {
         Verb::Create(condition) => condition.as_ref().is_none_or(|(_, found)| found.is_none()),
         Verb::Update | Verb::UpdateWhere(_) => true,
@@ -359,11 +361,12 @@ fn made(drafts: &[Draft], kind: ResourceType, query: &str) -> Result<Vec<String>
     });
     let matching = made.filter(|draft| {
         let Some(resource) = &draft.resource else { return false };
-        let entries = fhir::index::values(resource.doc(), kind);
+        let mut entries = fhir::index::values(resource.doc(), kind);
+        entries.extend(registry.entries(resource.doc(), kind));
         // What needs other resources is asked of the database alone.
         query.conditions.iter().all(|condition| condition.holds(&entries, &draft.id, i64::MAX) == Some(true))
     });
-    Ok(matching.map(|draft| draft.id.clone()).collect())
+    matching.map(|draft| draft.id.clone()).collect()
 }
 
 fn located(error: NodeError, place: &str) -> NodeError {

@@ -195,7 +195,7 @@ impl Batch {
             Select::Where { search, planned } => {
                 let multiple = matches!(late.change, Change::Delete { multiple: true });
                 let most = if multiple { DELETES_MAX + 1 } else { 2 };
-                let found = self.reader().await?.search(search, most).await?.0;
+                let found = self.search(search, most).await?;
                 if !multiple && found.len() > 1 {
                     return Err(NodeError::Precondition(format!(
                         "more than one {} matches the criteria",

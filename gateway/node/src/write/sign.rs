@@ -209,7 +209,7 @@ impl Batch {
                     last_updated: self.last_updated,
                     seal: seal_of(&authored.op, &authored.op.entries()[place as usize]),
                     json: Vec::new(),
-                    index: step.prepared.index.clone(),
+                    index: self.index_of(&step.prepared),
                 },
                 before.as_ref().filter(|before| before.current).map(|before| before.position),
             );

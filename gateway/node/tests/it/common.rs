@@ -114,7 +114,7 @@ pub async fn create(node: &Node, json: serde_json::Value) -> node::Written {
 }
 
 pub async fn search(node: &Node, name: &str, query: &str) -> node::search::Found {
-    let query = fhir::query::parse(kind(name), &node::search::pairs(query)).unwrap();
+    let query = node.query(kind(name), &node::search::pairs(query)).await.unwrap();
     node.search(&caller(), query, None).await.unwrap()
 }
 

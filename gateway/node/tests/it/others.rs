@@ -20,7 +20,7 @@ async fn seen(node: &Node, patient: &str) -> [(usize, i64); 4] {
         let others = found.versions.len() - mine;
         seen[at] = (mine, found.total - others as i64);
     }
-    let query = fhir::query::parse(observation, &[]).unwrap();
+    let query = node.query(observation, &[]).await.unwrap();
     let found = node.search_compartment(&caller(), (kind("Patient"), patient), query, None).await.unwrap();
     seen[2] = (found.matches.len(), found.total.unwrap());
     let part = Part { kinds: vec![observation], start: Some(0), since: Some(0), directory: true, ..Part::default() };

@@ -15,7 +15,7 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     // Before the body is read: who may not write here need not send it.
     call.caller.permit(kind, Interactions::CREATE)?;
     let if_none_exist = condition::if_none_exist(&call.headers)?;
-    no_criteria(&call, kind)?;
+    no_criteria(&call, kind).await?;
     let resource = call.resource().await?;
     if resource.kind() != kind {
         let text = format!("the URL says {kind}, the resource is a {}", resource.kind());
@@ -26,9 +26,9 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
 }
 
 /// Refuses criteria in the URL, as some servers take them: passed over, they would make a second one each time.
-fn no_criteria(call: &Call, kind: ResourceType) -> Result<(), ApiError> {
+async fn no_criteria(call: &Call, kind: ResourceType) -> Result<(), ApiError> {
     let pairs = pairs::read(call.query())?.into_iter().map(|pair| (pair.name, pair.value)).collect::<Vec<_>>();
-    if pairs.is_empty() || fhir::query::parse(kind, &pairs).is_ok_and(|query| query.conditions.is_empty()) {
+    if pairs.is_empty() || call.app.node.query(kind, &pairs).await.is_ok_and(|query| query.conditions.is_empty()) {
         return Ok(());
     }
     let text = "a create takes its condition in the header If-None-Exist, not in the URL";

@@ -35,8 +35,8 @@ pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     let (token, kept): (Vec<Pair<'_>>, Vec<Pair<'_>>) = all.into_iter().partition(|pair| pair.name == page::PARAMETER);
     let decoded: Vec<(String, String)> = kept.iter().map(|pair| (pair.name.clone(), pair.value.clone())).collect();
     let parsed = match kind {
-        Some(kind) => fhir::query::parse(kind, &decoded)?,
-        None => fhir::query::parse_across(&decoded)?,
+        Some(kind) => call.app.node.query(kind, &decoded).await?,
+        None => call.app.node.query_across(&decoded).await?,
     };
     if call.prefer.strict && !parsed.unknown.is_empty() {
         return Err(as_errors(parsed.unknown).into());

@@ -269,7 +269,7 @@ fn which(i: &str, kinds: &[u16]) -> String {
 
 impl ParamTable {
     /// The table's name.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             ParamTable::Token => "cache_token",
             ParamTable::Text => "cache_string",

@@ -13,7 +13,7 @@ const RETIRE_MAX: usize = 500;
 
 /// Rows of the index tables.
 #[derive(Default)]
-struct IndexRows {
+pub(super) struct IndexRows {
     tokens: Vec<Vec<Value>>,
     strings: Vec<Vec<Value>>,
     dates: Vec<Vec<Value>>,
@@ -23,7 +23,7 @@ struct IndexRows {
 }
 
 impl IndexRows {
-    fn add(&mut self, kind: u16, position: i64, index: Vec<IndexRow>) {
+    pub(super) fn add(&mut self, kind: u16, position: i64, index: Vec<IndexRow>) {
         for IndexRow { param, group, value } in index {
             let mut row = vec![kind.into(), param.into()];
             let into = match value {
@@ -57,7 +57,7 @@ impl IndexRows {
         }
     }
 
-    async fn insert(self, tx: &mut Tx) -> Result<(), StoreError> {
+    pub(super) async fn insert(self, tx: &mut Tx) -> Result<(), StoreError> {
         TOKENS.insert(tx, self.tokens).await?;
         STRINGS.insert(tx, self.strings).await?;
         DATES.insert(tx, self.dates).await?;
@@ -229,7 +229,7 @@ impl Tx {
 }
 
 /// `$1,$2,...` and what they hold.
-fn holes(positions: &[i64]) -> (String, Vec<Value>) {
+pub(super) fn holes(positions: &[i64]) -> (String, Vec<Value>) {
     let args = positions.iter().map(|position| (*position).into()).collect::<Vec<Value>>();
     ((1..=positions.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(","), args)
 }

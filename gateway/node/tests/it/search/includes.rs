@@ -102,7 +102,7 @@ async fn a_page_brings_what_it_includes_on(database: Database) {
         pairs.push(("_count".to_owned(), "4".to_owned()));
         let mut page = None;
         loop {
-            let query = fhir::query::parse(kind(name), &pairs).unwrap();
+            let query = place.node.query(kind(name), &pairs).await.unwrap();
             assert_eq!(query.unknown, [], "{pairs:?}");
             let answer = place.node.search(&caller(), query, page).await.unwrap();
             let matches = answer.matches.iter().map(|served| world.find(name, &served.id).unwrap()).collect::<Vec<_>>();

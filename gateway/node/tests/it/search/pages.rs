@@ -76,7 +76,7 @@ async fn filled(database: Database, dice: &mut Dice) -> Place {
 }
 
 async fn page(node: &Node, name: &str, text: &str, page: Option<Page>) -> (Vec<String>, Option<Page>) {
-    let query = fhir::query::parse(kind(name), &node::search::pairs(text)).unwrap();
+    let query = node.query(kind(name), &node::search::pairs(text)).await.unwrap();
     let found = node.search(&caller(), query, page).await.unwrap();
     (found.matches.into_iter().map(|served| served.id).collect(), found.next)
 }

@@ -17,7 +17,7 @@ const QUESTIONS: usize = 400;
 async fn answer(node: &Node, name: &str, pairs: &[(String, String)]) -> Result<(Vec<String>, Option<i64>), String> {
     let (mut ids, mut page, mut total) = (Vec::new(), None, None);
     loop {
-        let query = fhir::query::parse(kind(name), pairs).map_err(|outcome| format!("{outcome:?}"))?;
+        let query = node.query(kind(name), pairs).await.map_err(|outcome| format!("{outcome:?}"))?;
         if let Some(issue) = query.unknown.first() {
             return Err(format!("{issue:?}"));
         }

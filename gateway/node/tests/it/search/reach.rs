@@ -83,7 +83,7 @@ async fn a_search_goes_as_far_as_a_grant_on(database: Database) {
     }
     let across = async |types: &str| {
         let pairs = vec![("_type".to_owned(), types.to_owned())];
-        let found = b.node.search_across(&caller(), fhir::query::parse_across(&pairs).unwrap(), None).await.unwrap();
+        let found = b.node.search_across(&caller(), b.node.query_across(&pairs).await.unwrap(), None).await.unwrap();
         assert_eq!(found.total, Some(found.matches.len() as i64));
         found.matches.len()
     };
@@ -107,7 +107,7 @@ async fn a_search_goes_as_far_as_a_grant_on(database: Database) {
     }
     until("B finds its own alone", || async { seen(&b.node, "Observation", "").await.0 == 0 }).await;
     for (query, page) in pages {
-        let asked = fhir::query::parse(kind("Observation"), &node::search::pairs(query)).unwrap();
+        let asked = b.node.query(kind("Observation"), &node::search::pairs(query)).await.unwrap();
         // A page that went along what is gone may be refused; it shows nothing in any case.
         if let Ok(found) = b.node.search(&caller(), asked, Some(page)).await {
             assert_eq!((found.matches.len(), found.includes.len(), found.total), (0, 0, Some(0)), "{query}");
