@@ -68,7 +68,10 @@ impl Node {
     /// [`NodeError::Forbidden`] for a token that may not read and update SearchParameters.
     pub async fn begin_reindex(&self, caller: &Caller) -> Result<Job, NodeError> {
         permit(caller, Interactions::UPDATE)?;
-        let job = self.commit(|batch| Box::pin(batch.begin_reindex())).await?;
+        // Counted outside: it takes as long as there are versions, and the log's clock stays locked within.
+        let all = Walk { own_of: None, after: 0, last: i64::MAX };
+        let total = Reader::from(&self.store).walk_length(all).await?;
+        let job = self.commit(move |batch| Box::pin(batch.begin_reindex(total))).await?;
         self.parameters.worker.take(&job.id);
         Ok(told(job))
     }
@@ -155,24 +158,23 @@ impl Node {
 }
 
 impl Batch {
-    async fn begin_reindex(&mut self) -> Result<Stored, NodeError> {
+    async fn begin_reindex(&mut self, total: i64) -> Result<Stored, NodeError> {
         if let Some(running) = self.reader().await?.running_reindex().await? {
             return Ok(running);
         }
         let notes = self.take_up().await?;
         // What is written from here on has its rows.
-        let walk = Walk { own_of: None, after: 0, last: self.positions(1)? };
+        let last = self.positions(1)?;
         let is_indexing = self.registry().known().iter().any(|known| !known.is_searched);
-        let total = if is_indexing { self.reader().await?.walk_length(walk).await? } else { 0 };
         let job = Stored {
             id: crate::clock::fresh_id(),
             state: JobState::Running,
             started: self.last_updated,
             touched: crate::clock::now_ms() as i64,
             position: 0,
-            last: walk.last,
+            last,
             done: 0,
-            total,
+            total: if is_indexing { total } else { 0 },
             notes: text_of(&notes)?,
         };
         self.tx().await?.put_reindex(&job).await?;

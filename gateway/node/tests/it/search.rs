@@ -11,4 +11,5 @@ mod pages;
 mod parameters;
 mod property;
 mod reach;
+mod stored;
 mod world;
