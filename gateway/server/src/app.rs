@@ -9,9 +9,10 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use bytes::Bytes;
+use fhir::params::Lookup;
 use node::Node;
 use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
@@ -35,8 +36,8 @@ pub(crate) struct Inner {
     /// One permit per request that is worked on.
     pub(crate) turns: Semaphore,
     pub(crate) key_sets: KeySets,
-    /// The CapabilityStatement, written once.
-    pub(crate) capabilities: OnceLock<Bytes>,
+    /// The CapabilityStatement, and what it says can be searched by.
+    pub(crate) capabilities: Mutex<Option<(Arc<Lookup>, Bytes)>>,
     /// Whether this node's key signs what it verifies, tried once at start.
     pub(crate) signer: bool,
 }
@@ -62,7 +63,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         metrics: Metrics::new(node.database_kind()),
         turns: Semaphore::new(settings.limits.requests_max),
         key_sets: KeySets::default(),
-        capabilities: OnceLock::new(),
+        capabilities: Mutex::default(),
         signer: health::signer_works(&node),
         settings,
         node,

@@ -8,5 +8,6 @@ pub(crate) mod match_patient;
 pub(crate) mod meta;
 pub(crate) mod meta_add;
 pub(crate) mod meta_delete;
+pub(crate) mod reindex;
 pub(crate) mod request_access;
 pub(crate) mod validate;

@@ -9,7 +9,7 @@ use crate::interaction::{
     update_where, vread,
 };
 use crate::operation::{
-    confirm, diff, everything, invite, match_patient, meta, meta_add, meta_delete, request_access, validate,
+    confirm, diff, everything, invite, match_patient, meta, meta_add, meta_delete, reindex, request_access, validate,
 };
 use crate::target::{Shape, Target};
 use axum::http::Method;
@@ -37,12 +37,15 @@ pub(crate) enum Claim {
     System(&'static [&'static str]),
     /// `rest.resource.interaction`, this code, at every type.
     Resource(&'static str),
-    /// `rest.resource.operation` of this type or of [`EVERY`]; the name has its dollar sign.
+    /// `rest.resource.operation` of this type or of [`EVERY`], `rest.operation` of [`SYSTEM`]; the name has its dollar sign.
     Operation(&'static str, &'static str),
 }
 
 /// The type of operations that every type has.
 pub(crate) const EVERY: &str = "Resource";
+
+/// In place of a type, for operations on the whole system alone.
+pub(crate) const SYSTEM: &str = "System";
 
 /// Every row.
 pub(crate) static ROUTES: &[Route] = &[
@@ -348,6 +351,27 @@ pub(crate) static ROUTES: &[Route] = &[
         run: |call| Box::pin(meta_delete::run(call)),
     },
     Route {
+        method: Method::POST,
+        shape: Shape::SystemOperation,
+        name: "operation",
+        claim: Claim::Operation(SYSTEM, "$reindex"),
+        run: |call| Box::pin(reindex::run(call)),
+    },
+    Route {
+        method: Method::GET,
+        shape: Shape::ReindexJob,
+        name: "operation",
+        claim: Claim::None,
+        run: |call| Box::pin(reindex::status(call)),
+    },
+    Route {
+        method: Method::DELETE,
+        shape: Shape::ReindexJob,
+        name: "operation",
+        claim: Claim::None,
+        run: |call| Box::pin(reindex::cancel(call)),
+    },
+    Route {
         method: Method::GET,
         shape: Shape::Operation,
         name: "operation",
@@ -394,7 +418,7 @@ pub(crate) fn find(method: &Method, target: &Target) -> Result<&'static Route, A
 fn is_named(route: &Route, target: &Target) -> bool {
     match route.claim {
         Claim::Operation(kind, name) => {
-            let here = kind == EVERY || target.kind.is_some_and(|of| of.name() == kind);
+            let here = kind == EVERY || target.kind.map_or(SYSTEM, |of| of.name()) == kind;
             here && target.rest == name
         }
         _ => true,

@@ -42,6 +42,8 @@ pub(crate) enum Shape {
     TypeOperation,
     /// `/fhir/$name`
     SystemOperation,
+    /// `/fhir/$reindex/1`: how a job stands.
+    ReindexJob,
 }
 
 /// What a URL names.
@@ -72,6 +74,7 @@ pub(crate) fn parse(path: &str) -> Result<Target, ApiError> {
         ["_history"] => return target(Shape::SystemHistory, None, "", ""),
         ["_search"] => return target(Shape::SystemSearch, None, "", ""),
         [name] if name.starts_with('$') => return target(Shape::SystemOperation, None, "", name),
+        ["$reindex", id] => return target(Shape::ReindexJob, None, id, ""),
         _ => {}
     }
     let Some(kind) = ResourceType::parse(names[0]) else {
@@ -153,6 +156,8 @@ mod tests {
         check("/fhir/_history", Ok(Shape::SystemHistory));
         check("/fhir/_search", Ok(Shape::SystemSearch));
         check("/fhir/$export", Ok(Shape::SystemOperation));
+        check("/fhir/$reindex/1", Ok(Shape::ReindexJob));
+        check("/fhir/$export/1", Err(404));
         check("/fhir/Patient/_history", Ok(Shape::TypeHistory));
         check("/fhir/Patient/$match", Ok(Shape::TypeOperation));
         check("/fhir/Patient/1/Observation", Ok(Shape::Compartment));

@@ -1,4 +1,4 @@
-//! Capabilities: `GET /fhir/metadata`, written once from the tables that serve requests. Called through `routes`; needs
+//! Capabilities: `GET /fhir/metadata`, written from the tables that serve requests and the stored search parameters. Called through `routes`; needs
 //! no token. Spec: <https://hl7.org/fhir/R4/http.html#capabilities>.
 
 use crate::answer::{Answer, fhir_response};
@@ -11,10 +11,11 @@ use crate::routes::{Claim, EVERY, ROUTES};
 use crate::target::Shape;
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
-use fhir::params::{self, Param, SearchType};
+use fhir::params::{self, Lookup, Param, SearchType};
 use fhir::{Code, ResourceType, datetime};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where the OAuth URLs of a server stand in its statement.
@@ -22,7 +23,7 @@ const OAUTH_URIS: &str = "http://fhir-registry.smarthealthit.org/StructureDefini
 
 pub(crate) async fn run(call: Call) -> Result<Answer, ApiError> {
     let mode = pairs::read(call.query())?.into_iter().find(|pair| pair.name == "mode").map(|pair| pair.value);
-    let json = call.app.capabilities.get_or_init(|| Bytes::from(statement(&call.app).to_string())).clone();
+    let json = current(&call.app).await?;
     let json = match mode.as_deref() {
         None | Some("full") => json.to_vec(),
         Some("normative") => normative(&json)?,
@@ -33,6 +34,20 @@ pub(crate) async fn run(call: Call) -> Result<Answer, ApiError> {
         }
     };
     Ok(fhir_response(StatusCode::OK, call.view.apply(json)).into())
+}
+
+/// The statement, written anew where what may be searched by has changed.
+async fn current(app: &App) -> Result<Bytes, ApiError> {
+    let names = app.node.names().await?;
+    let known = || app.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((of, json)) = known().as_ref()
+        && Arc::ptr_eq(of, &names)
+    {
+        return Ok(json.clone());
+    }
+    let json = Bytes::from(statement(app, &names).to_string());
+    *known() = Some((names, json.clone()));
+    Ok(json)
 }
 
 /// What this server does with terminologies, which is nothing beyond the bindings it holds resources against: the head of
@@ -83,7 +98,7 @@ fn normative(json: &[u8]) -> Result<Vec<u8>, ApiError> {
     Ok(json.to_string().into_bytes())
 }
 
-fn statement(app: &App) -> Value {
+fn statement(app: &App, names: &Lookup) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
     let system = ROUTES.iter().filter_map(|route| match route.claim {
         Claim::System(codes) => Some(codes),
@@ -98,9 +113,9 @@ fn statement(app: &App) -> Value {
         })
         .collect();
     let operations: Vec<Value> = operations.into_iter().map(|(name, of)| operation(of, name)).collect();
-    let sources = sources();
+    let sources = sources(names);
     let multiple = app.node.deletes_multiple();
-    let resources: Vec<Value> = ResourceType::all().map(|kind| resource(kind, &sources, multiple)).collect();
+    let resources: Vec<Value> = ResourceType::all().map(|kind| resource(kind, names, &sources, multiple)).collect();
     let mut json = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -142,7 +157,12 @@ fn compartments() -> Vec<String> {
     owners.map(|kind| format!("http://hl7.org/fhir/CompartmentDefinition/{}", kind.name().to_lowercase())).collect()
 }
 
-fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>, multiple: bool) -> Value {
+fn resource(
+    kind: ResourceType,
+    names: &Lookup,
+    sources: &BTreeMap<ResourceType, Vec<String>>,
+    multiple: bool,
+) -> Value {
     let has =
         |method: &Method, shape: Shape| ROUTES.iter().any(|route| route.method == *method && route.shape == shape);
     let interactions = ROUTES.iter().filter_map(|route| match route.claim {
@@ -157,16 +177,16 @@ fn resource(kind: ResourceType, sources: &BTreeMap<ResourceType, Vec<String>>, m
         })
         .collect();
     let operations: Vec<Value> = operations.into_iter().map(|(name, of)| operation(of, name)).collect();
-    let supported: Vec<Param> = params::of(kind).filter(|param| param.supported).collect();
-    let references = supported.iter().filter(|param| param.kind == SearchType::Reference);
-    let mut includes: Vec<String> = references.map(|param| format!("{kind}:{}", param.code)).collect();
+    let supported: Vec<(Param, &str)> = searched(kind, names).collect();
+    let references = supported.iter().filter(|(param, _)| param.kind == SearchType::Reference);
+    let mut includes: Vec<String> = references.map(|(param, _)| format!("{kind}:{}", param.code)).collect();
     if !includes.is_empty() {
         includes.insert(0, "*".to_owned());
     }
-    let search = supported.iter().map(|param| {
+    let search = supported.iter().map(|(param, url)| {
         let mut json = json!({ "name": param.code, "type": param.kind.name() });
-        if !param.url.is_empty() {
-            json["definition"] = param.url.into();
+        if !url.is_empty() {
+            json["definition"] = (*url).into();
         }
         json
     });
@@ -210,11 +230,17 @@ fn operation(of: &str, name: &str) -> Value {
     json!({ "name": name, "definition": definition })
 }
 
+/// What a type can be searched by, each with the canonical url of its definition.
+fn searched(kind: ResourceType, names: &Lookup) -> impl Iterator<Item = (Param, &str)> {
+    let official = params::of(kind).filter(|param| param.supported).map(|param| (param, param.url));
+    official.chain(names.stored_of(kind))
+}
+
 /// For each type, the reference parameters that may name it.
-fn sources() -> BTreeMap<ResourceType, Vec<String>> {
+fn sources(names: &Lookup) -> BTreeMap<ResourceType, Vec<String>> {
     let mut sources: BTreeMap<ResourceType, Vec<String>> = BTreeMap::new();
     for kind in ResourceType::all() {
-        for param in params::of(kind).filter(|param| param.supported) {
+        for (param, _) in searched(kind, names) {
             for target in param.targets {
                 sources.entry(*target).or_default().push(format!("{kind}:{}", param.code));
             }

@@ -9,6 +9,7 @@ mod numbers;
 mod places;
 mod references;
 mod results;
+mod stored;
 mod strings;
 mod together;
 mod tokens;
