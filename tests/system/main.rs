@@ -19,4 +19,6 @@ mod kill;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod reindex;
+#[cfg(test)]
 mod restore;
