@@ -4,7 +4,7 @@
 
 use super::{Budget, CHAIN_MAX, Condition, Fault, Filter, Modifier, Wanted, expression, value, words};
 use crate::outcome::Code;
-use crate::params::{Param, SearchType};
+use crate::params::{self, Param, SearchType};
 use crate::types::ResourceType;
 
 /// The condition on resources of `kinds`: every one of them must have the parameter.

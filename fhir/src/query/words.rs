@@ -55,14 +55,14 @@ fn parts(text: &str) -> Vec<Part> {
     found
 }
 
-struct Reader<'r> {
+struct Reader<'r, 'p> {
     param: Param,
     /// Those that are left, last first.
     parts: Vec<Part>,
-    budget: &'r mut Budget,
+    budget: &'r mut Budget<'p>,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn any(&mut self, depth: usize) -> Result<Condition, Fault> {
         let mut any = vec![self.all(depth)?];
         while self.parts.pop_if(|part| *part == Part::Or).is_some() {

@@ -15,7 +15,7 @@ impl Search {
 /// As deep as the filter itself, which has a limit.
 fn gather(filter: &Filter, found: &mut BTreeSet<u16>) {
     match filter {
-        Filter::Param { param, .. } | Filter::Missing { param, .. } => {
+        Filter::Param { param, .. } | Filter::Missing { param, .. } | Filter::Near { param, .. } => {
             found.insert(*param);
         }
         Filter::Together(alternatives) => found.extend(alternatives.iter().flatten().map(|part| part.param)),
