@@ -75,17 +75,63 @@ impl Node {
         let positions = from.map(|row| row.position).collect::<Vec<_>>();
         let mut reader = Reader::from(&self.store);
         let mut by_kind = BTreeMap::<ResourceType, BTreeSet<String>>::new();
+        let mut urls = Vec::new();
         for target in reader.targets(&positions, include.param.map(|param| param.id.0)).await? {
-            let Parts::Relative { kind, id, .. } = fhir::reference::parse(&target) else { continue };
+            let Parts::Relative { kind, id, .. } = fhir::reference::parse(&target) else {
+                urls.extend(target.contains(':').then_some(target));
+                continue;
+            };
             if include.target.is_none_or(|wanted| wanted == kind) {
                 by_kind.entry(kind).or_default().insert(id.to_owned());
             }
         }
-        let mut found = Vec::new();
+        let mut found = self.canonicals(caller, include, &urls).await?;
         for (kind, ids) in by_kind {
             if caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes {
                 let ids = ids.into_iter().take(INCLUDES_MAX + 1).collect::<Vec<_>>();
                 found.extend(reader.visible(kind.number(), &ids, crate::clock::now_ms()).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What canonical URLs name, each with `|` and a version or without. One that is named with a version has a row without
+    /// it too, which would bring every version.
+    async fn canonicals(
+        &self,
+        caller: &Caller,
+        include: &Include,
+        urls: &[String],
+    ) -> Result<Vec<StoredVersion>, NodeError> {
+        let (versioned, bare): (Vec<_>, Vec<_>) = urls.iter().partition(|url| url.contains('|'));
+        let versioned = versioned.iter().filter_map(|url| url.split_once('|')).collect::<Vec<_>>();
+        let bare =
+            bare.iter().filter(|url| !versioned.iter().any(|(other, _)| *other == url.as_str())).collect::<Vec<_>>();
+        let mut found = Vec::new();
+        for kind in ResourceType::all().filter(|_| !urls.is_empty()) {
+            let is_meant = include.target.is_none_or(|wanted| wanted == kind)
+                && include.param.is_none_or(|param| param.targets.contains(&kind));
+            let Some(url) = fhir::params::find(kind, "url").filter(|param| is_meant && param.supported) else {
+                continue;
+            };
+            if caller.scopes.permits(kind.name(), Interactions::READ) != Permit::Yes {
+                continue;
+            }
+            let is = |param: u16, code: &str| Filter::Param {
+                param,
+                table: ParamTable::Token,
+                any: vec![Match::Token { code: Some(code.to_owned()), system: None }],
+                not: false,
+            };
+            let mut any = bare.iter().map(|bare| is(url.id.0, bare)).collect::<Vec<_>>();
+            let version = fhir::params::find(kind, "version");
+            any.extend(versioned.iter().filter_map(|(of, version_of)| {
+                let version = is(version?.id.0, &fhir::index::code(None, (*version_of).to_owned()));
+                Some(Filter::All(vec![is(url.id.0, of), version]))
+            }));
+            if !any.is_empty() {
+                let search = Search::all(kind.number(), vec![Filter::Any(any)], crate::clock::now_ms());
+                found.extend(Reader::from(&self.store).search(&search, INCLUDES_MAX + 1).await?.0);
             }
         }
         Ok(found)

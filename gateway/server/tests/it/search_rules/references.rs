@@ -171,6 +171,36 @@ async fn reverse_chains_follow_references_back() {
     refuses(&[], &wrong).await;
 }
 
+/// <https://hl7.org/fhir/R4/search.html#include>: a canonical is a reference too, with its version if it names one.
+#[tokio::test]
+async fn an_include_follows_canonicals() {
+    let asked = |url: &str, version: &str| format!(r#""status":"active","url":"{url}","version":"{version}""#);
+    let answered = |url: &str| format!(r#""status":"completed","questionnaire":"{url}""#);
+    let texts = [
+        ("Questionnaire/one", asked("http://acme.com/q", "1.0")),
+        ("Questionnaire/two", asked("http://acme.com/q", "2.0-RC")),
+        ("Questionnaire/other", asked("http://acme.com/other", "1.0")),
+        ("QuestionnaireResponse/any", answered("http://acme.com/q")),
+        ("QuestionnaireResponse/second", answered("http://acme.com/q|2.0-RC")),
+        ("QuestionnaireResponse/third", answered("http://acme.com/q|3.0")),
+    ];
+    let resources = texts.each_ref().map(|(name, members)| (*name, members.as_str()));
+    for database in databases() {
+        let hospital = filled(database, &resources).await;
+        for (query, wanted) in [
+            ("_id=any&_include=QuestionnaireResponse:questionnaire", "one two"),
+            ("_id=second&_include=QuestionnaireResponse:questionnaire", "two"),
+            ("_id=third&_include=QuestionnaireResponse:questionnaire", ""),
+            ("_id=second&_include=QuestionnaireResponse:questionnaire:Questionnaire", "two"),
+            ("_id=second&_include=*", "two"),
+            ("_id=second&_include=QuestionnaireResponse:subject", ""),
+        ] {
+            let answered = search(&hospital, &format!("QuestionnaireResponse?{query}")).await;
+            assert_eq!(sorted(answered.found("include")), sorted(words(wanted)), "{query}: {}", answered.text());
+        }
+    }
+}
+
 /// <https://hl7.org/fhir/R4/search.html#include>
 #[tokio::test]
 async fn a_page_brings_what_it_refers_to_and_what_refers_to_it() {
