@@ -3,12 +3,12 @@
 
 mod memory;
 mod positions;
+mod registry;
 
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
-use crate::parameters::{Registry, number_of};
-use crate::prepare::Prepared;
+use crate::parameters::Registry;
 pub(crate) use memory::Memory;
 use positions::{POSITIONS_PER_BATCH, take};
 use record::{Head, IdentityId, OpId, RecordId, Verified};
@@ -22,8 +22,7 @@ use store::keys::SealedKey;
 use store::missing::Missing;
 use store::ops::{LaneHead, NewOp};
 use store::removed::Removed;
-use store::search::Search;
-use store::versions::{IndexRow, StoredVersion, Version};
+use store::versions::Version;
 use store::waiting::Waiting;
 
 /// Positions a control op has at least; as many derived resources may follow from it.
@@ -330,41 +329,6 @@ impl Batch {
             *self.node.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         }
         Ok(self.moved)
-    }
-
-    /// What is in force of stored search parameters.
-    pub(crate) fn registry(&self) -> &Arc<Registry> {
-        &self.registry
-    }
-
-    /// Goes on with what is in force from now on.
-    pub(crate) fn set_registry(&mut self, registry: Arc<Registry>) {
-        self.gathered += 1;
-        self.renamed = true;
-        self.registry = registry;
-    }
-
-    /// What a prepared resource is found by: where the stored parameters are no longer those it was prepared under, their
-    /// rows are made anew.
-    pub(crate) fn index_of(&self, prepared: &Prepared) -> Vec<IndexRow> {
-        if prepared.registry == self.registry.drawn {
-            return prepared.index.clone();
-        }
-        let official = prepared.index.iter().filter(|row| number_of(row.param).is_none()).cloned();
-        let mut rows = official.collect::<Vec<_>>();
-        if let Ok(doc) = fhir::json::Doc::parse(prepared.json.clone()) {
-            rows.extend(crate::index::made(self.registry.entries(&doc, prepared.kind), self.node.base()));
-        }
-        rows
-    }
-
-    /// What a condition finds. It was read before this transaction, and must still mean what it meant.
-    pub(crate) async fn search(&mut self, search: &Search, most: usize) -> Result<Vec<StoredVersion>, NodeError> {
-        if !self.registry.searches(&search.params()) {
-            let text = "a search parameter of a condition was changed meanwhile; send the request again";
-            return Err(NodeError::Conflict(text.to_owned()));
-        }
-        Ok(self.reader().await?.search(search, most).await?.0)
     }
 
     /// A record opened in this batch has no lanes in the database.

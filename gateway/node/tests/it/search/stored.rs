@@ -2,6 +2,8 @@
 //! processes, however often the job is broken off.
 //! <https://hl7.org/fhir/R4/searchparameter.html>
 
+mod jobs;
+
 use crate::common::{
     Database, Place, caller, count, create, databases, is_clean, kind, let_in, pair, stays_the_same_after_reindex,
     until, valid,
@@ -20,23 +22,6 @@ fn definition(id: &str, code: &str, kind: &str, base: &[&str], expression: &str)
 
 fn patient(id: &str, eye: &str) -> Value {
     json!({"resourceType": "Patient", "id": id, "extension": [{"url": "http://a/eye", "valueCode": eye}]})
-}
-
-/// A definition that takes about a millisecond on each Patient, so that a job over hundreds of them can be met on its way.
-fn slow(id: &str) -> Value {
-    let nine = "(1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9)";
-    let all = format!("{nine}.select({nine}.select({nine})).count()");
-    definition(id, id, "number", &["Patient"], &all)
-}
-
-/// Waits until a job has done something and has something to do.
-async fn half_way(node: &Node, job: &Job) {
-    until("the job is half way", async || {
-        let job = node.reindex_job(&caller(), &job.id).await.unwrap();
-        assert!(job.is_running, "the job is too fast for this test");
-        job.done > 0
-    })
-    .await;
 }
 
 async fn put(node: &Node, json: Value) {
@@ -146,6 +131,11 @@ async fn what_a_job_indexes_is_found_and_is_what_a_reindex_indexes() {
         assert_eq!(node.write(&caller(), intent).await.unwrap().id, "p2");
         assert_eq!(count(node, "Patient", "eye=brown").await, 1);
         assert_eq!(count(node, "Patient", "eye=green").await, 0);
+        // Of what no domain resource is, and of what is long.
+        put(node, json!({"resourceType": "Binary", "id": "b1", "contentType": "text/plain", "data": "aGVsbG8="})).await;
+        assert_eq!(count(node, "Binary", "extensions=0").await, 1);
+        put(node, patient("long", &"x".repeat(200_000))).await;
+        assert_eq!(count(node, "Patient", "eye=brown,blue").await, 3);
         // A definition that is gone: its rows go, and nothing else.
         delete(node, "SearchParameter", "eye").await;
         assert_eq!(count(node, "Patient", "eye=brown").await, 1, "until $reindex it stays");
@@ -220,97 +210,6 @@ async fn what_cannot_be_searched_by_is_refused_with_its_element() {
     // Whoever had the name first keeps it, also when it is written again.
     put(node, definition("a1", "eye", "token", &["Patient"], "Patient.gender")).await;
     assert!(reindex(node).await.notes.iter().any(|note| note.is_refused && note.of == "SearchParameter/a2"));
-}
-
-/// Two processes of one database: what either writes at any moment of a job of the other has its rows.
-#[tokio::test(flavor = "multi_thread")]
-async fn writes_while_a_job_runs_lack_nothing_on_any_process() {
-    for database in databases() {
-        let place = Place::new(Role::Gateway, "A", database).await;
-        let (one, other) = (place.node.clone(), place.beside().await);
-        for id in 0..250 {
-            put(&one, patient(&format!("p{id}"), "blue")).await;
-        }
-        put(&one, definition("eye", "eye", "token", &["Patient"], &format!("Patient.{EYE}"))).await;
-        put(&one, slow("slow")).await;
-        let over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let writers = [&one, &other].map(|node| {
-            let (node, over, at) = (node.clone(), over.clone(), usize::from(std::ptr::eq(node, &other)));
-            tokio::spawn(async move {
-                let mut written = 0;
-                while !over.load(std::sync::atomic::Ordering::SeqCst) {
-                    // Half of them are updates of what the job goes through.
-                    let id = if written % 2 == 0 {
-                        format!("n{at}x{written}")
-                    } else {
-                        format!("p{}", (written * 7 + at) % 250)
-                    };
-                    put(&node, patient(&id, "green")).await;
-                    written += 1;
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                }
-            })
-        });
-        let job = one.begin_reindex(&caller()).await.unwrap();
-        assert_eq!(other.begin_reindex(&caller()).await.unwrap().id, job.id, "the one that runs");
-        half_way(&other, &job).await;
-        assert!(refusal(&other, "Patient", "eye=blue").await.contains("is being indexed"));
-        ended(&other, &job.id).await;
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        over.store(true, std::sync::atomic::Ordering::SeqCst);
-        for writer in writers {
-            writer.await.unwrap();
-        }
-        // Another process learns of it within a second.
-        until("the other process finds by it", async || refusal(&other, "Patient", "eye=blue").await.is_empty()).await;
-        let all = count(&one, "Patient", "_count=1000").await;
-        for node in [&one, &other] {
-            let found = count(node, "Patient", "eye=blue&_count=1000").await
-                + count(node, "Patient", "eye=green&_count=1000").await;
-            assert_eq!(found, all);
-            assert_eq!(count(node, "Patient", "eye:missing=true").await, 0);
-        }
-        delete(&one, "SearchParameter", "slow").await;
-        reindex(&one).await;
-        stays_the_same_after_reindex(&one).await;
-        other.close().await;
-    }
-}
-
-/// A process that ends in the middle of a job goes on where it was; a job that was called off leaves nothing to find, and
-/// the next one begins anew.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_is_broken_off_goes_on_and_one_called_off_does_not() {
-    for database in databases() {
-        let mut place = Place::new(Role::Gateway, "A", database).await;
-        for id in 0..250 {
-            put(&place.node, patient(&format!("p{id}"), "blue")).await;
-        }
-        put(&place.node, definition("eye", "eye", "token", &["Patient"], &format!("Patient.{EYE}"))).await;
-        put(&place.node, slow("slow")).await;
-        let job = place.node.begin_reindex(&caller()).await.unwrap();
-        half_way(&place.node, &job).await;
-        place.restart(false).await;
-        assert!(place.node.reindex_job(&caller(), &job.id).await.unwrap().is_running);
-        ended(&place.node, &job.id).await;
-        assert_eq!(count(&place.node, "Patient", "eye=blue&_count=1000").await, 250);
-        is_clean(&place.node).await;
-        delete(&place.node, "SearchParameter", "slow").await;
-        put(&place.node, definition("more", "more", "token", &["Patient"], &format!("Patient.{EYE}"))).await;
-        put(&place.node, slow("slower")).await;
-        let job = place.node.begin_reindex(&caller()).await.unwrap();
-        half_way(&place.node, &job).await;
-        assert!(refusal(&place.node, "Patient", "more=blue").await.contains("is being indexed"));
-        place.node.cancel_reindex(&caller(), &job.id).await.unwrap();
-        assert!(place.node.reindex_job(&caller(), &job.id).await.unwrap().is_cancelled);
-        assert!(refusal(&place.node, "Patient", "more=blue").await.contains("is not indexed"));
-        is_clean(&place.node).await;
-        put(&place.node, patient("p1", "green")).await;
-        delete(&place.node, "SearchParameter", "slower").await;
-        reindex(&place.node).await;
-        assert_eq!(count(&place.node, "Patient", "more=blue&_count=1000").await, 249);
-        stays_the_same_after_reindex(&place.node).await;
-    }
 }
 
 /// What others wrote, and what is derived, is indexed by the reader's own parameters: before a job and after it.

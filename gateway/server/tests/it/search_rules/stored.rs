@@ -74,6 +74,22 @@ async fn a_stored_parameter_lives_from_its_first_reindex_to_its_last() {
         // What is written after the job, without another one.
         put(&hospital, "Patient/c", &eye("c", "blue")).await;
         assert_eq!(search(&hospital, "Patient?eye=blue&_sort=-_lastUpdated").await.found("match"), ["c", "a"]);
+        // A conditional reference, to what is here and to what the same transaction makes.
+        let entry = |url: &str, resource: serde_json::Value| json!({"request": {"method": "PUT", "url": url}, "resource": resource});
+        let about = |id: &str, eye: &str| {
+            entry(
+                &format!("Observation/{id}"),
+                json!({"resourceType": "Observation", "id": id, "status": "final",
+                "code": {"text": "x"}, "subject": {"reference": format!("Patient?eye={eye}")}}),
+            )
+        };
+        let made = entry("Patient/d", serde_json::from_str(&eye("d", "grey")).unwrap());
+        let entries = [about("o1", "green"), about("o2", "grey"), made];
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}).to_string();
+        let answered = hospital.post("/fhir", &bundle).await;
+        assert_eq!(answered.status, 200, "{}", answered.text());
+        assert_eq!(search(&hospital, "Observation?patient=b").await.found("match"), ["o1"]);
+        assert_eq!(search(&hospital, "Observation?patient.eye=grey").await.found("match"), ["o2"]);
         let metadata = hospital.get("/fhir/metadata").await.json();
         let resources = metadata["rest"][0]["resource"].as_array().unwrap();
         let patient = resources.iter().find(|resource| resource["type"] == "Patient").unwrap();
