@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tests::database::Database;
 use tests::house;
 use tests::http::Fhir;
+use tests::process::run;
 use tests::wait::until;
 
 /// Patients at the beginning.
@@ -66,7 +67,10 @@ async fn goes_on(database: Database) -> anyhow::Result<()> {
     ensure!(outcome["issue"].as_array().is_some_and(|issues| issues.len() == 2), "{outcome}");
     let total = fhir.total("Patient?eye=blue&_total=accurate").await?;
     ensure!(total == (PATIENTS + KILLS) as u64, "{total} are found");
-    house::verify_and_reindex(&mut process).await
+    house::verify_and_reindex(&mut process).await?;
+    let said = run(&["reindex", "--data", &process.data.display().to_string()]).await?;
+    ensure!(said.contains("SearchParameter/eye: Patient can be searched by eye"), "{said}");
+    Ok(())
 }
 
 fn patient(number: usize) -> Value {

@@ -41,6 +41,13 @@ impl Node {
     /// # Errors
     /// [`NodeError::Invalid`] as [`fhir::query::parse`] says.
     pub async fn query(&self, kind: ResourceType, pairs: &[(String, String)]) -> Result<Query, NodeError> {
+        // What R4's own parameters say whole needs no look at the others, which whoever loads definitions changes each time.
+        if let Ok(query) = fhir::query::parse(kind, pairs, &Lookup::default())
+            && query.unknown.is_empty()
+            && is_official(pairs)
+        {
+            return Ok(query);
+        }
         Ok(fhir::query::parse(kind, pairs, &*self.names().await?)?)
     }
 
@@ -134,4 +141,10 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Whether every name that is known is one of R4's: a chain may lead to several types, of which some have a parameter of this
+/// name from R4 and some a stored one.
+fn is_official(pairs: &[(String, String)]) -> bool {
+    pairs.iter().all(|(name, _)| !name.contains('.') && name != "_filter")
 }

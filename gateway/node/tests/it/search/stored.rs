@@ -170,6 +170,31 @@ async fn a_whole_reindex_takes_definitions_up_and_a_changed_one_finds_something_
     }
 }
 
+/// A chain leads to every type that has a parameter of the name, be it R4's or a stored one.
+/// <https://hl7.org/fhir/R4/search.html#chaining>
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_leads_to_official_and_stored_parameters_of_one_name() {
+    let place = Place::new(Role::Gateway, "A", Database::Sqlite).await;
+    let node = &place.node;
+    put(node, definition("name", "name", "string", &["Group"], "Group.name")).await;
+    reindex(node).await;
+    put(node, json!({"resourceType": "Patient", "id": "a", "name": [{"family": "Meier"}]})).await;
+    put(node, json!({"resourceType": "Group", "id": "b", "type": "person", "actual": true, "name": "Meier"})).await;
+    for subject in ["Patient/a", "Group/b"] {
+        let id = subject.replace('/', "-");
+        put(
+            node,
+            json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"},
+            "subject": {"reference": subject}}),
+        )
+        .await;
+    }
+    for query in ["subject.name=meier", "_filter=subject.name sw meier", "_filter=subject[name sw meier]"] {
+        assert_eq!(count(node, "Observation", query).await, 2, "{query}");
+    }
+    assert_eq!(count(node, "Observation", "subject:Group.name=meier").await, 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_searched_by_is_refused_with_its_element() {
     let place = Place::new(Role::Gateway, "A", Database::Sqlite).await;
