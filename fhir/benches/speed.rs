@@ -88,6 +88,11 @@ fn main() {
         rules / value
     );
     run("index::values", &|at| drop(black_box(index::values(parsed[at].doc(), parsed[at].kind()))));
+    let stored = r#"{"resourceType":"SearchParameter","url":"http://a/eye","status":"active","code":"eye","type":"token",
+        "base":["Resource"],"expression":"extension.where(url = 'http://a/eye').value"}"#;
+    let stored = Doc::parse(stored.as_bytes().to_vec()).expect("it is JSON");
+    let stored = index::custom::Custom::read(&stored).expect("it can be searched by");
+    run("one stored parameter", &|at| drop(black_box(stored.values(parsed[at].doc(), parsed[at].kind()))));
     run("reference::sites", &|at| drop(black_box(reference::sites(parsed[at].doc()))));
     run("home::main and class::of", &|at| {
         drop(black_box((
