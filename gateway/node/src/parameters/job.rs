@@ -26,6 +26,9 @@ const EVERY: Duration = Duration::from_secs(2);
 /// A job that no process has worked on for so long is taken over. Two that work on one do no harm.
 const SILENCE_MS_MAX: i64 = 5_000;
 
+/// How long a job leaves the rows that it is to remove: by then no process searches by them any more.
+const ROWS_KEPT: Duration = Duration::from_secs(1);
+
 /// What this process works on.
 #[derive(Default)]
 pub(crate) struct Worker {
@@ -148,12 +151,27 @@ impl Node {
         loop {
             let job = Reader::from(&self.store).running_reindex().await?;
             let Some(job) = job.filter(|job| self.parameters.worker.works_on(job)) else { return Ok(()) };
+            tokio::time::sleep(self.rows_kept(&job).await?).await;
             let begun = Instant::now();
             self.commit(|batch| Box::pin(batch.step_of_reindex())).await?;
             // As long as it took: half of the time is others'.
             tokio::time::sleep(begun.elapsed()).await;
             tracing::debug!(job = job.id, done = job.done, total = job.total, "indexing stored search parameters");
         }
+    }
+}
+
+impl Node {
+    /// How long to wait until what is to be removed may be.
+    async fn rows_kept(&self, job: &Stored) -> Result<Duration, NodeError> {
+        let age = Duration::from_micros(crate::clock::now_us().saturating_sub(job.started).max(0) as u64);
+        let left = ROWS_KEPT.saturating_sub(age);
+        if left.is_zero() {
+            return Ok(left);
+        }
+        let parameters = Reader::from(&self.store).parameters().await?;
+        let is_waiting = parameters.iter().any(|parameter| parameter.state == State::Removing);
+        Ok(if is_waiting { left } else { Duration::ZERO })
     }
 }
 

@@ -118,6 +118,29 @@ async fn a_job_that_is_broken_off_goes_on_and_one_called_off_does_not() {
     }
 }
 
+/// A whole reindex does what is left of a job, and ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_reindex_ends_the_job_that_runs() {
+    for database in databases() {
+        let place = Place::new(Role::Gateway, "A", database).await;
+        let node = &place.node;
+        for id in 0..150 {
+            put(node, patient(&format!("p{id}"), "blue")).await;
+        }
+        put(node, definition("eye", "eye", "token", &["Patient"], &format!("Patient.{EYE}"))).await;
+        put(node, slow("slow")).await;
+        let job = node.begin_reindex(&caller()).await.unwrap();
+        half_way(node, &job).await;
+        delete(node, "SearchParameter", "slow").await;
+        let done = node.reindex(Arc::new(|_| {})).await.unwrap();
+        let ended = node.reindex_job(&caller(), &job.id).await.unwrap();
+        assert!(!ended.is_running && !ended.is_cancelled);
+        assert_eq!((done.notes.len(), &done.notes), (1, &ended.notes));
+        assert_eq!(count(node, "Patient", "eye=blue&_count=1000").await, 150);
+        stays_the_same_after_reindex(node).await;
+    }
+}
+
 /// Another process may have read a condition by a parameter that is gone by the time it writes: nothing matches it then, and
 /// a conditional create that trusted in that would make a second one.
 #[tokio::test(flavor = "multi_thread")]
