@@ -7,3 +7,6 @@ CREATE TABLE cache_content (
     normal TEXT NOT NULL
 );
 CREATE INDEX cache_content_position ON cache_content (position);
+-- With both ends in it a look for late dates reads the index alone, from where it begins.
+DROP INDEX cache_date_high;
+CREATE INDEX cache_date_high ON cache_date (type, param, high, low, position);

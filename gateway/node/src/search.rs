@@ -178,7 +178,7 @@ impl Node {
             // A first page that is the last has been counted.
             (_, true) => Some(rows.len() as i64),
             (Some(Total::Accurate), _) => total(&mut reader, &whole, TOTAL_VISITS_MAX, &mut issues).await?,
-            (asked, _) => match reader.count(&whole, TOTAL_LOOKS / whole.cost()).await? {
+            (asked, _) => match reader.count(&whole, TOTAL_LOOKS / whole.cost_of_count()).await? {
                 Tally::Exactly(count) => Some(count),
                 Tally::TooMany if asked.is_some() => Some(reader.estimate(&whole).await?),
                 Tally::TooMany => None,

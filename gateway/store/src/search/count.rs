@@ -16,14 +16,17 @@ const SAMPLE_MAX: i64 = 2_000;
 const CHAIN_COST: i64 = 8;
 
 impl Search {
-    /// What counting one version costs, in looks at an index: 1 for the version, and what its filters ask beyond the one
-    /// that the count goes along.
+    /// What counting one version costs, in looks at an index, by the plan it has.
     #[must_use]
-    pub fn cost(&self) -> i64 {
-        let held = match self.plan {
+    pub fn cost_of_count(&self) -> i64 {
+        self.cost(match self.plan {
             Some(Plan::Along(at) | Plan::Set(at)) => Some(at),
             Some(Plan::Walk) | None => None,
-        };
+        })
+    }
+
+    /// 1 for the version, and what its filters ask beyond the one that is `held` already.
+    pub(super) fn cost(&self, held: Option<usize>) -> i64 {
         let asked = self.filters.iter().enumerate().filter(|(at, _)| held != Some(*at));
         1 + asked.map(|(_, filter)| cost(filter)).sum::<i64>()
     }

@@ -40,7 +40,7 @@ impl Reader<'_> {
         }
         let plan = match search.from {
             // Pages after the first go on as it began, whatever a plan would be now: a place in one is none in another.
-            From { beyond: None, valueless: false, .. } => self.plan(search).await?,
+            From { beyond: None, valueless: false, .. } => self.plan_of_page(search).await?,
             _ if by_value(search).is_some() => Plan::Walk,
             _ => self.plan(search).await?,
         };

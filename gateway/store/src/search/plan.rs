@@ -85,8 +85,10 @@ impl Reader<'_> {
                 least = Some((count, at));
             }
         }
+        // What is asked of each of them besides may cost more than to look for a better beginning.
+        let is_cheap = |(count, at): (i64, usize)| count * (search.cost(Some(at)) - 1) <= SOME;
         'caps: for cap in [FEW, SET_MAX] {
-            if least.is_some() {
+            if least.is_some_and(is_cheap) || (cap > FEW && least.is_some()) {
                 break;
             }
             for (at, filter) in search.filters.iter().enumerate() {
@@ -99,12 +101,6 @@ impl Reader<'_> {
                 }
             }
         }
-        if let Some((count, _)) = least
-            && count >= FEW
-            && self.is_sooner_walked(search, count).await?
-        {
-            return Ok(Plan::Walk);
-        }
         let walked = || (0..search.filters.len()).filter(|at| along(*at));
         // Of several values that are common, a reference leads to fewer than a code.
         let reference = |at: &usize| matches!(search.filters[*at], Filter::Param { table: ParamTable::Reference, .. });
@@ -115,10 +111,20 @@ impl Reader<'_> {
         })
     }
 
-    /// Whether a page in the order of a parameter is found sooner along that parameter than by sorting the `count` versions of
-    /// a set: that visits about a page of versions for each that fulfils, the other looks at every version's keys.
-    async fn is_sooner_walked(&mut self, search: &Search, count: i64) -> Result<bool, StoreError> {
-        if by_value(search).is_none() {
+    /// Where a page begins. In the order of a parameter it may be found sooner along that than by sorting a set: the one visits
+    /// about as many versions for each match as there are of the type for each of the set, the other looks at every version's
+    /// keys.
+    pub(super) async fn plan_of_page(&mut self, search: &Search) -> Result<Plan, StoreError> {
+        let plan = self.plan(search).await?;
+        match plan {
+            Plan::Set(at) if by_value(search).is_some() && self.is_sooner_walked(search, at).await? => Ok(Plan::Walk),
+            _ => Ok(plan),
+        }
+    }
+
+    async fn is_sooner_walked(&mut self, search: &Search, at: usize) -> Result<bool, StoreError> {
+        let count = self.fulfilling(search, &search.kinds, &search.filters[at], SET_MAX).await?.unwrap_or(0);
+        if count < FEW {
             return Ok(false);
         }
         let statement = Statement::new(self.dialect(), search);
