@@ -22,3 +22,5 @@ mod races;
 mod reindex;
 #[cfg(test)]
 mod restore;
+#[cfg(test)]
+mod sealed;

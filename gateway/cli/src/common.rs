@@ -1,5 +1,6 @@
 //! What every command shares: the data folder, the database it recorded, and the node opened from both.
 
+use crate::passphrase;
 use anyhow::{Context, bail};
 use clap::Args;
 use fhir::validate::Mode;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Where a node lives.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Place {
     /// The node's folder: its identity, its settings and, unless another is named, its database.
     #[arg(long, value_name = "DIR")]
@@ -16,6 +17,8 @@ pub(crate) struct Place {
     /// postgres://... or sqlite://FILE; recorded in DIR at first start.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+    #[command(flatten)]
+    pub(crate) passphrase: passphrase::From,
 }
 
 /// What a data folder remembers of its first start.
@@ -87,6 +90,14 @@ impl Place {
         self.node(role, &recorded, Mode::default()).await
     }
 
+    /// The identity's file of a folder that has been started before.
+    pub(crate) fn identity(&self) -> anyhow::Result<PathBuf> {
+        match recorded(&self.data)? {
+            Some(recorded) => Ok(recorded.identity),
+            None => bail!("{} holds no node yet: start a gateway or a patient's node there first", self.data.display()),
+        }
+    }
+
     /// Opens the node of a folder; one that is not there yet becomes a gateway's, so that clients can be registered
     /// before the first start.
     pub(crate) async fn open_or_make(&self) -> anyhow::Result<Node> {
@@ -101,6 +112,7 @@ impl Place {
             data: absolute(&self.data)?,
             database_url: recorded.database_url.clone(),
             identity: recorded.identity.clone(),
+            passphrase: self.passphrase.read()?,
             name: recorded.name.clone(),
             role,
             validation,

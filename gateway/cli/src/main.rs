@@ -6,7 +6,9 @@ mod client;
 mod common;
 mod demo;
 mod gateway;
+mod identity;
 mod logs;
+mod passphrase;
 mod patient_node;
 mod ready;
 mod reindex;
@@ -44,6 +46,8 @@ enum Command {
     Client(client::Args),
     /// Print a bearer token for a registered client.
     Token(token::Args),
+    /// Show a folder's identity, or seal its file under a passphrase.
+    Identity(identity::Args),
     /// Check every op, frame and index row; changes nothing.
     Verify(verify::Args),
     /// Rebuild the search index and all other caches from the ops.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Client(args) => client::run(args).await,
             Command::Token(args) => token::run(args).await,
+            Command::Identity(args) => identity::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Reindex(args) => reindex::run(args).await,
             Command::Bench(args) => bench::run(args).await,

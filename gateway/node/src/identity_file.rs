@@ -1,10 +1,31 @@
-//! The identity's file: seeds at rest, readable by its owner alone. Called when a node opens.
+//! The identity's file: seeds at rest, readable by its owner alone, and sealed where there is a passphrase. Called when a
+//! node opens, and by `cli` to seal what was not.
+
+mod sealed;
 
 use record::identity::{Identity, Seeds};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
+
+/// A passphrase that an identity file is sealed under; wiped when it is dropped, and never shown.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// From the text as it was given, with anything but an empty one.
+    #[must_use]
+    pub fn new(text: Zeroizing<String>) -> Option<Self> {
+        (!text.is_empty()).then_some(Self(text))
+    }
+}
+
+impl std::fmt::Debug for Passphrase {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Passphrase")
+    }
+}
 
 /// Why an identity file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +39,12 @@ pub enum IdentityFileError {
     /// Others may read it.
     #[error("the identity file {0} can be read by others: chmod 600 it")]
     Open(PathBuf),
+    /// There is no passphrase for it.
+    #[error("the identity file {0} is sealed: name its passphrase by --passphrase-file or --passphrase-fd")]
+    Sealed(PathBuf),
+    /// Another passphrase, or a file that was changed.
+    #[error("the passphrase does not open the identity file {0}")]
+    Passphrase(PathBuf),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -28,34 +55,100 @@ struct Shape {
     sealing: String,
 }
 
+impl Drop for Shape {
+    fn drop(&mut self) {
+        for text in [&mut self.signing, &mut self.next, &mut self.sealing] {
+            text.zeroize();
+        }
+    }
+}
+
 const FORMAT: &str = "chartwell identity 1";
 
-/// Loads the identity at `path`, or makes one there if there is none.
+/// Loads the identity at `path`, or makes one there if there is none; a new one is sealed where there is a passphrase.
 ///
 /// # Errors
 /// [`IdentityFileError`].
-pub fn load_or_create(path: &Path) -> Result<Identity, IdentityFileError> {
+pub fn load_or_create(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
+    match read(path)? {
+        Some(text) => opened(path, &text, passphrase),
+        None => create(path, passphrase),
+    }
+}
+
+/// Loads the identity at `path`, which must be there.
+///
+/// # Errors
+/// [`IdentityFileError`].
+pub fn load(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
+    opened(path, &existing(path)?, passphrase)
+}
+
+/// Seals the identity at `path` under `passphrase`; one that is sealed already is opened by `before` first.
+///
+/// What was written before may still be found on the disk itself: only a new disk forgets a file that was not sealed.
+///
+/// # Errors
+/// [`IdentityFileError`]; the file stays as it was then.
+pub fn seal(path: &Path, before: Option<&Passphrase>, passphrase: &Passphrase) -> Result<(), IdentityFileError> {
+    let plain = plain(path, &existing(path)?, before)?;
+    // What is no identity is not hidden under a seal.
+    opened(path, &plain, None)?;
+    write(path, &sealed::seal(&plain, &passphrase.0))
+}
+
+/// Whether the identity at `path` is sealed; none if there is no identity.
+///
+/// # Errors
+/// [`IdentityFileError`].
+pub fn is_sealed(path: &Path) -> Result<Option<bool>, IdentityFileError> {
+    Ok(read(path)?.map(|text| sealed::is_sealed(&text)))
+}
+
+fn read(path: &Path) -> Result<Option<Zeroizing<String>>, IdentityFileError> {
     match std::fs::read_to_string(path) {
         Ok(text) => {
+            let text = Zeroizing::new(text);
             check_mode(path)?;
-            parse(&text).ok_or_else(|| IdentityFileError::Damaged(path.to_owned()))
+            Ok(Some(text))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(IdentityFileError::Damaged(path.to_owned()))
+        }
         Err(error) => Err(IdentityFileError::Io(path.to_owned(), error)),
     }
 }
 
+/// The text that says the seeds.
+fn plain(path: &Path, text: &str, passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, IdentityFileError> {
+    if !sealed::is_sealed(text) {
+        return Ok(Zeroizing::new(text.to_owned()));
+    }
+    let passphrase = passphrase.ok_or_else(|| IdentityFileError::Sealed(path.to_owned()))?;
+    sealed::open(text, &passphrase.0).map_err(|fault| match fault {
+        sealed::Fault::Damaged => IdentityFileError::Damaged(path.to_owned()),
+        sealed::Fault::Passphrase => IdentityFileError::Passphrase(path.to_owned()),
+    })
+}
+
+fn existing(path: &Path) -> Result<Zeroizing<String>, IdentityFileError> {
+    let missing = || IdentityFileError::Io(path.to_owned(), std::io::ErrorKind::NotFound.into());
+    read(path)?.ok_or_else(missing)
+}
+
+fn opened(path: &Path, text: &str, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
+    parse(&plain(path, text, passphrase)?).ok_or_else(|| IdentityFileError::Damaged(path.to_owned()))
+}
+
 fn parse(text: &str) -> Option<Identity> {
-    let mut shape: Shape = serde_json::from_str(text).ok().filter(|shape: &Shape| shape.format == FORMAT)?;
+    let shape: Shape = serde_json::from_str(text).ok().filter(|shape: &Shape| shape.format == FORMAT)?;
     let seed = |text: &str| record::id::unbase32(text)?.try_into().ok();
     let seeds = Seeds { signing: seed(&shape.signing)?, next: seed(&shape.next)?, sealing: seed(&shape.sealing)? };
-    for text in [&mut shape.signing, &mut shape.next, &mut shape.sealing] {
-        text.zeroize();
-    }
     Some(Identity::from_seeds(seeds))
 }
 
-fn create(path: &Path) -> Result<Identity, IdentityFileError> {
+fn create(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
     let identity = Identity::generate(&mut crate::clock::entropy());
     let seeds = identity.seeds();
     let shape = Shape {
@@ -64,9 +157,16 @@ fn create(path: &Path) -> Result<Identity, IdentityFileError> {
         next: record::id::base32(&seeds.next),
         sealing: record::id::base32(&seeds.sealing),
     };
-    let text = serde_json::to_string_pretty(&shape).expect("four strings are JSON");
-    write_private(path, text.as_bytes()).map_err(|error| IdentityFileError::Io(path.to_owned(), error))?;
+    let text = Zeroizing::new(serde_json::to_string_pretty(&shape).expect("four strings are JSON"));
+    match passphrase {
+        Some(passphrase) => write(path, &sealed::seal(&text, &passphrase.0))?,
+        None => write(path, &text)?,
+    }
     Ok(identity)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), IdentityFileError> {
+    write_private(path, text.as_bytes()).map_err(|error| IdentityFileError::Io(path.to_owned(), error))
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
@@ -100,4 +200,61 @@ fn check_mode(path: &Path) -> Result<(), IdentityFileError> {
 #[cfg(not(unix))]
 fn check_mode(_path: &Path) -> Result<(), IdentityFileError> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn an_identity_stays_the_same_when_it_is_sealed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        assert_eq!(is_sealed(&path).unwrap(), None);
+        let id = load_or_create(&path, None).unwrap().id();
+        assert_eq!(is_sealed(&path).unwrap(), Some(false));
+        seal(&path, None, &passphrase("one")).unwrap();
+        assert_eq!(is_sealed(&path).unwrap(), Some(true));
+        assert!(matches!(load_or_create(&path, None), Err(IdentityFileError::Sealed(_))));
+        assert!(matches!(load_or_create(&path, Some(&passphrase("two"))), Err(IdentityFileError::Passphrase(_))));
+        assert_eq!(load_or_create(&path, Some(&passphrase("one"))).unwrap().id(), id);
+        // Another passphrase takes the one before, and a failure leaves the file as it was.
+        assert!(matches!(seal(&path, None, &passphrase("two")), Err(IdentityFileError::Sealed(_))));
+        let wrong = Some(passphrase("two"));
+        assert!(matches!(seal(&path, wrong.as_ref(), &passphrase("two")), Err(IdentityFileError::Passphrase(_))));
+        seal(&path, Some(&passphrase("one")), &passphrase("two")).unwrap();
+        assert_eq!(load_or_create(&path, Some(&passphrase("two"))).unwrap().id(), id);
+    }
+
+    #[test]
+    fn a_new_identity_is_sealed_where_there_is_a_passphrase() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        let id = load_or_create(&path, Some(&passphrase("one"))).unwrap().id();
+        assert_eq!(is_sealed(&path).unwrap(), Some(true));
+        assert_eq!(load_or_create(&path, Some(&passphrase("one"))).unwrap().id(), id);
+        assert!(Passphrase::new(Zeroizing::new(String::new())).is_none());
+        assert_eq!(format!("{:?}", passphrase("one")), "Passphrase");
+    }
+
+    #[test]
+    fn what_is_no_identity_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("identity.json");
+        for bytes in [
+            &b"{}"[..],
+            b"",
+            b"\xff\xfe",
+            br#"{"format":"chartwell identity 1","signing":"a","next":"a","sealing":"a"}"#,
+        ] {
+            write_private(&path, bytes).unwrap();
+            assert!(matches!(load_or_create(&path, None), Err(IdentityFileError::Damaged(_))));
+            assert!(matches!(seal(&path, None, &passphrase("one")), Err(IdentityFileError::Damaged(_))));
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+    }
 }

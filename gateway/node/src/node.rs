@@ -4,7 +4,7 @@ use crate::access::Auditor;
 use crate::batch::Left;
 use crate::commit::Committer;
 use crate::context::Contexts;
-use crate::identity_file::{IdentityFileError, load_or_create};
+use crate::identity_file::{IdentityFileError, Passphrase, load_or_create};
 use crate::lookup::Lookups;
 use crate::parameters::Parameters;
 use fhir::validate::Mode;
@@ -35,6 +35,8 @@ pub struct Config {
     pub database_url: String,
     /// The identity's file; several processes of one hospital share one.
     pub identity: PathBuf,
+    /// What opens the identity's file where it is sealed, and seals a new one.
+    pub passphrase: Option<Passphrase>,
     /// What it calls itself towards others.
     pub name: String,
     /// What it is for.
@@ -125,7 +127,7 @@ impl Node {
     /// [`OpenError`]; nothing is left half made.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
         std::fs::create_dir_all(&config.data).map_err(OpenError::Folder)?;
-        let identity = load_or_create(&config.identity)?;
+        let identity = load_or_create(&config.identity, config.passphrase.as_ref())?;
         let store = Store::open(&config.database_url).await?;
         check_owner(&store, &identity).await?;
         let (committer, jobs) = Committer::new();

@@ -43,6 +43,7 @@ async fn house() -> anyhow::Result<House> {
         data: folder.path().to_owned(),
         database_url: format!("sqlite://{}", folder.path().join("record.db").display()),
         identity: folder.path().join("identity.json"),
+        passphrase: None,
         name: "Aurora".to_owned(),
         role: Role::Patient,
         validation: Default::default(),

@@ -44,6 +44,7 @@ impl Place {
             data: folder.path().to_owned(),
             database_url: url.clone(),
             identity: folder.path().join("identity.json"),
+            passphrase: None,
             name: "Bench".into(),
             role: Role::Gateway,
             validation: fhir::validate::Mode::default(),

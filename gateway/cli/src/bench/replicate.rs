@@ -29,6 +29,7 @@ async fn open(server: Option<&str>, folder: &tempfile::TempDir, role: Role) -> a
     let data = folder.path().join(if role == Role::Gateway { "a" } else { "p" });
     let config = Config {
         identity: data.join("identity.json"),
+        passphrase: None,
         data,
         database_url: fresh_database(server, folder).await?,
         name: "Bench".into(),

@@ -41,7 +41,7 @@ struct Times {
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let large = Sample::of(&args.place).await?;
     let small = match &args.beside {
-        Some(data) => Some(Sample::of(&Folder { data: data.clone(), database_url: None }).await?),
+        Some(data) => Some(Sample::of(&Folder { data: data.clone(), ..Folder::default() }).await?),
         None => None,
     };
     let name = |sample: &Sample| format!("{} resources", sample.resources);

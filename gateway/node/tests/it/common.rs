@@ -83,6 +83,7 @@ pub async fn open(dir: &std::path::Path, url: &str, role: Role, name: &str) -> N
         data: dir.to_owned(),
         database_url: url.to_owned(),
         identity: dir.join("identity.json"),
+        passphrase: None,
         name: name.to_owned(),
         role,
         validation: fhir::validate::Mode::default(),

@@ -71,6 +71,7 @@ impl Hospital {
             data: folder.path().to_owned(),
             database_url,
             identity: folder.path().join("identity"),
+            passphrase: None,
             name: "Hospital".to_owned(),
             role: Role::Gateway,
             validation,

@@ -1,0 +1,54 @@
+//! `chartwell identity`: shows whose folder it is, and seals the identity's file under a passphrase.
+
+use crate::common::{Place, say};
+use crate::passphrase;
+use clap::Subcommand;
+use node::identity_file;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the identity's name, the origin in its ids, and whether its file is sealed.
+    Show {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Seal the identity's file under a passphrase, or under another one. Stop the node first.
+    ///
+    /// What was written before may still be found on the disk itself: seal an identity before it is used, or use a new disk.
+    Seal {
+        #[command(flatten)]
+        place: Place,
+        /// The file with the passphrase it shall have; --passphrase-file and --passphrase-fd name the one it has, if any.
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: PathBuf,
+    },
+}
+
+/// Runs `identity`.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Show { place } => {
+            let path = place.identity()?;
+            let identity = identity_file::load(&path, place.passphrase.read()?.as_ref())?;
+            let sealed = identity_file::is_sealed(&path)? == Some(true);
+            say(&format!("identity {}", identity.id()))?;
+            say(&format!("origin {}", identity.id().origin()))?;
+            say(&format!("{} is {}", path.display(), if sealed { "sealed" } else { "not sealed" }))?;
+        }
+        Command::Seal { place, new_passphrase_file } => {
+            let path = place.identity()?;
+            let new = passphrase::read(&new_passphrase_file)?;
+            identity_file::seal(&path, place.passphrase.read()?.as_ref(), &new)?;
+            say(&format!("{} is sealed: start the node with --passphrase-file or --passphrase-fd", path.display()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
