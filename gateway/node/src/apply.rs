@@ -10,9 +10,8 @@ mod index;
 use crate::batch::Batch;
 use crate::error::NodeError;
 use crate::node::Node;
-use record::body::Body;
-use record::frame::unpack;
 use record::identity::Card;
+use record::op::card_within;
 use record::{Head, IdentityId, Kind, LaneKind, Op, OpId, Parcel, RecordId, Verified, verify};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -107,17 +106,15 @@ impl Batch {
         here: &HashMap<OpId, u64>,
     ) -> Result<Verified, ApplyFault> {
         let (header, record) = (op.header(), op.record());
+        let within = parcel.frames.first().and_then(Option::as_deref).and_then(|frame| card_within(op, frame));
         if header.kind == Kind::Genesis {
-            let frame = parcel.frames.first().and_then(Option::as_deref);
-            let body =
-                frame.and_then(|frame| unpack(frame).ok()).and_then(|bytes| Body::decode(Kind::Genesis, &bytes).ok());
-            let Some(Body::Genesis(genesis)) = body else {
+            if within.is_none() {
                 return Err(ApplyFault::Lie("a genesis without its body".to_owned()));
-            };
+            }
             if !self.is_expected(&record).await? {
                 return Err(ApplyFault::Later("a record nobody here asked for".to_owned()));
             }
-            cards.insert(header.lane.author, genesis.author);
+            cards.extend(within.clone().map(|card| (header.lane.author, card)));
         }
         let card = match cards.get(&header.lane.author) {
             Some(card) => card.clone(),
@@ -128,7 +125,15 @@ impl Batch {
                 card
             }
         };
-        let verified = verify(op.clone(), &card.statement).map_err(|error| ApplyFault::Lie(error.to_string()))?;
+        // A handover brings the key it is signed by: the one its author had announced.
+        let card = match within.filter(|handed| handed.continues(&card)) {
+            Some(handed) => {
+                cards.insert(header.lane.author, handed.clone());
+                handed
+            }
+            None => card,
+        };
+        let verified = verify(op.clone(), &card).map_err(|error| ApplyFault::Lie(error.to_string()))?;
         let Some(lamports) = header.cited().map(|id| here.get(id).copied()).collect::<Option<Vec<_>>>() else {
             return Err(ApplyFault::Later("ops before this one are not here yet".to_owned()));
         };

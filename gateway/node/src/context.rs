@@ -87,7 +87,7 @@ impl Context {
                 header: op.header().clone(),
             })
             .collect::<Vec<_>>();
-        let state = State::fold(&controls);
+        let state = State::fold_for(&controls, &node.identity.id());
         let handle_key = state.genesis().map_or([0; 32], |genesis| genesis.handle_key());
         let local = own_binding(node, reader, record, &state).await?;
         Ok(Self { record: *record, control, state, keys, handle_key, local })
@@ -134,7 +134,7 @@ pub(crate) fn open_body(op: &Op, frame: Option<&[u8]>, keys: &Keyring) -> Option
         KeyName::Plain => unpack(frame).ok()?,
         name => place_of(op, 0).open(&*keys.body_key(&name, op.id())?, frame).ok()?,
     };
-    Body::decode(op.header().kind, &content).ok()
+    Body::decode_sealed(op.header().kind, &entry.key, &content).ok()
 }
 
 /// Opens a body that was sealed to this identity.

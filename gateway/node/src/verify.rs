@@ -133,10 +133,16 @@ impl Walk<'_> {
         if op.header().kind == Kind::Genesis {
             self.genesis(op, &frames);
         }
+        if op.header().kind == Kind::Keys
+            && let Some(card) = frames.first().and_then(|(_, frame)| record::op::card_within(op, frame))
+            && self.cards.get(&card.id()).is_some_and(|known| card.continues(known))
+        {
+            self.cards.insert(card.id(), card);
+        }
         match self.cards.get(&op.header().lane.author) {
             None => self.report.fault(format!("op {}: its author's card is not here", op.id())),
             Some(card) => {
-                if let Err(error) = verify(op.clone(), &card.statement) {
+                if let Err(error) = verify(op.clone(), card) {
                     self.report.fault(format!("op {}: {error}", op.id()));
                 }
             }
@@ -165,11 +171,10 @@ impl Walk<'_> {
     }
 
     fn genesis(&mut self, op: &Op, frames: &[(u32, Vec<u8>)]) {
-        let body = frames.first().and_then(|(_, frame)| record::frame::unpack(frame).ok());
-        let body = body.and_then(|bytes| record::body::Body::decode(Kind::Genesis, &bytes).ok());
-        match body {
-            Some(record::body::Body::Genesis(genesis)) => drop(self.cards.insert(genesis.author.id(), genesis.author)),
-            _ => self
+        let card = frames.first().and_then(|(_, frame)| record::op::card_within(op, frame));
+        match card {
+            Some(card) => drop(self.cards.insert(card.id(), card)),
+            None => self
                 .report
                 .fault(format!("op {}: the body of a genesis is not here or does not read (rule 4.2)", op.id())),
         }

@@ -9,7 +9,7 @@ use crate::header::{Authority, Header, Kind};
 use crate::id::{Lane, OpId, RecordId};
 use crate::identity::{Card, Identity};
 use crate::keys::{KeyItem, Secret, encode_items};
-use crate::op::{OP_DOMAIN, Op, Verified};
+use crate::op::{self, Op, Verified, VerifyError, verify};
 use crate::seal;
 
 /// What wraps are sealed for, so that no other sealed message passes for one (rule 5.4).
@@ -92,12 +92,55 @@ pub struct Draft {
 #[error("the sealing key of {0} cannot receive")]
 pub struct UnusableCard(pub crate::id::IdentityId);
 
+/// An op that lacks only its signature, for a signer elsewhere: an HSM, a KMS.
+pub struct Unsigned {
+    header: Header,
+    message: Vec<u8>,
+    entries: Vec<Entry>,
+    entries_bytes: Vec<u8>,
+    frames: Vec<Vec<u8>>,
+}
+
+impl Unsigned {
+    /// What is to be signed by Ed25519 (rule 2.7).
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// The op with its signature, verified, and its frames.
+    ///
+    /// # Errors
+    /// [`VerifyError`] if the signature is not that of the card's key in use.
+    pub fn signed(self, signature: [u8; 64], author: &Card) -> Result<(Verified, Vec<Vec<u8>>), VerifyError> {
+        let (op, frames) = self.with(signature);
+        Ok((verify(op, author)?, frames))
+    }
+
+    fn with(self, signature: [u8; 64]) -> (Op, Vec<Vec<u8>>) {
+        let header_bytes = self.header.encode();
+        let id = Header::id_of(&header_bytes);
+        let Self { header, entries, entries_bytes, frames, .. } = self;
+        (Op { id, header, header_bytes, signature, entries, entries_bytes }, frames)
+    }
+}
+
 impl Draft {
     /// Seals the frames, hashes the list, signs the header.
     ///
     /// # Errors
     /// [`UnusableCard`] if a recipient cannot receive.
-    pub fn sign(mut self, author: &Identity, entropy: &mut Entropy) -> Result<(Verified, Vec<Vec<u8>>), UnusableCard> {
+    pub fn sign(self, author: &Identity, entropy: &mut Entropy) -> Result<(Verified, Vec<Vec<u8>>), UnusableCard> {
+        let unsigned = self.prepare(author.card().key_number(), entropy)?;
+        let signature = author.sign(&unsigned.message);
+        let (op, frames) = unsigned.with(signature);
+        Ok((Verified(op), frames))
+    }
+
+    /// Seals the frames and hashes the list; what is left is the signature by the author's key of that number.
+    ///
+    /// # Errors
+    /// [`UnusableCard`] if a recipient cannot receive.
+    pub fn prepare(mut self, key_number: u64, entropy: &mut Entropy) -> Result<Unsigned, UnusableCard> {
         let mut packer = Packer::default();
         let mut entries = Vec::with_capacity(self.frames.len());
         let mut frames = Vec::with_capacity(self.frames.len());
@@ -115,7 +158,7 @@ impl Draft {
         let header = Header {
             record: self.record,
             lane: self.lane,
-            key_number: 0,
+            key_number,
             seq: self.seq,
             previous: self.previous,
             control_heads: self.control_heads,
@@ -126,10 +169,8 @@ impl Draft {
             authority: self.authority,
             entries_root: *blake3::hash(&entries_bytes).as_bytes(),
         };
-        let header_bytes = header.encode();
-        let signature = author.sign(&[OP_DOMAIN, &header_bytes].concat());
-        let id = Header::id_of(&header_bytes);
-        Ok((Verified(Op { id, header, header_bytes, signature, entries, entries_bytes }), frames))
+        let message = op::message(&header.encode());
+        Ok(Unsigned { header, message, entries, entries_bytes, frames })
     }
 
     fn seal(

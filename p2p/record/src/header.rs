@@ -26,15 +26,45 @@ pub enum Kind {
     Grant = 3,
     /// Takes grants back and draws the line under what is kept.
     Revoke = 4,
+    /// Takes what lies beyond a line back in.
+    Accept = 5,
     /// Hands a custodial record to its patient.
     Claim = 6,
+    /// Admits and suspends the patient's devices; with it the phrase speaks.
+    Device = 7,
     /// Signed reads.
     Access = 8,
-    /// Opens an epoch.
+    /// Opens an epoch, or hands an identity over to its next key.
     Keys = 9,
+    /// Closes the record: it goes on in another.
+    Moved = 10,
+    /// Names a record that only the authority knows of.
+    Link = 11,
+    /// Heads, and a root over what they reach.
+    Checkpoint = 12,
+    /// Takes frames away; their entries stay.
+    Erase = 13,
 }
 
 impl Kind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Kind; 14] = [
+        Kind::Genesis,
+        Kind::Change,
+        Kind::Request,
+        Kind::Grant,
+        Kind::Revoke,
+        Kind::Accept,
+        Kind::Claim,
+        Kind::Device,
+        Kind::Access,
+        Kind::Keys,
+        Kind::Moved,
+        Kind::Link,
+        Kind::Checkpoint,
+        Kind::Erase,
+    ];
+
     fn from_number(number: u64) -> Result<Self, CodecError> {
         Ok(match number {
             0 => Kind::Genesis,
@@ -42,11 +72,15 @@ impl Kind {
             2 => Kind::Request,
             3 => Kind::Grant,
             4 => Kind::Revoke,
+            5 => Kind::Accept,
             6 => Kind::Claim,
+            7 => Kind::Device,
             8 => Kind::Access,
             9 => Kind::Keys,
-            // 5 accept, 7 device, 10 moved, 11 link, 12 checkpoint, 13 erase: reserved.
-            5 | 7 | 10..=13 => return refuse("2.4", "a kind this version reserves"),
+            10 => Kind::Moved,
+            11 => Kind::Link,
+            12 => Kind::Checkpoint,
+            13 => Kind::Erase,
             _ => return refuse("2.4", "an unknown kind"),
         })
     }
@@ -86,8 +120,10 @@ impl GrantId {
 /// What an op acts under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Authority {
-    /// The author is the record's authority itself.
+    /// The author is the record's authority itself: its custodian, or the patient's first device.
     Genesis,
+    /// A device of the authority, by the `device` op that admitted it; the root, by the op that announced it.
+    Device(OpId),
     /// A grant to the author.
     Grant(GrantId),
 }
@@ -137,6 +173,7 @@ impl Header {
         w.uint(self.lamport).uint(self.wall_ms).uint(self.kind as u64);
         match self.authority {
             Authority::Genesis => w.array(1).uint(0),
+            Authority::Device(op) => w.array(2).uint(1).bytes(op.bytes()),
             Authority::Grant(grant) => w.array(3).uint(2).bytes(grant.op.bytes()).uint(u64::from(grant.index)),
         };
         w.bytes(&self.entries_root);
@@ -174,6 +211,7 @@ impl Header {
         let kind = Kind::from_number(r.uint()?)?;
         let authority = match r.len(3)? {
             1 if r.uint()? == 0 => Authority::Genesis,
+            2 if r.uint()? == 1 => Authority::Device(OpId(r.exact()?)),
             3 if r.uint()? == 2 => {
                 let op = OpId(r.exact()?);
                 let index = u32::try_from(r.uint()?).or(refuse("2.6", "a grant index over its limit"))?;

@@ -1,15 +1,16 @@
 //! Ops: header, signature and frame list as they travel and are stored, and the one way to trust them.
 //! Only [`verify`] and [`crate::draft`] make a [`Verified`] op. Called by `node` and `store`.
 
+use crate::body::Body;
 use crate::cbor::{CodecError, Reader, Writer, refuse};
-use crate::entry::{self, Entry, FRAME_BYTES_MAX};
-use crate::header::{HEADER_BYTES_MAX, Header};
+use crate::entry::{self, Entry, FRAME_BYTES_MAX, KeyName};
+use crate::header::{HEADER_BYTES_MAX, Header, Kind};
 use crate::id::{Head, OpId, RecordId};
-use crate::identity::Statement;
+use crate::identity::Card;
 use ed25519_dalek::Signature;
 
 /// The domain of an op's signature (rule 2.7).
-pub(crate) const OP_DOMAIN: &[u8] = b"chartwell 1 op";
+const OP_DOMAIN: &[u8] = b"chartwell 1 op";
 /// Longest encoded frame list.
 pub const ENTRIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -30,8 +31,8 @@ pub enum VerifyError {
     /// The bytes break a rule: whoever sent them is at fault.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// Another identity's statement was given: ask for the author's.
-    #[error("the statement is not that of the op's author")]
+    /// Another identity's card was given: ask for the author's.
+    #[error("the card is not that of the op's author")]
     Statement,
     /// The signature is not the author's.
     #[error("rule 2.7: the signature of op {0} does not verify")]
@@ -117,25 +118,45 @@ impl Verified {
     }
 }
 
-/// Verifies `op` against its author's first statement.
+/// Verifies `op` against its author's card.
 ///
 /// # Errors
 /// [`VerifyError`]; what fails here must not be stored.
 ///
 /// # Source
 /// `docs/PROTOCOL.md` rule 2.7: `verify_strict` decides.
-pub fn verify(op: Op, author: &Statement) -> Result<Verified, VerifyError> {
+pub fn verify(op: Op, author: &Card) -> Result<Verified, VerifyError> {
     if author.id() != op.header.lane.author {
         return Err(VerifyError::Statement);
     }
-    if op.header.key_number != 0 {
+    let Some(key) = author.key(op.header.key_number)? else {
         return Err(VerifyError::KeyNumber(op.id, op.header.key_number));
-    }
-    let message = [OP_DOMAIN, &op.header_bytes].concat();
-    match author.verifying_key()?.verify_strict(&message, &Signature::from_bytes(&op.signature)) {
+    };
+    match key.verify_strict(&message(&op.header_bytes), &Signature::from_bytes(&op.signature)) {
         Ok(()) => Ok(Verified(op)),
         Err(_) => Err(VerifyError::Signature(op.id)),
     }
+}
+
+/// The card that a plain body brings along, by which its own op is verified: of a genesis the author's, of a handover the
+/// author's with the key that signs.
+pub fn card_within(op: &Op, first_frame: &[u8]) -> Option<Card> {
+    let entry = op.entries.first().filter(|entry| entry.key == KeyName::Plain)?;
+    if !matches!(op.header.kind, Kind::Genesis | Kind::Keys) {
+        return None;
+    }
+    let body = crate::frame::unpack(first_frame).ok()?;
+    let card = match Body::decode_sealed(op.header.kind, &entry.key, &body).ok()? {
+        Body::Genesis(genesis) => genesis.author,
+        Body::Handover(handover) => handover.card,
+        _ => return None,
+    };
+    (card.id() == op.header.lane.author).then_some(card)
+}
+
+/// What an op's signature is over (rule 2.7).
+pub(crate) fn message(header_bytes: &[u8]) -> Vec<u8> {
+    [OP_DOMAIN, header_bytes].concat()
 }
 
 /// An op with the frames that come along, as it travels; a frame left out is withheld.

@@ -27,7 +27,7 @@ pub(crate) fn public_of(secret: &[u8; 32]) -> [u8; 32] {
 ///
 /// Returns `None` for a card whose key cannot receive (a low-order point).
 pub fn seal_to(card: &Card, info: &[u8], plain: &[u8], entropy: &mut Entropy) -> Option<Vec<u8>> {
-    let key = PublicKey::from_bytes(&card.sealing).ok()?;
+    let key = PublicKey::from_bytes(card.sealing_key()).ok()?;
     let (encapped, sealed) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
         &OpModeS::Base,
         &key,

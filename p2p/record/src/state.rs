@@ -1,17 +1,30 @@
 //! State: who is in charge of a record, who was let in, what counts. A fold over control ops without a clock:
 //! the same ops give the same state in any order of arrival. Called by `node`.
 
+mod devices;
+mod facts;
+mod fold;
+mod given;
+pub(crate) mod graph;
 mod judge;
+mod lines;
+mod told;
 
+pub use devices::{DeviceView, Standing};
+pub use fold::DELEGATIONS_MAX;
+pub use given::Given;
 pub use judge::{Judgement, Quarantine};
 
 use crate::body::Body;
-use crate::body::genesis::{Genesis, Purpose};
-use crate::body::grant::Grant;
-use crate::header::{Authority, GrantId, Header, Kind};
-use crate::id::{Head, IdentityId, Lane, OpId, RecordId};
-use crate::identity::Card;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::header::{GrantId, Header};
+use crate::id::{IdentityId, LaneKind, OpId, RecordId};
+use facts::{Facts, Line};
+use graph::Graph;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Most control ops that wait for others; whoever sends more serves ops without their ancestors.
+pub const HELD_MAX: usize = 1024;
 
 /// A control op as the fold takes it: verified by the caller, its body opened where a key allowed it.
 #[derive(Clone, Debug)]
@@ -24,297 +37,127 @@ pub struct Control {
     pub body: Option<Body>,
 }
 
-/// A grant that counts.
-#[derive(Clone, Debug)]
-pub struct Given {
-    /// Its name.
-    pub id: GrantId,
-    /// What it allows.
-    pub grant: Grant,
-    /// When its author says it was given, milliseconds since 1970.
-    pub given_ms: u64,
-    /// The revoke that took it back.
-    pub revoked_by: Option<OpId>,
-    /// The grant that took its place.
-    pub replaced_by: Option<GrantId>,
-}
-
-impl Given {
-    /// Whether the grant opens anything at `now_ms`.
-    pub fn is_live(&self, now_ms: u64) -> bool {
-        self.revoked_by.is_none() && self.replaced_by.is_none() && self.grant.is_open_at(now_ms)
-    }
-}
-
-/// A line drawn: what it ends and what it keeps.
-#[derive(Clone, Debug)]
-struct Line {
-    op: OpId,
-    at: usize,
-    retains: BTreeMap<Lane, Head>,
+/// What became of an op that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is part of the state.
+    Taken,
+    /// It waits for ops that it cites.
+    Held,
+    /// It breaks a rule that everyone refuses it by, or too many wait: it is not here.
+    Refused,
+    /// It was here.
+    Known,
 }
 
 /// The folded state of one record.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    record: Option<RecordId>,
-    genesis: Option<(OpId, Genesis)>,
-    claim: Option<(OpId, Card)>,
-    grants: BTreeMap<GrantId, Given>,
-    lines: BTreeMap<GrantId, Vec<Line>>,
-    claim_line: Option<Line>,
-    epochs: BTreeMap<OpId, Vec<OpId>>,
-    places: HashMap<OpId, usize>,
-    past: Vec<BTreeSet<usize>>,
+    /// In order, all that stands on what is here.
+    ops: Vec<Arc<Control>>,
+    held: Vec<Arc<Control>>,
+    graph: Graph,
+    /// By place: valid in its own past.
+    valid: Vec<bool>,
+    /// By place: counts with everything here.
+    counts: Vec<bool>,
+    facts: Facts,
+    /// The claim that is stood under, where the custodian signed several.
+    under: Option<OpId>,
+    given: BTreeMap<GrantId, Given>,
+    grant_lines: BTreeMap<GrantId, Vec<Line>>,
     heads: BTreeSet<OpId>,
     refused: BTreeSet<OpId>,
     lamport: u64,
 }
 
+fn order(op: &Control) -> (u64, OpId) {
+    (op.header.lamport, op.id)
+}
+
 impl State {
-    /// Folds `ops`, given in any order, each once.
+    /// Folds `ops`, given in any order. Where the custodian forked its lane to claim twice, under the first claim.
     pub fn fold(ops: &[Control]) -> Self {
-        let mut order = ops.iter().collect::<Vec<_>>();
-        order.sort_by_key(|op| (op.header.lamport, op.id));
-        let mut state = Self::default();
-        for op in order {
-            state.take(op);
+        Self::fold_all(ops.iter().map(|op| Arc::new(op.clone())).collect(), None)
+    }
+
+    /// Folds `ops` as `who` stands to them: where there are several claims, under the one that names `who` or lets it in.
+    pub fn fold_for(ops: &[Control], who: &IdentityId) -> Self {
+        let state = Self::fold(ops);
+        if state.facts.rivals.is_empty() {
+            return state;
         }
+        let rivals = state.facts.rivals.iter().map(|rival| Self::fold_all(state.ops.clone(), Some(*rival)));
+        let mut sides = rivals.collect::<Vec<_>>();
+        sides.insert(0, state);
+        let names = |side: &State| side.facts.claim.as_ref().is_some_and(|claimed| claimed.patient == *who);
+        let best = sides.iter().position(names).or_else(|| sides.iter().position(|side| side.is_member(who)));
+        sides.swap_remove(best.unwrap_or(0))
+    }
+
+    fn fold_all(mut ops: Vec<Arc<Control>>, under: Option<OpId>) -> Self {
+        ops.sort_by_key(|op| order(op));
+        ops.dedup_by_key(|op| op.id);
+        let mut state = Self { under, ..Self::default() };
+        for op in ops {
+            state.sort_in(op);
+        }
+        state.settle();
         state
     }
 
-    fn take(&mut self, op: &Control) {
-        let at = self.past.len();
-        let mut past = BTreeSet::new();
-        for cited in op.header.cited() {
-            if let Some(place) = self.places.get(cited) {
-                past.extend(&self.past[*place]);
-                past.insert(*place);
-            }
-            self.heads.remove(cited);
+    /// Adds one op: beside the others where it comes last in the order, and by folding anew where it does not.
+    pub fn add(&mut self, op: Control) -> Added {
+        if self.graph.place(&op.id).is_some() || self.held.iter().any(|held| held.id == op.id) {
+            return Added::Known;
         }
-        self.places.insert(op.id, at);
-        self.heads.insert(op.id);
-        self.lamport = self.lamport.max(op.header.lamport);
-        self.past.push(past);
-        if !self.admit(op, at) {
+        let (id, op) = (op.id, Arc::new(op));
+        let last = self.ops.last().is_none_or(|last| order(last) < order(&op));
+        let awaited = self.held.iter().any(|held| held.header.cited().any(|cited| *cited == id));
+        if last && !awaited {
+            let added = self.sort_in(op);
+            if added == Added::Taken {
+                self.settle_last();
+            }
+            return added;
+        }
+        let ops = self.ops.iter().chain(&self.held).cloned().chain([op]).collect();
+        *self = Self::fold_all(ops, self.under);
+        match self.graph.place(&id) {
+            Some(_) => Added::Taken,
+            None if self.held.iter().any(|held| held.id == id) => Added::Held,
+            None => Added::Refused,
+        }
+    }
+
+    /// Takes, holds or refuses an op; all that come before it in the order have been.
+    fn sort_in(&mut self, op: Arc<Control>) -> Added {
+        let header = &op.header;
+        if header.cited().any(|cited| self.graph.place(cited).is_none()) {
+            if self.held.len() >= HELD_MAX {
+                return Added::Refused;
+            }
+            self.held.push(op);
+            return Added::Held;
+        }
+        if !self.follows_rules(&op) {
             self.refused.insert(op.id);
+            return Added::Refused;
         }
+        self.take(op);
+        Added::Taken
     }
 
-    /// Takes the op's effect; `false` if it has none because its author had no authority for it.
-    fn admit(&mut self, op: &Control, at: usize) -> bool {
-        let Some(body) = &op.body else {
-            // A body that does not open here says nothing here. Its place in the order stays.
-            return true;
-        };
-        if let Body::Genesis(genesis) = body {
-            return self.admit_genesis(op, genesis);
-        }
-        let allowed = op.header.authority == Authority::Genesis && self.is_authority(&op.header.lane.author, at);
-        if !allowed {
-            return false;
-        }
-        match body {
-            Body::Grant(body) => self.give(op, &body.grants),
-            Body::Revoke(body) => {
-                let line = Line { op: op.id, at, retains: line_of(&body.retains) };
-                self.revoke(&line, &body.grants, &body.identities);
-            }
-            Body::Claim(body) => {
-                let record = self.record.unwrap_or(RecordId([0; 32]));
-                if self.claim.is_some() || !body.is_accepted(&record) {
-                    return false;
-                }
-                self.claim = Some((op.id, body.patient.clone()));
-                self.claim_line = Some(Line { op: op.id, at, retains: line_of(&body.retains) });
-                self.give(op, &body.grants);
-            }
-            Body::Keys(body) => {
-                self.epochs.insert(op.id, body.previous.iter().map(|(epoch, _)| *epoch).collect());
-            }
-            Body::Genesis(_) | Body::Request(_) | Body::Access(_) | Body::Agent(_) => {}
-        }
-        true
+    /// What everyone refuses an op for before looking at what it says (rules 2.2, 2.3, 2.5).
+    fn follows_rules(&self, op: &Control) -> bool {
+        let (id, header) = (op.id, &op.header);
+        let cited = header.cited().filter_map(|cited| self.graph.place(cited));
+        let greatest = cited.map(|at| self.ops[at].header.lamport).max().unwrap_or(0);
+        let record = if header.record.0 == [0; 32] { RecordId(id.0) } else { header.record };
+        let previous = header.previous.and_then(|id| self.graph.place(&id)).map(|at| &self.ops[at].header);
+        header.lane.kind == LaneKind::Control
+            && greatest.checked_add(1) == Some(header.lamport)
+            && self.facts.record.is_none_or(|known| known == record)
+            && previous.is_none_or(|before| before.lane == header.lane && before.seq.checked_add(1) == Some(header.seq))
     }
-
-    fn admit_genesis(&mut self, op: &Control, genesis: &Genesis) -> bool {
-        if self.genesis.is_some() || op.header.kind != Kind::Genesis || genesis.author.id() != op.header.lane.author {
-            return false;
-        }
-        self.record = Some(RecordId(op.id.0));
-        self.genesis = Some((op.id, genesis.clone()));
-        self.epochs.insert(op.id, Vec::new());
-        true
-    }
-
-    /// Whether `who` is the record's authority as seen from the control op at place `at`.
-    fn is_authority(&self, who: &IdentityId, at: usize) -> bool {
-        match (&self.claim_line, &self.claim) {
-            (Some(line), Some((_, patient))) if self.past[at].contains(&line.at) => patient.id() == *who,
-            // The claim stands in the custodian's own lane: what it wrote there later has the claim in its past.
-            _ => self.genesis.as_ref().is_some_and(|(_, genesis)| genesis.author.id() == *who),
-        }
-    }
-
-    fn give(&mut self, op: &Control, grants: &[Grant]) {
-        for (index, grant) in grants.iter().enumerate() {
-            let id = GrantId { op: op.id, index: index as u32 };
-            for replaced in &grant.replaces {
-                if let Some(given) = self.grants.get_mut(replaced)
-                    && given.grant.to.id() == grant.to.id()
-                {
-                    given.replaced_by = Some(id);
-                }
-            }
-            let given =
-                Given { id, grant: grant.clone(), given_ms: op.header.wall_ms, revoked_by: None, replaced_by: None };
-            self.grants.insert(id, given);
-        }
-    }
-
-    fn revoke(&mut self, line: &Line, grants: &[GrantId], identities: &[IdentityId]) {
-        let named = |given: &Given| {
-            let known_then = match self.places.get(&given.id.op) {
-                Some(place) => !self.past[*place].contains(&line.at),
-                None => false,
-            };
-            grants.contains(&given.id) || (identities.contains(&given.grant.to.id()) && known_then)
-        };
-        let ended = self.grants.values().filter(|given| named(given)).map(|given| given.id).collect::<Vec<_>>();
-        for id in ended {
-            if let Some(given) = self.grants.get_mut(&id) {
-                given.revoked_by.get_or_insert(line.op);
-            }
-            self.lines.entry(id).or_default().push(line.clone());
-        }
-    }
-
-    /// The record, once its genesis is here.
-    pub fn record(&self) -> Option<RecordId> {
-        self.record
-    }
-
-    /// The genesis body.
-    pub fn genesis(&self) -> Option<&Genesis> {
-        self.genesis.as_ref().map(|(_, genesis)| genesis)
-    }
-
-    /// What the record is for.
-    pub fn purpose(&self) -> Option<Purpose> {
-        self.genesis().map(|genesis| genesis.purpose)
-    }
-
-    /// Whoever is in charge now.
-    pub fn authority(&self) -> Option<&Card> {
-        match &self.claim {
-            Some((_, patient)) => Some(patient),
-            None => self.genesis().map(|genesis| &genesis.author),
-        }
-    }
-
-    /// Whoever opened the record.
-    pub fn custodian(&self) -> Option<&Card> {
-        self.genesis().map(|genesis| &genesis.author)
-    }
-
-    /// The claim that counts.
-    pub fn claim(&self) -> Option<OpId> {
-        self.claim.as_ref().map(|(id, _)| *id)
-    }
-
-    /// Every grant that counts, those taken back included.
-    pub fn grants(&self) -> impl Iterator<Item = &Given> {
-        self.grants.values()
-    }
-
-    /// One grant.
-    pub fn grant(&self, id: &GrantId) -> Option<&Given> {
-        self.grants.get(id)
-    }
-
-    /// The grants to `who` that are open at `now_ms`.
-    pub fn live_grants(&self, who: &IdentityId, now_ms: u64) -> impl Iterator<Item = &Given> {
-        self.grants.values().filter(move |given| given.grant.to.id() == *who && given.is_live(now_ms))
-    }
-
-    /// Everyone who is in, or ever was: the authority, the custodian and every grantee.
-    pub fn members(&self) -> Vec<Card> {
-        let mut members = BTreeMap::new();
-        for card in self.custodian().into_iter().chain(self.authority()) {
-            members.insert(card.id(), card.clone());
-        }
-        for given in self.grants.values() {
-            members.entry(given.grant.to.id()).or_insert_with(|| given.grant.to.clone());
-        }
-        members.into_values().collect()
-    }
-
-    /// Whether `who` is let in at all: the authority, or holder of a grant that nobody took back.
-    pub fn is_member(&self, who: &IdentityId) -> bool {
-        self.authority().is_some_and(|card| card.id() == *who)
-            || self.grants.values().any(|given| given.grant.to.id() == *who && given.revoked_by.is_none())
-    }
-
-    /// For a former member, the control ops up to its end, which it must receive so as to learn of it.
-    pub fn last_word_to(&self, who: &IdentityId) -> Option<OpId> {
-        let ends =
-            self.grants.values().filter(|given| given.grant.to.id() == *who).filter_map(|given| given.revoked_by);
-        ends.max_by_key(|op| self.places.get(op).copied())
-    }
-
-    /// Whether control op `earlier` is `later` or in its past.
-    pub fn reaches(&self, later: &OpId, earlier: &OpId) -> bool {
-        match (self.places.get(later), self.places.get(earlier)) {
-            (Some(later), Some(earlier)) => later == earlier || self.past[*later].contains(earlier),
-            _ => false,
-        }
-    }
-
-    /// The control ops nothing here stands on; what the next op cites.
-    pub fn control_heads(&self) -> Vec<OpId> {
-        self.heads.iter().copied().collect()
-    }
-
-    /// The greatest Lamport number of the control ops.
-    pub fn lamport(&self) -> u64 {
-        self.lamport
-    }
-
-    /// Control ops without effect, for want of authority.
-    pub fn refused(&self) -> &BTreeSet<OpId> {
-        &self.refused
-    }
-
-    /// The epochs in force for an op that cites `heads`: opened in its past and superseded by none there.
-    pub fn epochs_at(&self, heads: &[OpId]) -> Vec<OpId> {
-        let past = self.past_of(heads);
-        let there = |id: &OpId| self.places.get(id).is_some_and(|place| past.contains(place));
-        let known = self.epochs.iter().filter(|(id, _)| there(id)).collect::<Vec<_>>();
-        let superseded = known.iter().flat_map(|(_, previous)| previous.iter()).collect::<BTreeSet<_>>();
-        known.iter().map(|(id, _)| **id).filter(|id| !superseded.contains(id)).collect()
-    }
-
-    /// The epochs in force now.
-    pub fn epochs(&self) -> Vec<OpId> {
-        self.epochs_at(&self.control_heads())
-    }
-
-    /// Every epoch there ever was.
-    pub fn all_epochs(&self) -> Vec<OpId> {
-        self.epochs.keys().copied().collect()
-    }
-
-    fn past_of(&self, heads: &[OpId]) -> BTreeSet<usize> {
-        let mut past = BTreeSet::new();
-        for place in heads.iter().filter_map(|head| self.places.get(head)) {
-            past.extend(&self.past[*place]);
-            past.insert(*place);
-        }
-        past
-    }
-}
-
-fn line_of(heads: &[Head]) -> BTreeMap<Lane, Head> {
-    heads.iter().map(|head| (head.lane, *head)).collect()
 }

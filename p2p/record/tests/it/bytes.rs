@@ -24,10 +24,10 @@ fn no_byte_of_a_header_may_change_and_none_may_follow() {
         assert!(Header::decode(&[&header[..], &[0]].concat()).is_err());
         assert!(Header::decode(&header[..header.len() - 1]).is_err());
         let world = World::new([4; 32], 3);
-        let statement = &world.actors[CUSTODIAN].identity.card().statement;
+        let card = world.actors[CUSTODIAN].identity.card();
         let verified = |header: Vec<u8>| {
             let op = Op::decode(header, *op.signature(), op.entries_bytes().to_vec()).ok()?;
-            record::verify(op, statement).ok()
+            record::verify(op, card).ok()
         };
         assert!(verified(header.clone()).is_some());
         for at in 0..header.len() {

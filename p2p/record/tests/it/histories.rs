@@ -158,7 +158,7 @@ proptest! {
                 continue;
             }
             match said.op.header().authority {
-                Authority::Genesis => prop_assert!(!strangers.contains(&author)),
+                Authority::Genesis | Authority::Device(_) => prop_assert!(!strangers.contains(&author)),
                 Authority::Grant(grant) => {
                     let given = state.grant(&grant).expect("what counts stands on a grant that counts");
                     prop_assert_eq!(given.grant.to.id(), author);

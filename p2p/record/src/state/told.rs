@@ -1,0 +1,205 @@
+//! What a state tells: whoever asks about a record asks here. Nothing here decides. Called by `node`.
+
+use super::facts::Horizon;
+use super::{Given, State};
+use crate::body::genesis::{Genesis, Purpose};
+use crate::body::lifecycle::{Checkpoint, Link, Moved};
+use crate::header::GrantId;
+use crate::id::{IdentityId, OpId, RecordId};
+use crate::identity::Card;
+use crate::keys::{KeyItem, Level, commitment};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl State {
+    /// The record, once its genesis is here.
+    pub fn record(&self) -> Option<RecordId> {
+        self.facts.record
+    }
+
+    /// The genesis body.
+    pub fn genesis(&self) -> Option<&Genesis> {
+        self.facts.genesis.as_ref().map(|(_, genesis)| genesis)
+    }
+
+    /// What the record is for.
+    pub fn purpose(&self) -> Option<Purpose> {
+        self.genesis().map(|genesis| genesis.purpose)
+    }
+
+    /// Whoever is in charge now: the custodian, or the patient by the name its first device gave it.
+    pub fn authority(&self) -> Option<&Card> {
+        self.founder(Horizon::All).or(self.custodian())
+    }
+
+    /// Whoever opened the record.
+    pub fn custodian(&self) -> Option<&Card> {
+        self.genesis().map(|genesis| &genesis.author)
+    }
+
+    /// The claim that counts.
+    pub fn claim(&self) -> Option<OpId> {
+        self.facts.claim.as_ref().map(|claimed| claimed.id)
+    }
+
+    /// Claims beside the one that counts here: the custodian forked its lane to claim more than once.
+    pub fn rival_claims(&self) -> &[OpId] {
+        &self.facts.rivals
+    }
+
+    /// Pairs of control ops at one place of one lane; each is proof against its author.
+    pub fn forks(&self) -> &[(OpId, OpId)] {
+        self.graph.forks()
+    }
+
+    /// Every grant that counts, those taken back included.
+    pub fn grants(&self) -> impl Iterator<Item = &Given> {
+        self.given.values()
+    }
+
+    /// One grant.
+    pub fn grant(&self, id: &GrantId) -> Option<&Given> {
+        self.given.get(id)
+    }
+
+    /// The grants to `who` that are open at `now_ms`.
+    pub fn live_grants(&self, who: &IdentityId, now_ms: u64) -> impl Iterator<Item = &Given> {
+        self.given.values().filter(move |given| given.holder == *who && given.is_live(now_ms))
+    }
+
+    /// The grants that ended by the clock and that no revoke has closed yet: the first device online afterwards closes
+    /// each with a revoke that keeps what it had received by then.
+    pub fn expired(&self, now_ms: u64) -> impl Iterator<Item = &Given> {
+        let ended = move |given: &&Given| given.grant.end_ms != 0 && given.grant.end_ms <= now_ms;
+        self.given.values().filter(move |given| given.revoked_by.is_none() && ended(given))
+    }
+
+    /// The newest card of an identity that anything here shows.
+    pub fn card(&self, who: &IdentityId) -> Option<&Card> {
+        let facts = &self.facts;
+        let handed = facts.handovers.iter().map(|handed| &handed.card);
+        let devices = facts.admissions.iter().chain(&facts.roots).map(|admission| &admission.card);
+        let granted = facts.offers.values().filter(|offer| offer.holder == *who).map(|offer| &offer.grant.to);
+        let cards = self.custodian().into_iter().chain(self.authority()).chain(devices).chain(granted).chain(handed);
+        cards.filter(|card| card.id() == *who).max_by_key(|card| card.handed.len())
+    }
+
+    /// Everyone who is in, or ever was: the authority with its devices, the custodian and every grantee.
+    pub fn members(&self) -> Vec<Card> {
+        let mut members = BTreeMap::<IdentityId, &Card>::new();
+        let facts = &self.facts;
+        let devices = facts.admissions.iter().chain(&facts.roots).map(|admission| &admission.card);
+        let first = self.custodian().into_iter().chain(self.authority()).chain(devices);
+        for (id, card) in first.map(|card| (card.id(), card)) {
+            members.entry(id).or_insert(card);
+        }
+        for given in self.given.values() {
+            members.entry(given.holder).or_insert(&given.grant.to);
+        }
+        for handed in &facts.handovers {
+            if let Some(card) = members.get_mut(&handed.author)
+                && card.handed.len() < handed.card.handed.len()
+            {
+                *card = &handed.card;
+            }
+        }
+        members.into_values().cloned().collect()
+    }
+
+    /// Whether `who` is let in at all: the authority or a device of its, or holder of a grant that nobody took back.
+    pub fn is_member(&self, who: &IdentityId) -> bool {
+        self.authority().is_some_and(|card| card.id() == *who)
+            || self.word_of(who).is_some()
+            || self.given.values().any(|given| given.holder == *who && given.revoked_by.is_none())
+    }
+
+    /// For a former member, the control ops up to its end, which it must receive so as to learn of it.
+    pub fn last_word_to(&self, who: &IdentityId) -> Option<OpId> {
+        let ends = self.given.values().filter(|given| given.holder == *who).filter_map(|given| given.revoked_by);
+        ends.max_by_key(|op| self.graph.place(op))
+    }
+
+    /// Whether control op `earlier` is `later` or in its past.
+    pub fn reaches(&self, later: &OpId, earlier: &OpId) -> bool {
+        match (self.graph.place(later), self.graph.place(earlier)) {
+            (Some(later), Some(earlier)) => later == earlier || self.graph.before(earlier, later),
+            _ => false,
+        }
+    }
+
+    /// The control ops nothing here stands on; what the next op cites.
+    pub fn control_heads(&self) -> Vec<OpId> {
+        self.heads.iter().copied().collect()
+    }
+
+    /// The greatest Lamport number of the control ops.
+    pub fn lamport(&self) -> u64 {
+        self.lamport
+    }
+
+    /// Control ops without effect: without authority in their own past, or against a rule.
+    pub fn refused(&self) -> &BTreeSet<OpId> {
+        &self.refused
+    }
+
+    /// Whether a control op counts: valid in its own past, and kept by every line.
+    pub fn counts(&self, id: &OpId) -> bool {
+        self.graph.place(id).is_some_and(|at| self.counts[at])
+    }
+
+    /// Ops that those held here cite and that are not here: to be asked for.
+    pub fn missing(&self) -> BTreeSet<OpId> {
+        let held = self.held.iter().map(|held| held.id).collect::<BTreeSet<_>>();
+        let cited = self.held.iter().flat_map(|held| held.header.cited()).copied();
+        cited.filter(|id| self.graph.place(id).is_none() && !held.contains(id)).collect()
+    }
+
+    /// The epochs in force for an op that cites `heads`: opened in its past by who had authority there, kept by the lines
+    /// known there, and superseded by none there. Writer and reader come to the same, whatever else they know.
+    pub fn epochs_at(&self, heads: &[OpId]) -> Vec<OpId> {
+        let past = self.graph.clock_of(heads.iter());
+        self.epochs_in(Horizon::Past(&past))
+    }
+
+    fn epochs_in(&self, horizon: Horizon<'_>) -> Vec<OpId> {
+        let epochs = self.facts.epochs.iter().filter(|(_, epoch)| self.sees(epoch.at, horizon));
+        let known = epochs.filter(|(_, epoch)| self.counts_at(epoch.at, horizon)).collect::<Vec<_>>();
+        let superseded = known.iter().flat_map(|(_, epoch)| &epoch.supersedes).collect::<BTreeSet<_>>();
+        known.iter().map(|(id, _)| **id).filter(|id| !superseded.contains(id)).collect()
+    }
+
+    /// The epochs in force now.
+    pub fn epochs(&self) -> Vec<OpId> {
+        self.epochs_in(Horizon::All)
+    }
+
+    /// Every epoch there ever was.
+    pub fn all_epochs(&self) -> Vec<OpId> {
+        self.facts.epochs.keys().copied().collect()
+    }
+
+    /// Whether a key that was sealed to somebody is the one its epoch committed to; only the whole secret can be told.
+    pub fn is_committed(&self, item: &KeyItem) -> bool {
+        let epoch = self.facts.epochs.get(&item.epoch);
+        item.level != Level::Epoch || epoch.is_none_or(|epoch| epoch.commitment == commitment(&item.secret))
+    }
+
+    /// Where the record went on, by the first `moved` that counts.
+    pub fn moved(&self) -> Option<&Moved> {
+        self.facts.moved.iter().find(|(at, _)| self.counts[*at]).map(|(_, moved)| moved)
+    }
+
+    /// Other records of the patient, as far as their names open here.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.facts.links.iter().filter(|(at, _)| self.counts[*at]).map(|(_, link)| link)
+    }
+
+    /// Checkpoints that count, the oldest first.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &Checkpoint> {
+        self.facts.checkpoints.iter().filter(|(at, _)| self.counts[*at]).map(|(_, checkpoint)| checkpoint)
+    }
+
+    /// Whether the authority took a frame away; its author may keep it in its own record.
+    pub fn is_erased(&self, op: &OpId, place: u32) -> bool {
+        self.facts.erased.iter().any(|(at, frames)| self.counts[*at] && frames.contains(&(*op, place)))
+    }
+}
