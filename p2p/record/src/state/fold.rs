@@ -49,7 +49,7 @@ impl State {
             return false;
         }
         let author = op.header.lane.author;
-        let past = self.graph.past(at).clone();
+        let past = self.graph.past(at);
         let horizon = Horizon::Past(&past);
         if let Authority::Grant(parent) = op.header.authority {
             return self.admit_delegated(op, at, &parent, body);
@@ -129,7 +129,7 @@ impl State {
     /// The root's card speaks for itself: its key is the one that the first device's statement announced.
     fn admit_root(&mut self, at: usize, card: &Card) -> bool {
         let past = self.graph.past(at);
-        let announced = self.founder(Horizon::Past(past)).map(|founder| founder.statement.next);
+        let announced = self.founder(Horizon::Past(&past)).map(|founder| founder.statement.next);
         if announced != Some(*blake3::hash(&card.statement.key).as_bytes()) {
             return false;
         }
@@ -139,7 +139,7 @@ impl State {
     }
 
     fn admit_device(&mut self, op: &Control, at: usize, body: &Device) -> bool {
-        let past = self.graph.past(at).clone();
+        let past = self.graph.past(at);
         let horizon = Horizon::Past(&past);
         // A custodian has no devices: its processes are certified by its identity.
         if self.founder(horizon).is_none() {
@@ -169,7 +169,7 @@ impl State {
     /// Whether the author's key of that number had taken over in the op's own past.
     fn has_key(&self, op: &Control, at: usize) -> bool {
         let (author, number) = (op.header.lane.author, op.header.key_number);
-        self.knows_key(&author, number, Horizon::Past(self.graph.past(at)))
+        self.knows_key(&author, number, Horizon::Past(&self.graph.past(at)))
     }
 
     pub(super) fn knows_key(&self, author: &IdentityId, number: u64, horizon: Horizon<'_>) -> bool {
@@ -181,7 +181,7 @@ impl State {
 
     /// What a holder of a grant may say in the control lane: pass it on, and take back what it passed on.
     fn admit_delegated(&mut self, op: &Control, at: usize, parent: &GrantId, body: &Body) -> bool {
-        let past = self.graph.past(at).clone();
+        let past = self.graph.past(at);
         let (horizon, author) = (Horizon::Past(&past), op.header.lane.author);
         let Some(offer) = self.facts.offers.get(parent) else { return false };
         let held = offer.holder == author

@@ -1,9 +1,10 @@
-//! The control ops as a graph: who stands on whom, asked in constant memory per author. A lane is one chain until it
-//! forks; every further branch is a chain of its own. Called by `state` only.
+//! Ops as a graph: who stands on whom, asked in memory per lane and not per op. A lane is one chain until it forks; every
+//! further branch is a chain of its own. Called by `state` for control ops, by `ledger` for changes.
 
 use crate::header::Header;
 use crate::id::{Lane, OpId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What an op reaches: per chain, how many of its ops, counted from the chain's start. Sorted by chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +28,8 @@ struct Node {
     chain: u32,
     /// Place in the chain, counted from 0.
     index: u32,
-    clock: Clock,
+    /// What it reaches in other chains; in its own, all before it. Shared with the op before while nothing new is cited.
+    clock: Arc<Clock>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,7 +53,7 @@ pub(crate) struct Graph {
 impl Graph {
     /// Takes an op all of whose cited ops have been taken; returns its place.
     pub(crate) fn take(&mut self, id: OpId, header: &Header) -> usize {
-        let clock = self.clock_of(header.cited());
+        let mut clock = self.clock_of(header.cited());
         let previous = header.previous.and_then(|id| self.places.get(&id)).map(|place| &self.nodes[*place]);
         let (chain, index) = match previous.map(|node| (node.chain, node.index)) {
             Some((chain, index)) if self.chains[chain as usize].len == index + 1 => (chain, index + 1),
@@ -61,6 +63,9 @@ impl Graph {
             }
         };
         self.chains[chain as usize].len = index + 1;
+        clock.0.retain(|(reached, _)| *reached != chain);
+        let same = header.previous.and_then(|id| self.places.get(&id)).map(|place| &self.nodes[*place].clock);
+        let clock = same.filter(|before| ***before == clock).cloned().unwrap_or_else(|| Arc::new(clock));
         match self.firsts.get(&(header.lane, header.seq)) {
             Some(first) => self.forks.push((*first, id)),
             None => drop(self.firsts.insert((header.lane, header.seq), id)),
@@ -88,8 +93,11 @@ impl Graph {
     }
 
     /// What the op at a place has in its past, without itself.
-    pub(crate) fn past(&self, place: usize) -> &Clock {
-        &self.nodes[place].clock
+    pub(crate) fn past(&self, place: usize) -> Clock {
+        let node = &self.nodes[place];
+        let mut clock = (*node.clock).clone();
+        clock.raise(node.chain, node.index);
+        clock
     }
 
     /// Whether a clock has the op at a place.
@@ -100,7 +108,11 @@ impl Graph {
 
     /// Whether `earlier` is in the past of `later`.
     pub(crate) fn before(&self, earlier: usize, later: usize) -> bool {
-        self.within(earlier, self.past(later))
+        let (earlier, later) = (&self.nodes[earlier], &self.nodes[later]);
+        match earlier.chain == later.chain {
+            true => earlier.index < later.index,
+            false => later.clock.reached(earlier.chain) > earlier.index,
+        }
     }
 
     /// Whether `previous` leads from `head` to `op`, or they are one.

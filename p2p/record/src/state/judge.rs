@@ -136,6 +136,14 @@ impl State {
         lines.into_iter().filter_map(head).collect()
     }
 
+    /// Whether the op's authority reaches further than what its author made itself.
+    pub(crate) fn is_shared(&self, header: &Header) -> bool {
+        match header.authority {
+            Authority::Grant(id) => self.given.get(&id).is_some_and(|given| given.grant.shared),
+            Authority::Genesis | Authority::Device(_) => true,
+        }
+    }
+
     fn covers(&self, header: &Header, entry: &Entry) -> bool {
         let Authority::Grant(id) = header.authority else { return true };
         let needed = match entry.kind {

@@ -79,7 +79,7 @@ impl State {
         let header = &self.ops[at].header;
         header.authority == Authority::Genesis
             && self.facts.custodian == Some(header.lane.author)
-            && self.founder(Horizon::Past(self.graph.past(at))).is_none()
+            && self.founder(Horizon::Past(&self.graph.past(at))).is_none()
     }
 
     /// The lines that suspensions and the root's last words draw through what `author` wrote without knowing them, for the

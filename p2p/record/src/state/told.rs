@@ -136,6 +136,11 @@ impl State {
         self.lamport
     }
 
+    /// The Lamport number of a control op.
+    pub fn lamport_of(&self, id: &OpId) -> Option<u64> {
+        self.graph.place(id).map(|at| self.ops[at].header.lamport)
+    }
+
     /// Control ops without effect: without authority in their own past, or against a rule.
     pub fn refused(&self) -> &BTreeSet<OpId> {
         &self.refused
