@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 8] = [
 ];
 
 /// External crates that live in these rooms alone.
-const LIVES_IN: [(&str, &[&str]); 14] = [
+const LIVES_IN: [(&str, &[&str]); 15] = [
     ("sqlx", &["store"]),
     ("sea-query", &["store"]),
     ("libp2p", &["net"]),
@@ -30,6 +30,7 @@ const LIVES_IN: [(&str, &[&str]); 14] = [
     ("hpke", &["record"]),
     ("aes-gcm-siv", &["record"]),
     ("blake3", &["record"]),
+    ("bip39", &["record"]),
     ("regex-lite", &["fhir"]),
     ("clap", &["cli"]),
     ("quick-xml", &["fhir"]),

@@ -2,27 +2,72 @@
 //! test: `cargo run -p record --example vectors`.
 
 use record::body::Body;
+use record::body::accept::Accept;
 use record::body::access::{Access, Agent, Line};
 use record::body::claim::{Claim, accept};
+use record::body::device::Device;
 use record::body::genesis::{Genesis, Purpose};
 use record::body::grant::{Grant, Grants};
+use record::body::handover::Handover;
 use record::body::keys::Keys;
+use record::body::lifecycle::{Checkpoint, Erase, Link, Moved};
 use record::body::request::{Asked, Request};
 use record::body::revoke::Revoke;
 use record::draft::{Draft, DraftFrame};
 use record::entry::{FrameKind, KeyName, handle};
 use record::frame::{Content, Method, Packer};
 use record::keys::{KeyItem, Level, Secret, commitment, control_key, tag};
-use record::{Authority, Class, Entropy, GrantId, Head, Identity, Kind, Lane, OpId, Parcel, RecordId};
+use record::{Authority, Class, Entropy, GrantId, Head, Identity, Keyring, Kind, Lane, OpId, Parcel, RecordId};
 use std::path::Path;
 
 fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
+/// Kinds whose bytes came later, in the order they are written: behind the others, so that those stay as they are.
+const LATER: [&str; 10] = [
+    "accept",
+    "device-admit",
+    "device-suspend",
+    "device-root",
+    "device-remain",
+    "moved",
+    "link",
+    "checkpoint",
+    "erase",
+    "handover",
+];
+
+/// The body of one of [`LATER`].
+fn later(name: &str, of: &[&Identity; 3], at: Head) -> (Kind, Body) {
+    let [custodian, patient, next] = of;
+    let device = match name {
+        "accept" => return (Kind::Accept, Body::Accept(Accept { ops: vec![OpId([3; 32])], heads: vec![at] })),
+        "moved" => return (Kind::Moved, Body::Moved(Moved { into: RecordId([11; 32]), heads: vec![at] })),
+        "link" => return (Kind::Link, Body::Link(Link { record: RecordId([12; 32]), name: "the other one".into() })),
+        "checkpoint" => {
+            return (Kind::Checkpoint, Body::Checkpoint(Checkpoint { heads: vec![at], root: [13; 32] }));
+        }
+        "erase" => {
+            let (frames, reason) = (vec![(OpId([3; 32]), 1)], "it was not mine".into());
+            return (Kind::Erase, Body::Erase(Erase { frames, reason }));
+        }
+        "handover" => {
+            let body = Handover { card: next.card().clone(), retains: vec![at] };
+            return (Kind::Keys, Body::Handover(body));
+        }
+        "device-admit" => Device::Admit { card: patient.card().clone(), name: "the tablet".into() },
+        "device-suspend" => Device::Suspend { device: patient.id(), retains: vec![at] },
+        "device-root" => Device::Root(patient.card().clone()),
+        _ => Device::Remain { devices: vec![custodian.id()], retains: vec![at] },
+    };
+    (Kind::Device, Body::Device(device))
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut entropy = Entropy::new([42; 32]);
     let (custodian, patient) = (Identity::generate(&mut entropy), Identity::generate(&mut entropy));
+    let next = custodian.hand_over(&mut Entropy::new([43; 32])).ok_or("the next key is not here")?;
     let secret = Secret::new([1; 32]);
     let genesis = Genesis {
         random: [2; 32],
@@ -52,7 +97,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut heads = Vec::<OpId>::new();
     let lane = |kind: Kind| Lane { author: custodian.id(), kind: kind.lane(), instance: 0 };
     let (mut seq, mut previous) = ([0_u64; 3], [None; 3]);
-    for name in ["genesis", "change", "request", "grant", "revoke", "access", "keys", "claim"] {
+    for name in ["genesis", "change", "request", "grant", "revoke", "access", "keys", "claim"].into_iter().chain(LATER)
+    {
         let epochs = [OpId(record.0)];
         let key_name = KeyName::Epochs(tag(&epochs));
         let control = control_key(&secret);
@@ -117,7 +163,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let keys = Keys::new(commitment(&[6; 32]), &next, &[(epochs[0], control.clone())]);
                 (Kind::Keys, vec![DraftFrame::Body { body: Body::Keys(keys), key_name: KeyName::Own, key: Some(next) }])
             }
-            _ => {
+            "claim" => {
                 let grants = vec![grant.clone()];
                 let acceptance = accept(&patient, &record, &[5; 32], &grants);
                 let claim = Claim {
@@ -128,6 +174,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     retains: vec![at],
                 };
                 (Kind::Claim, vec![sealed(Body::Claim(claim))])
+            }
+            name => {
+                let (kind, body) = later(name, &[&custodian, &patient, &next], at);
+                let frame = match name {
+                    "handover" => DraftFrame::Body { body, key_name: KeyName::Plain, key: None },
+                    "link" => {
+                        let mut ring = Keyring::default();
+                        ring.add(KeyItem { epoch: epochs[0], level: Level::Epoch, secret: secret.clone() });
+                        let (key_name, key) = (KeyName::Owner(tag(&epochs)), ring.owner_key(&epochs));
+                        DraftFrame::Body { body, key_name, key }
+                    }
+                    _ => sealed(body),
+                };
+                (kind, vec![frame])
             }
         };
         let lane = lane(kind);
@@ -142,10 +202,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             lamport: seq.iter().sum::<u64>() + 1,
             wall_ms: 1_700_000_000_000,
             kind,
-            authority: Authority::Genesis,
+            authority: match name {
+                "device-suspend" => Authority::Device(heads[0]),
+                "erase" => Authority::Grant(GrantId { op: heads[0], index: 1 }),
+                _ => Authority::Genesis,
+            },
             frames,
         };
-        let (op, frames) = draft.sign(&custodian, &mut entropy)?;
+        let author = if name == "handover" { &next } else { &custodian };
+        let (op, frames) = draft.sign(author, &mut entropy)?;
         if name == "genesis" {
             record = op.record();
         }
@@ -156,10 +221,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let frames = frames.into_iter().map(Some).collect::<Vec<_>>();
         let text = format!(
-            "id {}\nrecord {}\nstatement {}\nparcel {}\n",
+            "id {}\nrecord {}\n{}\nparcel {}\n",
             hex(op.id().bytes()),
             hex(op.record().bytes()),
-            hex(&custodian.card().statement.encode()),
+            match LATER.contains(&name) {
+                true => format!("card {}", hex(&author.card().encode())),
+                false => format!("statement {}", hex(&author.card().statement.encode())),
+            },
             hex(&Parcel::encode(&op, &frames)),
         );
         std::fs::write(folder.join(format!("{name}.txt")), text)?;

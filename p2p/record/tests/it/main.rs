@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the failure, with its place")]
 
 mod bytes;
+mod fuzz;
 mod histories;
 mod vectors;
 mod world;
