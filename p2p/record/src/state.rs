@@ -102,6 +102,11 @@ impl State {
         for op in ops {
             state.sort_in(op);
         }
+        // Whatever it cites is here and does not come before it: its Lamport number is none.
+        let placed = |op: &Arc<Control>| op.header.cited().all(|cited| state.graph.place(cited).is_some());
+        let (misplaced, held) = std::mem::take(&mut state.held).into_iter().partition::<Vec<_>, _>(placed);
+        state.held = held;
+        state.refused.extend(misplaced.into_iter().map(|op| op.id));
         state.settle();
         state
     }

@@ -5,5 +5,6 @@
 mod bytes;
 mod fuzz;
 mod histories;
+mod hostile;
 mod vectors;
 mod world;

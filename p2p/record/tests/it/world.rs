@@ -147,6 +147,12 @@ impl World {
         self.write(actor, kind, Authority::Genesis, vec![frame], Some(body))
     }
 
+    /// What an actor has folded once it has written `body`.
+    pub fn state_with(&mut self, actor: usize, kind: Kind, body: Body) -> State {
+        self.control(actor, kind, body);
+        self.state(actor)
+    }
+
     pub fn grant_to(&self, actor: usize, scope: &str) -> Grant {
         Grant {
             to: self.actors[actor].identity.card().clone(),
