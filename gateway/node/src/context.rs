@@ -264,6 +264,7 @@ pub(crate) fn level_name(level: &Level) -> String {
         Level::Control => "control".to_owned(),
         Level::Class(class) => format!("class:{}", class.0),
         Level::Type(class, kind) => format!("type:{}:{kind}", class.0),
+        Level::Write(class, kind) => format!("write:{}:{kind}", class.0),
     }
 }
 
@@ -273,6 +274,7 @@ fn parse_level(text: &str) -> Option<Level> {
         ["control"] => Some(Level::Control),
         ["class", class] => Some(Level::Class(record::Class(class.parse().ok()?))),
         ["type", class, kind] => Some(Level::Type(record::Class(class.parse().ok()?), kind.to_owned())),
+        ["write", class, kind] => Some(Level::Write(record::Class(class.parse().ok()?), kind.to_owned())),
         _ => None,
     }
 }

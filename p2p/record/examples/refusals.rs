@@ -174,9 +174,11 @@ fn cards(to: &mut Refusals) {
     let mut method = Writer::new();
     method.array(6).text("Observation").bytes(&[1; 32]).text("o1").uint(5).uint(0).bytes(b"{}");
     to.add("content", "4.1", &method.finish());
-    let mut wrap = Writer::new();
-    wrap.array(1).array(5).bytes(&[0; 32]).uint(4).uint(0).text("").bytes(&[0; 32]);
-    to.add("wrap", "5.4", &wrap.finish());
+    for (level, class) in [(5, 0), (1, 10)] {
+        let mut wrap = Writer::new();
+        wrap.array(1).array(5).bytes(&[0; 32]).uint(level).uint(class).text("").bytes(&[0; 32]);
+        to.add("wrap", "5.4", &wrap.finish());
+    }
     let change = parcel("change").op;
     let mut proof = Writer::new();
     let (header, signature) = (change.header_bytes(), change.signature());

@@ -59,6 +59,8 @@ pub enum DraftFrame {
         /// Which.
         items: Vec<KeyItem>,
     },
+    /// Keys of the op's own, sealed for those who may read what its author may only write.
+    ForReaders(crate::opkey::ForReaders),
 }
 
 /// An op to be.
@@ -197,6 +199,10 @@ impl Draft {
                 let packed = packer.pack(&body.encode());
                 let sealed = seal::seal_to(&to, WRAP_INFO, &packed, entropy).ok_or(UnusableCard(to.id()))?;
                 (self.wrap_entry(&to), sealed)
+            }
+            DraftFrame::ForReaders(wrap) => {
+                let entry = Entry { kind: FrameKind::Wrap, handle: wrap.handle, ..blank(KeyName::Sealed) };
+                (entry, wrap.sealed)
             }
             DraftFrame::Wrap { to, items } => {
                 let plain = encode_items(&items);

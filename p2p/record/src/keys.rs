@@ -30,6 +30,8 @@ pub enum Level {
     Type(Class, String),
     /// The bodies of control ops.
     Control,
+    /// Opens nothing: the public key that whoever may write a type of a class and not read it seals its op keys to.
+    Write(Class, String),
 }
 
 /// A secret of one epoch.
@@ -68,6 +70,11 @@ fn owner_key(epoch: &[u8; 32]) -> Secret {
     derive("chartwell 1 owner key", epoch, b"")
 }
 
+/// The secret that opens what writers sealed to a type of a class (rule 5.8).
+pub(crate) fn write_secret(type_key: &[u8; 32]) -> Secret {
+    derive("chartwell 1 write secret", type_key, b"")
+}
+
 /// What a genesis or keys op commits to (rule 5.2).
 pub fn commitment(epoch: &[u8; 32]) -> [u8; 32] {
     *derive("chartwell 1 epoch commitment", epoch, b"")
@@ -94,6 +101,7 @@ pub fn encode_items(items: &[KeyItem]) -> Zeroizing<Vec<u8>> {
             Level::Class(class) => (1, class.0, ""),
             Level::Type(class, kind) => (2, class.0, kind.as_str()),
             Level::Control => (3, 0, ""),
+            Level::Write(class, kind) => (4, class.0, kind.as_str()),
         };
         w.array(5).bytes(item.epoch.bytes()).uint(level).uint(u64::from(class)).text(kind);
         w.bytes(&item.secret[..]);
@@ -113,13 +121,17 @@ pub fn decode_items(bytes: &[u8], own: OpId) -> Result<Vec<KeyItem>, CodecError>
         r.array(5)?;
         let epoch = OpId(r.exact()?);
         let (level, class) = (r.uint()?, r.uint()?);
-        let class = Class(u8::try_from(class).or(refuse("5.4", "an unknown class"))?);
+        let class = match class {
+            class if class < Class::NAMES.len() as u64 => Class(class as u8),
+            _ => return refuse("5.4", "an unknown class"),
+        };
         let kind = r.text(crate::entry::TYPE_BYTES_MAX)?.to_owned();
         let level = match level {
             0 => Level::Epoch,
             1 => Level::Class(class),
             2 => Level::Type(class, kind),
             3 => Level::Control,
+            4 => Level::Write(class, kind),
             _ => return refuse("5.4", "an unknown level"),
         };
         items.push(KeyItem { epoch, level, secret: Zeroizing::new(r.exact()?) });
@@ -163,7 +175,7 @@ impl Keyring {
         self.secrets.get(epoch)?.get(level)
     }
 
-    fn one(&self, epoch: &OpId, level: &Level) -> Option<Secret> {
+    pub(crate) fn one(&self, epoch: &OpId, level: &Level) -> Option<Secret> {
         if let Some(secret) = self.held(epoch, level) {
             return Some(secret.clone());
         }
@@ -173,6 +185,10 @@ impl Keyring {
             Level::Control => whole.map(|secret| control_key(secret)),
             Level::Class(class) => whole.map(|secret| class_secret(secret, *class)),
             Level::Type(class, kind) => self.one(epoch, &Level::Class(*class)).map(|secret| type_key(&secret, kind)),
+            Level::Write(class, kind) => {
+                let key = self.one(epoch, &Level::Type(*class, kind.clone()))?;
+                Some(Zeroizing::new(crate::seal::public_of(&write_secret(&key))))
+            }
         }
     }
 
@@ -201,6 +217,28 @@ impl Keyring {
             KeyName::Epochs(tag) => self.key(self.epochs(tag)?, &Level::Type(class, resource_type.to_owned())),
             _ => None,
         }
+    }
+
+    /// The key of a resource frame of the op `own`, which may have drawn keys of its own (rule 5.8).
+    pub fn resource_key_in(&self, name: &KeyName, own: OpId, class: Class, resource_type: &str) -> Option<Secret> {
+        match name {
+            KeyName::Own => self.one(&own, &Level::Type(class, resource_type.to_owned())),
+            name => self.resource_key(name, class, resource_type),
+        }
+    }
+
+    /// The items a member receives that may write these types and read none of them: no secret among them but the control
+    /// key.
+    pub fn items_for_writer(&self, writes: &[(Class, String)]) -> Vec<KeyItem> {
+        let mut items = self.items_for(&[]);
+        for epoch in self.secrets.keys() {
+            let levels = writes.iter().map(|(class, kind)| Level::Write(*class, kind.clone()));
+            items.extend(levels.filter_map(|level| {
+                let secret = self.one(epoch, &level)?;
+                Some(KeyItem { epoch: *epoch, level, secret })
+            }));
+        }
+        items
     }
 
     /// The key of a body frame of the op `own`, if one holds it.
@@ -266,6 +304,7 @@ mod tests {
                 Level::Class(class) => class_secret(&whole, *class),
                 Level::Type(class, kind) => type_key(&class_secret(&whole, *class), kind),
                 Level::Control => control_key(&whole),
+                Level::Write(..) => unreachable!("a write key opens nothing"),
             };
             ring.add(KeyItem { epoch: OpId([*epoch; 32]), level: level.clone(), secret });
         }

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod ledger;
 pub mod merge;
 pub mod op;
+pub mod opkey;
 pub mod phrase;
 pub mod scope;
 pub mod seal;

@@ -27,7 +27,12 @@ pub(crate) fn public_of(secret: &[u8; 32]) -> [u8; 32] {
 ///
 /// Returns `None` for a card whose key cannot receive (a low-order point).
 pub fn seal_to(card: &Card, info: &[u8], plain: &[u8], entropy: &mut Entropy) -> Option<Vec<u8>> {
-    let key = PublicKey::from_bytes(card.sealing_key()).ok()?;
+    seal_to_key(card.sealing_key(), info, plain, entropy)
+}
+
+/// As [`seal_to`], to an X25519 key that is no card's.
+pub(crate) fn seal_to_key(key: &[u8; 32], info: &[u8], plain: &[u8], entropy: &mut Entropy) -> Option<Vec<u8>> {
+    let key = PublicKey::from_bytes(key).ok()?;
     let (encapped, sealed) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
         &OpModeS::Base,
         &key,
