@@ -197,6 +197,34 @@ fn stolen(world: &World, view: &View, lane: fn(Write) -> Write) -> Option<Write>
     Some(passing_over(world, view, lane(Write::change(CUSTODIAN, Authority::Genesis, 9))))
 }
 
+/// Whoever stole the key that was handed over claims for a puppet, on a fork that knows of no handover.
+#[test]
+fn a_claim_by_a_stolen_key_hands_nothing_over() {
+    let mut who = World::people(3);
+    let next = who[CUSTODIAN].hand_over(&mut Entropy::new([3; 32])).unwrap();
+    who.push(next);
+    let (mut world, known) = World::open(who, Purpose::Custodial);
+    let body = Handover { card: world.who[3].card().clone(), retains: Vec::new() };
+    let handed = world.write(&known, Write::control(CUSTODIAN, Kind::Keys, Body::Handover(body)).by_key(1));
+    let mut view = known.clone();
+    for patient in [PUPPET, PATIENT] {
+        let stolen = claim(&world, &known, patient);
+        view.insert(world.write(&known, stolen));
+    }
+    let (before, _) = fold(&world, &view);
+    assert!(before.claim().is_some() && before.rival_claims().len() == 1, "without the handover they are claims");
+    view.insert(handed);
+    let (state, _) = fold(&world, &view);
+    assert_eq!((state.claim(), state.rival_claims()), (None, &[][..]));
+    // The key that took over claims.
+    let past = known.iter().copied().chain([handed]).collect();
+    let real = claim(&world, &past, PATIENT).by_key(1);
+    view.insert(world.write(&past, real));
+    let (state, _) = fold(&world, &view);
+    assert_eq!(state.authority().map(|card| card.id()), Some(world.who[PATIENT].id()));
+    assert!(state.rival_claims().is_empty());
+}
+
 /// A claim is the patient's word for one record: the same acceptance elsewhere hands nothing over.
 #[test]
 fn a_claim_replayed_into_another_record_hands_nothing_over() {

@@ -296,3 +296,29 @@ fn passed_on_writes(world: &World, view: &View, _: &[u16]) -> Option<Write> {
     let grant = GrantId { op: world.id(*passed?), index: 0 };
     Some(Write::change(OTHER, Authority::Grant(grant), 2))
 }
+
+/// What was passed on from a grant that was narrowed since is not wider than what is left of it.
+#[test]
+fn what_was_passed_on_from_a_replaced_grant_ends_with_it() {
+    let Scenario { mut world, mut known, named, .. } = scenario(|grant| grant.delegate = true);
+    let authority = Authority::Grant(given(&world, &named));
+    let pass = |world: &World| {
+        let grants = vec![world.grant(OTHER, "patient/*.cruds")];
+        Write::control(HOSPITAL, Kind::Grant, Body::Grant(Grants { grants })).under(authority)
+    };
+    let write = pass(&world);
+    let passed = world.write(&known, write);
+    known.insert(passed);
+    let narrowed = narrowed(&world, &named, "patient/Observation.rs");
+    world.give(&mut known, FIRST, narrowed);
+    let write = pass(&world);
+    let late = world.write(&known, write);
+    known.insert(late);
+    let id = GrantId { op: world.id(passed), index: 0 };
+    let after = world.write(&known, Write::change(OTHER, Authority::Grant(id), 2));
+    known.insert(after);
+    let (state, ledger) = crate::explore::fold(&world, &known);
+    assert!(!state.grant(&id).unwrap().is_live(1));
+    assert!(!world.counts(&state, &ledger, after), "nobody who knows of it writes under it");
+    assert!(!world.counts(&state, &ledger, late), "nor is it passed on again");
+}

@@ -64,6 +64,8 @@ pub struct State {
     facts: Facts,
     /// The claim that is stood under, where the custodian signed several.
     under: Option<OpId>,
+    /// Claims that a key signed which had been handed over: they hand nothing over.
+    void: BTreeSet<OpId>,
     given: BTreeMap<GrantId, Given>,
     grant_lines: BTreeMap<GrantId, Vec<Line>>,
     heads: BTreeSet<OpId>,
@@ -98,8 +100,25 @@ impl State {
     fn fold_all(mut ops: Vec<Arc<Control>>, under: Option<OpId>) -> Self {
         ops.sort_by_key(|op| order(op));
         ops.dedup_by_key(|op| op.id);
-        let mut state = Self { under, ..Self::default() };
-        for op in ops {
+        let mut void = BTreeSet::new();
+        loop {
+            let state = Self::fold_once(&ops, under, void.clone());
+            match state.void_claim() {
+                // Each round takes one claim away: there are no more rounds than claims.
+                Some(claim) => drop(void.insert(claim)),
+                None => return state,
+            }
+        }
+    }
+
+    /// The claim in force, if a line leaves it out: a key signed it that its author had handed over.
+    fn void_claim(&self) -> Option<OpId> {
+        self.facts.claim.as_ref().filter(|claimed| !self.counts[claimed.at]).map(|claimed| claimed.id)
+    }
+
+    fn fold_once(ops: &[Arc<Control>], under: Option<OpId>, void: BTreeSet<OpId>) -> Self {
+        let mut state = Self { under, void, ..Self::default() };
+        for op in ops.iter().cloned() {
             state.sort_in(op);
         }
         // Whatever it cites is here and does not come before it: its Lamport number is none.
@@ -123,6 +142,9 @@ impl State {
             let added = self.sort_in(op);
             if added == Added::Taken {
                 self.settle_last();
+            }
+            if self.void_claim().is_some() {
+                *self = Self::fold_all(self.ops.iter().chain(&self.held).cloned().collect(), self.under);
             }
             return added;
         }

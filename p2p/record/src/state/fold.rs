@@ -76,8 +76,13 @@ impl State {
                     return false;
                 }
                 // A second claim that does not know the first: the custodian forked its lane. One of them is stood under.
-                if self.facts.claim.is_some() || self.under.is_some_and(|under| under != op.id) {
-                    self.facts.rivals.push(op.id);
+                if self.facts.claim.is_some()
+                    || self.under.is_some_and(|under| under != op.id)
+                    || self.void.contains(&op.id)
+                {
+                    if !self.void.contains(&op.id) {
+                        self.facts.rivals.push(op.id);
+                    }
                     return false;
                 }
                 let (claim, patient) = (body.clone(), body.patient.id());
@@ -184,7 +189,13 @@ impl State {
         let past = self.graph.past(at);
         let (horizon, author) = (Horizon::Past(&past), op.header.lane.author);
         let Some(offer) = self.facts.offers.get(parent) else { return false };
+        let lineage = self.lineage(parent);
+        let replaced =
+            self.facts.offers.values().any(|other| {
+                other.grant.replaces.iter().any(|id| lineage.contains(id)) && self.sees(other.at, horizon)
+            });
         let held = offer.holder == author
+            && !replaced
             && self.sees(offer.at, horizon)
             && self.counts_at(offer.at, horizon)
             && self.revokes_of(parent, horizon).next().is_none();

@@ -71,6 +71,7 @@ impl State {
         }
         (self.given, self.grant_lines) = (given, lines);
         self.replace();
+        self.replace_passed_on();
     }
 
     /// Decides what counts now that one op came last in the order.
@@ -142,6 +143,21 @@ impl State {
                         .beside
                         .extend(beside.into_iter().filter(|other| !given.beside.contains(other)).collect::<Vec<_>>());
                 }
+            }
+        }
+    }
+
+    /// What was passed on ends with what it was passed on from.
+    fn replace_passed_on(&mut self) {
+        let passed = self.given.values().filter(|given| given.parent.is_some() && given.replaced_by.is_none());
+        let by = |given: &Given| {
+            let lineage = self.lineage(&given.id);
+            lineage.iter().find_map(|id| self.given.get(id)?.replaced_by)
+        };
+        let ends = passed.filter_map(|given| Some((given.id, by(given)?))).collect::<Vec<_>>();
+        for (id, by) in ends {
+            if let Some(given) = self.given.get_mut(&id) {
+                given.replaced_by = Some(by);
             }
         }
     }

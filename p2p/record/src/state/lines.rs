@@ -45,17 +45,15 @@ impl State {
     fn kept(&self, at: usize, horizon: Horizon<'_>) -> bool {
         let header = &self.ops[at].header;
         let author = header.lane.author;
-        // A suspension counts if its author was a device in its own past: a thief can stop the patient. The root's words are
-        // the root's.
-        if self.facts.suspensions.iter().any(|suspension| suspension.line.at == at) || self.is_root(&author, horizon) {
-            return true;
-        }
         let handed = self.facts.handovers.iter().filter(|handed| handed.author == author);
         let mut handed = handed.filter(|handed| handed.number > header.key_number && handed.line.at != at);
         if handed.any(|handed| self.sees(handed.line.at, horizon) && !self.graph.follows(handed.line.at, at)) {
             return false;
         }
-        if self.proves_itself(at) {
+        // A suspension counts if its author was a device in its own past: a thief can stop the patient. The root's words are
+        // the root's.
+        let suspends = self.facts.suspensions.iter().any(|suspension| suspension.line.at == at);
+        if suspends || self.is_root(&author, horizon) || self.proves_itself(at) {
             return true;
         }
         match header.authority {
