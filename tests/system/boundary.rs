@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 8] = [
 ];
 
 /// External crates that live in these rooms alone.
-const LIVES_IN: [(&str, &[&str]); 15] = [
+const LIVES_IN: [(&str, &[&str]); 16] = [
     ("sqlx", &["store"]),
     ("sea-query", &["store"]),
     ("libp2p", &["net"]),
@@ -29,6 +29,7 @@ const LIVES_IN: [(&str, &[&str]); 15] = [
     ("ed25519-dalek", &["record"]),
     ("hpke", &["record"]),
     ("aes-gcm-siv", &["record"]),
+    ("argon2", &["record"]),
     ("blake3", &["record"]),
     ("bip39", &["record"]),
     ("regex-lite", &["fhir"]),

@@ -1,9 +1,9 @@
 //! The identity's file: seeds at rest, readable by its owner alone, and sealed where there is a passphrase. Called when a
 //! node opens, and by `cli` to seal what was not.
 
-mod sealed;
-
+use record::id::{base32, unbase32};
 use record::identity::{Identity, Seeds};
+use record::passphrase::{Fault, Sealed};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,19 @@ impl Drop for Shape {
 
 const FORMAT: &str = "chartwell identity 1";
 
+/// The file where it is sealed: the text of the other shape under a passphrase.
+#[derive(Serialize, Deserialize)]
+struct SealedShape {
+    format: String,
+    memory_kib: u32,
+    passes: u32,
+    salt: String,
+    nonce: String,
+    sealed: String,
+}
+
+const SEALED_FORMAT: &str = "chartwell sealed 1";
+
 /// Loads the identity at `path`, or makes one there if there is none; a new one is sealed where there is a passphrase.
 ///
 /// # Errors
@@ -94,7 +107,7 @@ pub fn seal(path: &Path, before: Option<&Passphrase>, passphrase: &Passphrase) -
     let plain = plain(path, &existing(path)?, before)?;
     // What is no identity is not hidden under a seal.
     opened(path, &plain, None)?;
-    write(path, &sealed::seal(&plain, &passphrase.0))
+    write(path, &sealed(&plain, passphrase))
 }
 
 /// Whether the identity at `path` is sealed; none if there is no identity.
@@ -102,7 +115,7 @@ pub fn seal(path: &Path, before: Option<&Passphrase>, passphrase: &Passphrase) -
 /// # Errors
 /// [`IdentityFileError`].
 pub fn is_sealed(path: &Path) -> Result<Option<bool>, IdentityFileError> {
-    Ok(read(path)?.map(|text| sealed::is_sealed(&text)))
+    Ok(read(path)?.map(|text| sealed_shape(&text).is_some()))
 }
 
 fn read(path: &Path) -> Result<Option<Zeroizing<String>>, IdentityFileError> {
@@ -122,14 +135,41 @@ fn read(path: &Path) -> Result<Option<Zeroizing<String>>, IdentityFileError> {
 
 /// The text that says the seeds.
 fn plain(path: &Path, text: &str, passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, IdentityFileError> {
-    if !sealed::is_sealed(text) {
-        return Ok(Zeroizing::new(text.to_owned()));
-    }
+    let Some(shape) = sealed_shape(text) else { return Ok(Zeroizing::new(text.to_owned())) };
     let passphrase = passphrase.ok_or_else(|| IdentityFileError::Sealed(path.to_owned()))?;
-    sealed::open(text, &passphrase.0).map_err(|fault| match fault {
-        sealed::Fault::Damaged => IdentityFileError::Damaged(path.to_owned()),
-        sealed::Fault::Passphrase => IdentityFileError::Passphrase(path.to_owned()),
+    let damaged = || IdentityFileError::Damaged(path.to_owned());
+    let opened = parts(&shape).ok_or_else(damaged)?.open(&passphrase.0).map_err(|fault| match fault {
+        Fault::Bounds => damaged(),
+        Fault::Passphrase => IdentityFileError::Passphrase(path.to_owned()),
+    })?;
+    std::str::from_utf8(&opened).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| damaged())
+}
+
+fn sealed_shape(text: &str) -> Option<SealedShape> {
+    serde_json::from_str(text).ok().filter(|shape: &SealedShape| shape.format == SEALED_FORMAT)
+}
+
+fn parts(shape: &SealedShape) -> Option<Sealed> {
+    Some(Sealed {
+        memory_kib: shape.memory_kib,
+        passes: shape.passes,
+        salt: unbase32(&shape.salt)?.try_into().ok()?,
+        nonce: unbase32(&shape.nonce)?.try_into().ok()?,
+        text: unbase32(&shape.sealed)?,
     })
+}
+
+fn sealed(text: &str, passphrase: &Passphrase) -> String {
+    let sealed = Sealed::seal(text.as_bytes(), &passphrase.0, &mut crate::clock::entropy());
+    let shape = SealedShape {
+        format: SEALED_FORMAT.to_owned(),
+        memory_kib: sealed.memory_kib,
+        passes: sealed.passes,
+        salt: base32(&sealed.salt),
+        nonce: base32(&sealed.nonce),
+        sealed: base32(&sealed.text),
+    };
+    serde_json::to_string_pretty(&shape).expect("six plain members are JSON")
 }
 
 fn existing(path: &Path) -> Result<Zeroizing<String>, IdentityFileError> {
@@ -143,7 +183,7 @@ fn opened(path: &Path, text: &str, passphrase: Option<&Passphrase>) -> Result<Id
 
 fn parse(text: &str) -> Option<Identity> {
     let shape: Shape = serde_json::from_str(text).ok().filter(|shape: &Shape| shape.format == FORMAT)?;
-    let seed = |text: &str| record::id::unbase32(text)?.try_into().ok();
+    let seed = |text: &str| unbase32(text)?.try_into().ok();
     let seeds = Seeds { signing: seed(&shape.signing)?, next: seed(&shape.next)?, sealing: seed(&shape.sealing)? };
     Some(Identity::from_seeds(seeds))
 }
@@ -153,13 +193,13 @@ fn create(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, Iden
     let seeds = identity.seeds();
     let shape = Shape {
         format: FORMAT.to_owned(),
-        signing: record::id::base32(&seeds.signing),
-        next: record::id::base32(&seeds.next),
-        sealing: record::id::base32(&seeds.sealing),
+        signing: base32(&seeds.signing),
+        next: base32(&seeds.next),
+        sealing: base32(&seeds.sealing),
     };
     let text = Zeroizing::new(serde_json::to_string_pretty(&shape).expect("four strings are JSON"));
     match passphrase {
-        Some(passphrase) => write(path, &sealed::seal(&text, &passphrase.0))?,
+        Some(passphrase) => write(path, &sealed(&text, passphrase))?,
         None => write(path, &text)?,
     }
     Ok(identity)
@@ -246,6 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.json");
         for bytes in [
+            &br#"{"format":"chartwell sealed 1","memory_kib":1,"passes":1,"salt":"a","nonce":"a","sealed":"a"}"#[..],
             &b"{}"[..],
             b"",
             b"\xff\xfe",

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod merge;
 pub mod op;
 pub mod opkey;
+pub mod passphrase;
 pub mod phrase;
 pub mod scope;
 pub mod seal;
