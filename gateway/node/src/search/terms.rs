@@ -10,6 +10,7 @@ use fhir::query::{Condition, Modifier, System, Wanted};
 use fhir::terminology::{self, CodeSystem, Known, ValueSet};
 use fhir::{Code, Issue, ResourceType};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use store::db::Reader;
 use store::search::{Filter, Match, ParamTable, Search};
@@ -84,9 +85,8 @@ impl Node {
         for filter in conditions.iter().flat_map(Condition::filters) {
             for (kind, id) in hierarchy::beginnings(filter) {
                 let key = (filter.modifier == Modifier::Above, format!("{kind}/{id}"));
-                if !terms.hierarchies.contains_key(&key) {
-                    let found = self.hierarchy(caller, filter.modifier, (kind, id)).await?;
-                    terms.hierarchies.insert(key, found);
+                if let Entry::Vacant(entry) = terms.hierarchies.entry(key) {
+                    entry.insert(self.hierarchy(caller, filter.modifier, (kind, id)).await?);
                 }
             }
             for value in &filter.values {
