@@ -6,6 +6,7 @@
 //! (`index/custom.rs`). `_id` and `_lastUpdated` are not among them: the store knows both.
 //! Spec: <https://hl7.org/fhir/R4/search.html>.
 
+mod contained;
 mod content;
 mod convert;
 pub mod custom;
@@ -18,6 +19,7 @@ use crate::json::Doc;
 use crate::params::ParamId;
 use crate::types::ResourceType;
 
+pub use contained::{CONTAINED_MAX, Contained, contained};
 pub use content::CONTENT_BYTES_MAX;
 pub use narrative::{WORDS_MAX, words_of};
 pub use text::{KEY_BYTES_MAX, TEXT_BYTES_MAX, code, fold};
@@ -93,7 +95,7 @@ pub enum Value {
     Words(String),
     /// Where a Location is.
     Place(place::Place),
-    /// A reference. One to a contained resource (`#x`) has no type, id and url: it is no missing one.
+    /// A reference. One to a contained resource has its fragment (`#x`) as its url and nothing else.
     Reference {
         /// The type it names, by its text or else by `Reference.type`.
         kind: Option<ResourceType>,
@@ -122,9 +124,13 @@ pub struct Canonical {
 /// All values of a resource, each once, in no order that means anything.
 #[must_use]
 pub fn values(doc: &Doc, kind: ResourceType) -> Vec<Entry> {
-    let mut entries = program::run(doc.root(), kind);
+    let mut entries = program::run(doc.root(), doc.root(), kind);
     entries.extend(place::entry(doc.root(), kind));
     entries.extend(content::entry(doc.root(), kind));
+    distinct(entries)
+}
+
+fn distinct(mut entries: Vec<Entry>) -> Vec<Entry> {
     // Two expressions of a union often reach the same value; the lists are short.
     let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
     entries.sort_by_key(|entry| entry.param);

@@ -7,6 +7,7 @@
 //! are shaped is `query/control.rs`. Spec: <https://hl7.org/fhir/R4/search.html>.
 
 mod budget;
+mod contained;
 mod control;
 mod expression;
 mod matches;
@@ -58,6 +59,10 @@ pub struct Query {
     pub summary: Option<Summary>,
     /// `_total`.
     pub total: Option<Total>,
+    /// `_contained`.
+    pub contained: Contained,
+    /// `_containedType`: which entry a contained resource that matches is.
+    pub contained_type: ContainedType,
     /// `_elements`.
     pub elements: Vec<String>,
     /// `_format`, as written.
@@ -186,6 +191,25 @@ pub enum Total {
     Accurate,
 }
 
+/// `_contained`: whether contained resources are searched, alone or beside the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is the value of its name")]
+pub enum Contained {
+    #[default]
+    False,
+    True,
+    Both,
+}
+
+/// `_containedType`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is the value of its name")]
+pub enum ContainedType {
+    #[default]
+    Container,
+    Contained,
+}
+
 impl Query {
     /// Whether only the number of matches is wanted: `_summary=count` or `_count=0`.
     #[must_use]
@@ -260,6 +284,8 @@ fn read(kinds: Vec<ResourceType>, across: bool, pairs: &[(String, String)], look
         count: None,
         summary: None,
         total: None,
+        contained: Contained::default(),
+        contained_type: ContainedType::default(),
         elements: Vec::new(),
         format: None,
         pretty: false,
@@ -285,6 +311,9 @@ fn read(kinds: Vec<ResourceType>, across: bool, pairs: &[(String, String)], look
                 outcome.issues.push(issue.at(format!("http.{}", shown(name))));
             }
         }
+    }
+    if query.contained != Contained::False {
+        outcome.issues.extend(contained::check(&mut query, across).err());
     }
     if outcome.issues.is_empty() { Ok(query) } else { Err(outcome) }
 }

@@ -3,7 +3,7 @@
 
 mod tree;
 
-use super::{Entry, Value, convert};
+use super::{CONTAINED_MAX, Entry, Value, convert};
 use crate::json::Node;
 use crate::params::ParamId;
 use crate::reference::{self, Parts};
@@ -18,11 +18,13 @@ pub(super) use tree::End;
 /// How many nodes are looked through for one that was read already; an element has few.
 const READ_MAX: usize = 16;
 
-pub(super) fn run(root: Node<'_>, kind: ResourceType) -> Vec<Entry> {
+/// The entries of the resource at `root`; `outer` is the one that contains it, or itself.
+pub(super) fn run<'a>(root: Node<'a>, outer: Node<'a>, kind: ResourceType) -> Vec<Entry> {
     let program = &PROGRAMS[usize::from(kind.number())];
     let mut walk = Walk {
         program,
         root,
+        outer,
         entries: Vec::with_capacity(32),
         noted: Vec::new(),
         read: Vec::new(),
@@ -35,6 +37,7 @@ pub(super) fn run(root: Node<'_>, kind: ResourceType) -> Vec<Entry> {
 struct Walk<'a> {
     program: &'static [Branch],
     root: Node<'a>,
+    outer: Node<'a>,
     entries: Vec<Entry>,
     /// Parts of composites whose element is not yet walked to its end. They are converted only if the element has all
     /// components: most Observations have one kind of value, and five composites want another.
@@ -55,7 +58,7 @@ impl<'a> Walk<'a> {
         for (condition, child) in &branch.conditions {
             if *condition == Step::Deceased {
                 self.deceased(*child, node);
-            } else if holds(*condition, node, item) {
+            } else if holds(*condition, node, item, self.outer) {
                 self.at(*child, node, item);
             }
         }
@@ -160,13 +163,22 @@ fn next_group(groups: &mut Vec<(ParamId, u16)>, composite: ParamId) -> Option<u1
     Some(1)
 }
 
-fn holds(condition: Step, node: Node<'_>, item: usize) -> bool {
+fn holds(condition: Step, node: Node<'_>, item: usize, outer: Node<'_>) -> bool {
     match condition {
         Step::Where(name, value) => node.get(name).and_then(Node::text).is_some_and(|text| text == value),
         Step::Item(wanted) => item == wanted,
-        Step::RefersTo(kind) => refers_to(node) == Some(kind),
+        Step::RefersTo(kind) => refers_within(node, outer).or_else(|| refers_to(node)) == Some(kind),
         Step::Member(_) | Step::Deceased => false,
     }
+}
+
+/// The type of the contained resource that a fragment names.
+fn refers_within(reference: Node<'_>, outer: Node<'_>) -> Option<ResourceType> {
+    let text = reference.get("reference").and_then(Node::text)?;
+    let Parts::Fragment(id) = reference::parse(&text) else { return None };
+    let mut within = outer.get("contained")?.items().take(CONTAINED_MAX);
+    let named = within.find(|node| node.get("id").and_then(Node::text).is_some_and(|own| own == id))?;
+    ResourceType::parse(&named.get("resourceType")?.text()?)
 }
 
 /// The type a Reference names, by its text or else by its `type`.

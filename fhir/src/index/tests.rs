@@ -176,7 +176,7 @@ fn references_name_type_and_id_or_url() {
     check(&subject("urn:uuid:1"), "subject", &["-/- v- urn:uuid:1"]);
     check(&subject("urn:uuid:1"), "patient", &[]);
     // It is there, though it leads to nothing that could be found.
-    check(&subject("#p"), "subject", &["-/- v- -"]);
+    check(&subject("#p"), "subject", &["-/- v- #p"]);
     check(
         r#"Observation "subject":{"type":"Patient","identifier":{"system":"s","value":"v"}}"#,
         "patient",

@@ -2,7 +2,7 @@
 //! [`super::parse`]. Spec: <https://hl7.org/fhir/R4/search.html#modifyingresults>.
 
 use super::value::split;
-use super::{Budget, Fault, Include, Query, Sort, Summary, Total};
+use super::{Budget, Contained, ContainedType, Fault, Include, Query, Sort, Summary, Total};
 use crate::outcome::Code;
 use crate::params::{Param, SearchType};
 use crate::types::ResourceType;
@@ -47,24 +47,28 @@ fn control(query: &mut Query, name: &str, value: &str) -> Option<Result<(), Stri
             _ => Err("the value must be true or false".to_owned()),
         },
         "_contained" => contained(query, value),
-        "_containedType" => match value {
-            // It says something only beside `_contained`.
-            "container" | "contained" => Ok(()),
-            _ => Err("the value must be container or contained".to_owned()),
-        },
+        "_containedType" => contained_type(query, value),
         _ => return None,
     })
 }
 
 fn contained(query: &mut Query, value: &str) -> Result<(), String> {
-    match value {
-        "false" => Ok(()),
-        "true" | "both" => {
-            query.ignore(Code::NotSupported, "_contained", "contained resources are not searched");
-            Ok(())
-        }
-        _ => Err("the value must be false, true or both".to_owned()),
-    }
+    query.contained = match value {
+        "false" => Contained::False,
+        "true" => Contained::True,
+        "both" => Contained::Both,
+        _ => return Err("the value must be false, true or both".to_owned()),
+    };
+    Ok(())
+}
+
+fn contained_type(query: &mut Query, value: &str) -> Result<(), String> {
+    query.contained_type = match value {
+        "container" => ContainedType::Container,
+        "contained" => ContainedType::Contained,
+        _ => return Err("the value must be container or contained".to_owned()),
+    };
+    Ok(())
 }
 
 fn number(value: &str) -> Result<u32, String> {

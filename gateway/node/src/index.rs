@@ -1,14 +1,18 @@
 //! From what `fhir` finds in a resource to the rows `store` keeps, and from a filter of a query to the store's: both
 //! directions of one mapping, side by side. Called by `prepare`, `apply`, `derived`, `verify` and `search`.
 
+pub(crate) mod contained;
+
 use crate::error::NodeError;
 use crate::parameters::Registry;
 use crate::search::terms::Terms;
 use fhir::index::{Entry, Value};
+use fhir::json::Doc;
 use fhir::params::{Param, SearchType};
 use fhir::query::{Filter as Asked, Modifier, Prefix, System, Wanted};
 use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType};
+use std::collections::BTreeSet;
 use store::search::{Compare, Filter, Match, Near, ParamTable, Part};
 use store::versions::{Index, IndexRow};
 
@@ -19,13 +23,25 @@ pub(crate) const FORMAT: u32 = 4;
 /// that of the third coordinate does.
 pub(crate) const CANONICAL: u16 = 0x8000;
 
-/// What a reference into the resource itself has as its target: it is there, and leads nowhere.
-const WITHIN: &str = "#";
+/// The target of a reference that leads to nothing here.
+const NOWHERE: &str = "#";
 
-/// The rows of a resource, by R4's own parameters and those that were stored here. `base` is what this hospital's own absolute
-/// URLs begin with, empty where it has none.
-pub(crate) fn rows(doc: &fhir::json::Doc, kind: ResourceType, base: &str, registry: &Registry) -> Vec<IndexRow> {
-    made(fhir::index::values(doc, kind).into_iter().chain(registry.entries(doc, kind)), base)
+/// The rows of a resource, by R4's own parameters and those that were stored here, and of what it contains. `base` is what
+/// this hospital's own absolute URLs begin with, empty where it has none.
+pub(crate) fn rows(doc: &Doc, kind: ResourceType, base: &str, registry: &Registry) -> Vec<IndexRow> {
+    let mut rows = made(fhir::index::values(doc, kind).into_iter().chain(registry.entries(doc, kind)), base);
+    rows.extend(contained::rows(doc, base));
+    rows
+}
+
+/// The rows of another hospital's resource as it is shown here. What it contains names that hospital's resources by their ids
+/// there, so those references are there and lead nowhere.
+pub(crate) fn rows_of_others(doc: &Doc, kind: ResourceType, base: &str, registry: &Registry) -> Vec<IndexRow> {
+    let mut rows = rows(doc, kind, base, registry);
+    for row in rows.iter_mut().filter(|row| row.contained.is_some() && contained::leads(row)) {
+        row.value = Index::Reference { target: NOWHERE.to_owned(), kind: 0 };
+    }
+    rows
 }
 
 /// The rows of some entries.
@@ -39,7 +55,7 @@ pub(crate) fn made(entries: impl IntoIterator<Item = Entry>, base: &str) -> Vec<
 
 fn push(rows: &mut Vec<IndexRow>, Entry { param, group, value }: Entry, base: &str) {
     let text = |value: Option<String>| value.unwrap_or_default();
-    let mut row = |param: u16, value: Index| rows.push(IndexRow { param, group, value });
+    let mut row = |param: u16, value: Index| rows.push(IndexRow { param, group, contained: None, value });
     let param = param.0;
     match value {
         Value::Token { system, code, text: display } => {
@@ -79,8 +95,6 @@ fn push(rows: &mut Vec<IndexRow>, Entry { param, group, value }: Entry, base: &s
                 (Some(url), _, _) => Some(relative(url.clone(), base)),
                 (None, Some(kind), Some(id)) => Some(format!("{}/{id}", kind.name())),
                 (None, None, Some(id)) => Some(id),
-                // To something within the resource, which is no resource that could be found.
-                (None, None, None) if identifier.is_none() => Some(WITHIN.to_owned()),
                 _ => None,
             };
             if let (Some(url), Some(version)) = (&url, version) {
@@ -129,6 +143,8 @@ pub(crate) struct Reading<'r> {
     pub(crate) now_us: i64,
     /// Codes of value sets and hierarchies that the search names.
     pub(crate) terms: &'r Terms,
+    /// Types that chains of the search lead to and that something here contains.
+    pub(crate) contained: &'r BTreeSet<u16>,
 }
 
 impl Reading<'_> {

@@ -25,6 +25,8 @@ pub struct Served {
     pub kind: ResourceType,
     /// Its id.
     pub id: String,
+    /// The id of the contained resource that `json` is, where it is not the whole.
+    pub fragment: Option<String>,
     /// Its versionId.
     pub version: String,
     /// Microseconds since 1970.
@@ -148,6 +150,7 @@ impl Node {
             deleted: version.is_deleted(),
             method: ["POST", "PUT", "DELETE", "PUT"][usize::from(version.method.min(3))],
             id: version.id,
+            fragment: None,
             version: version.version,
             last_updated: version.last_updated,
             record: version.record,

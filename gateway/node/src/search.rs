@@ -2,9 +2,10 @@
 //! filtered afterwards, so totals and pages tell nothing of what may not be seen. Called by `server` and `transaction`.
 //!
 //! `search/narrow.rs` makes filters of conditions, `search/terms.rs` finds the codes they name, `search/hierarchy.rs` the
-//! resources above and below one, `search/include.rs` adds
-//! what belongs to a page.
+//! resources above and below one, `search/contained.rs` asks for contained resources, `search/include.rs` adds what
+//! belongs to a page.
 
+mod contained;
 mod hierarchy;
 mod include;
 mod narrow;
@@ -14,7 +15,7 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::read::Served;
-use fhir::query::{Query, Total};
+use fhir::query::{Contained, ContainedType, Query, Total};
 use fhir::{Code, Issue, ResourceType};
 pub use include::INCLUDES_MAX;
 use record::scope::Interactions;
@@ -70,7 +71,7 @@ impl Node {
     pub async fn search(&self, caller: &Caller, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
         if let [kind] = query.kinds[..] {
             caller.permit(kind, Interactions::SEARCH)?;
-            if kind.name() == "AuditEvent" {
+            if kind.name() == "AuditEvent" && query.contained == Contained::False {
                 return self.search_audit(query, page).await;
             }
         }
@@ -123,6 +124,10 @@ impl Node {
             .collect::<Vec<_>>();
         if kind == owner {
             within.push(Filter::Ids(vec![id.to_owned()]));
+        }
+        if query.contained != Contained::False {
+            let text = "contained resources are not searched within a compartment";
+            return Err(NodeError::Invalid(Issue::error(Code::NotSupported, text).at("http._contained").into()));
         }
         if within.is_empty() || kind.name() == "AuditEvent" {
             let text = format!("{kind} cannot be searched within the compartment of one {owner}");
@@ -185,6 +190,10 @@ impl Node {
             },
         };
         let includes = self.includes(caller, &query, &rows, &mut issues).await?;
+        if query.contained != Contained::False && query.contained_type == ContainedType::Contained {
+            let matches = self.contained_matches(&whole, rows).await?;
+            return Ok(Found { total, matches, includes, next, issues });
+        }
         let mut matches = Vec::with_capacity(rows.len());
         for row in rows {
             matches.extend(self.serve(row).await?);

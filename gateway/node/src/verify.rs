@@ -250,7 +250,8 @@ impl Walk<'_> {
                     .map(|doc| crate::rewrite::for_viewer(&me, &op.header().lane.author, context, &doc)),
             };
             if let Ok(doc) = json.and_then(fhir::json::Doc::parse) {
-                expected = index::rows(&doc, kind, self.node.base(), &self.registry);
+                let rows = if own { index::rows } else { index::rows_of_others };
+                expected = rows(&doc, kind, self.node.base(), &self.registry);
             }
         }
         let mut found = self.node.store.index_of(row.position).await?;

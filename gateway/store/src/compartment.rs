@@ -124,7 +124,7 @@ impl Reader<'_> {
             let holes = holes.collect::<Vec<_>>().join(",");
             let sql = format!(
                 "{with} SELECT DISTINCT t.target FROM cache_versions v JOIN cache_reference t ON t.position = v.position \
-                 WHERE {sql} AND v.position >= ${from} AND t.target IN ({holes})"
+                 WHERE {sql} AND v.position >= ${from} AND +t.type = v.type AND t.target IN ({holes})"
             );
             found.extend(self.fetch(sql, &args).await?.iter_mut().map(|row| row.text(0)));
         }

@@ -4,6 +4,7 @@
 //! Here is what is asked; `search/filter.rs` makes SQL of one filter, `search/plan.rs` decides where a statement begins,
 //! `search/page.rs` reads a page, `search/count.rs` counts.
 
+mod contained;
 mod count;
 mod filter;
 mod named;
@@ -12,7 +13,7 @@ mod plan;
 mod sql;
 
 use crate::db::{Reader, StoreError, Value};
-use crate::versions::StoredVersion;
+use crate::versions::{CONTAINED, StoredVersion};
 pub use plan::Plan;
 use std::collections::BTreeSet;
 
@@ -139,6 +140,8 @@ pub enum Filter {
         param: u16,
         /// What it may refer to.
         targets: Vec<Target>,
+        /// What it may contain and name by a fragment.
+        within: Vec<Contained>,
     },
     /// Something refers to it.
     Referred {
@@ -146,6 +149,15 @@ pub enum Filter {
         param: u16,
         /// What must refer to it.
         from: Target,
+    },
+    /// It contains such a resource.
+    Contained(Contained),
+    /// It is of one of these types, and all of these hold.
+    Of {
+        /// The types' numbers.
+        kinds: Vec<u16>,
+        /// All must hold.
+        filters: Vec<Filter>,
     },
     /// One of these holds.
     Any(Vec<Filter>),
@@ -185,6 +197,18 @@ pub struct Target {
     pub filters: Vec<Filter>,
     /// Only what this node's identity wrote.
     pub own_only: bool,
+}
+
+/// A resource that another one contains.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contained {
+    /// Its type.
+    pub kind: u16,
+    /// The number of `_id`, of which each contained resource has one row.
+    pub id: u16,
+    /// All must hold for it: filters on parameters and on `lastUpdated`, which is that of the whole, and what puts such
+    /// together.
+    pub filters: Vec<Filter>,
 }
 
 /// Which index table holds a parameter.
@@ -308,7 +332,10 @@ impl Reader<'_> {
             let args = chunk.iter().map(|position| (*position).into()).collect::<Vec<Value>>();
             let holes = (1..=chunk.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(",");
             let of = param.map(|param| format!(" AND param = {param}")).unwrap_or_default();
-            let sql = format!("SELECT DISTINCT target FROM cache_reference WHERE position IN ({holes}){of}");
+            // What a contained resource refers to is not what the version does.
+            let sql = format!(
+                "SELECT DISTINCT target FROM cache_reference WHERE position IN ({holes}) AND +type < {CONTAINED}{of}"
+            );
             found.extend(self.fetch(sql, &args).await?.iter_mut().map(|row| row.text(0)));
         }
         Ok(found.into_iter().collect())

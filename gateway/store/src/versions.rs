@@ -111,13 +111,18 @@ pub(crate) const CONTENTS: Table = Table {
     suffix: "",
 };
 
+/// Rows of contained resources stand under the number of their type and this bit, apart from those of whole resources.
+pub const CONTAINED: u16 = 0x1000;
+
 /// One row of what a version is found by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndexRow {
     /// The parameter's number.
     pub param: u16,
-    /// Rows of one element of a combination have the same; 0 stands alone.
+    /// Rows of one element of a combination have the same; 0 stands alone. Rows of a contained resource have its place.
     pub group: u16,
+    /// The type of the contained resource that the row is of; none for the resource itself.
+    pub contained: Option<u16>,
     /// The value.
     pub value: Index,
 }

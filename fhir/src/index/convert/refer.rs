@@ -38,13 +38,10 @@ fn reference_value(node: Node<'_>) -> Option<Value> {
             url = text.as_deref().map(own);
         }
         Some(Parts::Url(_) | Parts::Urn(_)) => url = text.as_deref().map(own),
-        Some(Parts::Fragment(_) | Parts::Conditional { .. } | Parts::Other(_)) | None => {}
+        Some(Parts::Fragment(_)) => (kind, url) = (None, text.as_deref().map(own)),
+        Some(Parts::Conditional { .. } | Parts::Other(_)) | None => {}
     }
-    let within = matches!(text.as_deref().map(reference::parse), Some(Parts::Fragment(_)));
-    if within {
-        kind = None;
-    }
-    let empty = id.is_none() && url.is_none() && identifier.is_none() && !within;
+    let empty = id.is_none() && url.is_none() && identifier.is_none();
     (!empty).then_some(Value::Reference { kind, id, version, url, identifier })
 }
 

@@ -104,7 +104,7 @@ impl Batch {
         let Some(Ok(content)) = open_version(version, &context.keys) else { return Ok(Vec::new()) };
         let Ok(doc) = Doc::parse(content.json) else { return Ok(Vec::new()) };
         let shown = crate::rewrite::for_viewer(&self.node.identity.id(), &version.origin, &context, &doc);
-        let rows = |doc| crate::index::rows(&doc, kind, self.node.base(), self.registry());
+        let rows = |doc| crate::index::rows_of_others(&doc, kind, self.node.base(), self.registry());
         Ok(Doc::parse(shown).map(rows).unwrap_or_default())
     }
 

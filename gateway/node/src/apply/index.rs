@@ -131,7 +131,7 @@ impl Batch {
             } else {
                 let shown = crate::rewrite::for_viewer(&me, &author, context, &doc);
                 if let Ok(doc) = fhir::json::Doc::parse(shown) {
-                    index = index::rows(&doc, kind, self.node.base(), self.registry());
+                    index = index::rows_of_others(&doc, kind, self.node.base(), self.registry());
                 }
             }
         }

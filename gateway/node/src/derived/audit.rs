@@ -76,6 +76,7 @@ pub(crate) fn event(row: &AuditRow) -> Option<Served> {
         event.as_object_mut()?.remove("entity");
     }
     Some(Served {
+        fragment: None,
         kind: ResourceType::parse("AuditEvent")?,
         id,
         version: "1".to_owned(),

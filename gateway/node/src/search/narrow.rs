@@ -5,50 +5,37 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::history::own_listed;
 use crate::index::Reading;
+use crate::index::contained::id_of;
 use crate::node::Node;
-use crate::search::pairs;
-use fhir::query::{Condition, Query};
+use crate::search::{contained, pairs};
+use fhir::query::{Condition, Contained, Query};
 use fhir::{Code, Issue, ResourceType, Severity};
 use record::scope::Interactions;
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
-use store::search::{Filter, From, Order, Search, Target};
+use store::db::Reader;
+use store::search::{Filter, Order, Search, Target};
 
 impl Node {
     /// What the store is to find.
     pub(super) async fn statement(&self, caller: &Caller, query: &Query) -> Result<Search, NodeError> {
         let mut filters = self.filters(caller, &query.conditions).await?;
+        if query.contained != Contained::False {
+            return self.contained_statement(caller, query, filters);
+        }
         let own_only = is_own_only(&query.kinds, &query.conditions);
         if query.kinds.len() > 1 && !is_named(&query.conditions) {
             let own = query.kinds.iter().filter(|kind| own_listed(**kind)).map(|kind| kind.number());
             filters.push(Filter::OwnOf(own.collect()));
         }
-        let mut order = Vec::new();
-        for sort in &query.sort {
-            let by = match crate::index::table_of(sort.param.kind) {
-                _ if sort.param.is_last_updated() => Order::LastUpdated,
-                _ if sort.param.is_id() => Order::Id,
-                Some(table) => Order::Param(sort.param.id.0, table),
-                None => continue,
-            };
-            order.push((by, sort.descending));
-        }
-        // No two are equal in it, so what stands behind decides nothing.
-        if let Some(at) = order.iter().position(|(by, _)| *by == Order::LastUpdated) {
-            order.truncate(at + 1);
-        }
-        if order == [(Order::LastUpdated, true)] {
-            order.clear();
-        }
-        Ok(Search {
-            kinds: query.kinds.iter().map(|kind| kind.number()).collect(),
-            filters,
-            own_only,
-            now_ms: crate::clock::now_ms(),
-            order,
-            snapshot: None,
-            from: From::default(),
-            plan: *self.plan.lock().unwrap_or_else(PoisonError::into_inner),
-        })
+        let kinds = query.kinds.iter().map(|kind| kind.number()).collect();
+        Ok(Search { own_only, order: order(query), ..self.search_of(kinds, filters) })
+    }
+
+    /// A search of these types as it begins, newest first.
+    pub(super) fn search_of(&self, kinds: Vec<u16>, filters: Vec<Filter>) -> Search {
+        let plan = *self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        Search { kinds, filters, plan, ..Search::all(0, Vec::new(), crate::clock::now_ms()) }
     }
 
     /// The statement of a conditional interaction: only what this hospital wrote, and nothing unknown is passed over.
@@ -60,6 +47,10 @@ impl Node {
         if let Some(issue) = query.unknown.into_iter().next() {
             return Err(NodeError::Invalid(Issue { severity: Severity::Error, ..issue }.into()));
         }
+        if query.contained != Contained::False {
+            let text = "a condition is not asked of contained resources";
+            return Err(NodeError::Invalid(Issue::error(Code::NotSupported, text).into()));
+        }
         if query.conditions.is_empty() {
             let text = "a condition needs at least one search parameter";
             return Err(NodeError::Invalid(Issue::error(Code::Required, text).into()));
@@ -68,10 +59,20 @@ impl Node {
         Ok(Search::own(kind.number(), filters, crate::clock::now_ms()))
     }
 
+    /// The types that chains lead to and that something here contains: where there are none, no search looks for them.
+    async fn contained_targets(&self, conditions: &[Condition]) -> Result<BTreeSet<u16>, NodeError> {
+        let mut kinds = BTreeSet::new();
+        conditions.iter().for_each(|condition| chained(condition, &mut kinds));
+        let Some(id) = kinds.first().and_then(|kind| id_of(*kind)) else { return Ok(BTreeSet::new()) };
+        let kinds = kinds.into_iter().map(ResourceType::number).collect();
+        Ok(Reader::from(&self.store).contained_kinds(&kinds, id).await?)
+    }
+
     /// The store's filters of conditions that must all hold.
     pub(crate) async fn filters(&self, caller: &Caller, conditions: &[Condition]) -> Result<Vec<Filter>, NodeError> {
         let terms = self.terms(caller, conditions).await?;
-        let reading = Reading { base: self.base(), now_us: crate::clock::now_us(), terms: &terms };
+        let contained = &self.contained_targets(conditions).await?;
+        let reading = Reading { base: self.base(), now_us: crate::clock::now_us(), terms: &terms, contained };
         let mut filters = Vec::with_capacity(conditions.len());
         for condition in conditions {
             // What must hold together is held apart: a plan may begin with any part of it.
@@ -84,13 +85,50 @@ impl Node {
     }
 }
 
+/// What the matches are sorted by.
+pub(super) fn order(query: &Query) -> Vec<(Order, bool)> {
+    let mut order = Vec::new();
+    for sort in &query.sort {
+        let by = match crate::index::table_of(sort.param.kind) {
+            _ if sort.param.is_last_updated() => Order::LastUpdated,
+            _ if sort.param.is_id() => Order::Id,
+            Some(table) => Order::Param(sort.param.id.0, table),
+            None => continue,
+        };
+        order.push((by, sort.descending));
+    }
+    // No two are equal in it, so what stands behind decides nothing.
+    if let Some(at) = order.iter().position(|(by, _)| *by == Order::LastUpdated) {
+        order.truncate(at + 1);
+    }
+    if order == [(Order::LastUpdated, true)] {
+        order.clear();
+    }
+    order
+}
+
+/// The types that chains lead to; as deep as the condition, which has a limit.
+fn chained(condition: &Condition, found: &mut BTreeSet<ResourceType>) {
+    match condition {
+        Condition::Is(_) => {}
+        Condition::Refers { targets, .. } => {
+            for (kind, inner) in targets {
+                found.insert(*kind);
+                chained(inner, found);
+            }
+        }
+        Condition::Referred { condition, .. } | Condition::Not(condition) => chained(condition, found),
+        Condition::All(inner) | Condition::Any(inner) => inner.iter().for_each(|inner| chained(inner, found)),
+    }
+}
+
 /// Others' Patient resources for one's own Patient appear by id, by `_source` and by `_include` only.
 fn is_own_only(kinds: &[ResourceType], conditions: &[Condition]) -> bool {
     kinds.iter().all(|kind| own_listed(*kind)) && !is_named(conditions)
 }
 
 /// Whether a search says which resources, or whose.
-fn is_named(conditions: &[Condition]) -> bool {
+pub(super) fn is_named(conditions: &[Condition]) -> bool {
     conditions.iter().any(|condition| match condition {
         Condition::Is(filter) => filter.param.is_id() || filter.param.code == "_source",
         _ => false,
@@ -111,12 +149,15 @@ fn narrow(caller: &Caller, reading: &Reading<'_>, condition: &Condition) -> Resu
             Ok(Filter::Referred { param: param.id.0, from })
         }
         Condition::Refers { param, targets } => {
-            let mut found = Vec::<Target>::new();
+            let (mut found, mut within) = (Vec::<Target>::new(), Vec::new());
             for (kind, condition) in targets {
                 if caller.permit(*kind, Interactions::SEARCH).is_err() {
                     continue;
                 }
                 let target = target(caller, reading, *kind, condition)?;
+                if reading.contained.contains(&kind.number()) {
+                    within.extend(contained::of(*kind, &target.filters));
+                }
                 // Types that are asked the same are asked together.
                 match found
                     .iter_mut()
@@ -129,7 +170,7 @@ fn narrow(caller: &Caller, reading: &Reading<'_>, condition: &Condition) -> Resu
             if let (true, Some((kind, _))) = (found.is_empty(), targets.first()) {
                 caller.permit(*kind, Interactions::SEARCH)?;
             }
-            Ok(Filter::Refers { param: param.id.0, targets: found })
+            Ok(Filter::Refers { param: param.id.0, targets: found, within })
         }
     }
 }

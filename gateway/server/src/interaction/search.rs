@@ -149,7 +149,9 @@ pub(crate) fn searchset(asked: &Page1<'_>, found: &mut Found) -> Vec<u8> {
             // A list of elements is one of the matches' elements (search.html#elements).
             let is_whole = mode == "include" && matches!(asked.view.subset, Subset::Elements(_));
             let json = if is_whole { json } else { asked.view.part(json) };
-            bundle.found(&format!("{}/{}/{}", app.base, served.kind, served.id), &json, mode);
+            // A contained resource is named by what contains it (search.html#contained).
+            let fragment = served.fragment.as_ref().map(|id| format!("#{id}")).unwrap_or_default();
+            bundle.found(&format!("{}/{}/{}{fragment}", app.base, served.kind, served.id), &json, mode);
         }
     }
     if !issues.is_empty() {

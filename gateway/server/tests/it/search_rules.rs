@@ -2,6 +2,7 @@
 //! are the page's own wherever it has some. <https://hl7.org/fhir/R4/search.html>
 
 mod access;
+mod contained;
 mod contexts;
 mod dates;
 mod errors;

@@ -4,7 +4,7 @@
 use super::filter::of_kinds;
 use super::plan::Plan;
 use super::sql::Statement;
-use super::{Filter, Search, Tally, Target};
+use super::{Contained, Filter, Search, Tally, Target};
 use crate::db::{Reader, StoreError};
 
 /// Versions that an estimate counts at most.
@@ -39,11 +39,20 @@ fn cost(filter: &Filter) -> i64 {
         Filter::Param { .. } | Filter::Missing { .. } => 1,
         Filter::Together(alternatives) => 2 * alternatives.len() as i64,
         Filter::Near { any, .. } => 2 * any.len() as i64,
-        Filter::Refers { targets, .. } => CHAIN_COST + ends(targets),
+        Filter::Refers { targets, within, .. } => {
+            CHAIN_COST + ends(targets) + within.iter().map(inner_cost).sum::<i64>()
+        }
+        Filter::Contained(contained) => inner_cost(contained),
+        Filter::Of { filters, .. } => filters.iter().map(cost).sum(),
         Filter::Referred { from, .. } => CHAIN_COST + ends(std::slice::from_ref(from)),
         Filter::Any(inner) | Filter::All(inner) => inner.iter().map(cost).sum(),
         Filter::Not(inner) => cost(inner),
     }
+}
+
+/// Looks at a contained resource: one for the row that it is known by, and what is asked of it.
+fn inner_cost(contained: &Contained) -> i64 {
+    1 + contained.filters.iter().map(cost).sum::<i64>()
 }
 
 impl Reader<'_> {

@@ -1,8 +1,9 @@
 //! A filter in the two forms a statement can use it in: as a look at the index for one version (`probe`), and as the set
 //! of all positions that fulfil it (`set`). Called by `plan` and `page`.
 
+use super::contained::Rows;
 use super::sql::{Statement, joined};
-use super::{Filter, Near, Part, Target};
+use super::{Contained, Filter, Near, Part, Target};
 use crate::db::Dialect;
 use crate::search::ParamTable;
 use fhir::ResourceType;
@@ -42,9 +43,11 @@ impl Statement {
             Filter::Missing { param, tables, missing } => {
                 let rows = tables.iter().map(|table| {
                     let i = self.alias('i');
-                    let (name, fence) = (table.name(), self.fence());
+                    let (of, name, fence) = (of_kinds(&i, kinds), table.name(), self.fence());
+                    // The plus keeps the types out of the choice of an index.
                     format!(
-                        "EXISTS (SELECT 1 FROM {name} {i} WHERE {i}.position = {v}.position AND {i}.param = {param}{fence})"
+                        "EXISTS (SELECT 1 FROM {name} {i} WHERE {i}.position = {v}.position AND +{of} AND {i}.param = \
+                         {param}{fence})"
                     )
                 });
                 let any = joined(&rows.collect::<Vec<_>>(), " OR ");
@@ -79,19 +82,16 @@ impl Statement {
                 });
                 joined(&found.collect::<Vec<_>>(), " OR ")
             }
-            Filter::Refers { param, targets } => {
-                let found = targets.iter().map(|target| {
-                    let i = self.alias('i');
-                    let of = of_kinds(&i, kinds);
-                    let (t, inner) = self.target(target, false);
-                    let (id, fence) = (self.id_of(&format!("{i}.target")), self.fence());
-                    format!(
-                        "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_versions {t} WHERE {i}.position = \
-                         {v}.position AND {of} AND {i}.param = {param} AND {t}.id = {id} AND {t}.type = {i}.kind - 1 \
-                         AND {inner}{fence})"
-                    )
-                });
-                joined(&found.collect::<Vec<_>>(), " OR ")
+            Filter::Refers { param, targets, within } => self.refers(
+                &|i| format!("{i}.position = {v}.position AND {}", of_kinds(i, kinds)),
+                *param,
+                targets,
+                within,
+            ),
+            Filter::Contained(contained) => self.contains(v, contained),
+            Filter::Of { kinds, filters } => {
+                let of = of_kinds(v, kinds);
+                format!("({of} AND {})", self.each(v, kinds, filters, " AND ", "1 = 1"))
             }
             Filter::Referred { param, from } => {
                 let i = self.alias('i');
@@ -106,6 +106,35 @@ impl Statement {
         }
     }
 
+    /// That a row of references, which `at` says the place of, leads to one of these.
+    pub(super) fn refers(
+        &mut self,
+        at: &dyn Fn(&str) -> String,
+        param: u16,
+        targets: &[Target],
+        within: &[Contained],
+    ) -> String {
+        let mut found = Vec::with_capacity(targets.len() + within.len());
+        for target in targets {
+            let i = self.alias('i');
+            let (t, inner) = self.target(target, false);
+            let (at, id, fence) = (at(&i), self.id_of(&format!("{i}.target")), self.fence());
+            found.push(format!(
+                "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_versions {t} WHERE {at} AND {i}.param = {param} \
+                 AND {t}.id = {id} AND {t}.type = {i}.kind - 1 AND {inner}{fence})"
+            ));
+        }
+        for contained in within {
+            let (i, c) = (self.alias('i'), self.alias('c'));
+            let (at, is, fence) = (at(&i), self.is_contained(&c, contained), self.fence());
+            found.push(format!(
+                "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_token {c} WHERE {at} AND {i}.param = {param} \
+                 AND {c}.position = {i}.position AND {i}.target = '#' || {c}.code AND {is}{fence})"
+            ));
+        }
+        if found.is_empty() { "1 = 0".to_owned() } else { joined(&found, " OR ") }
+    }
+
     fn each(&mut self, v: &str, kinds: &[u16], inner: &[Filter], between: &str, none: &str) -> String {
         if inner.is_empty() {
             return none.to_owned();
@@ -115,7 +144,7 @@ impl Statement {
     }
 
     /// What is asked of a version at the other end of a reference: its alias and the condition.
-    fn target(&mut self, target: &Target, sets: bool) -> (String, String) {
+    pub(super) fn target(&mut self, target: &Target, sets: bool) -> (String, String) {
         let t = self.alias('t');
         let mut parts = vec![of_kinds(&t, &target.kinds), self.live(&t), self.visible(&t, target.own_only)];
         for filter in &target.filters {
@@ -209,18 +238,27 @@ impl Statement {
                 let (of, live, condition) = (of_kinds(&v, kinds), self.live(&v), self.probe(&v, kinds, filter));
                 format!("SELECT {v}.position FROM cache_versions {v} WHERE {of} AND {live} AND {condition}")
             }
-            Filter::Refers { param, targets } => {
-                let sets = targets.iter().map(|target| {
-                    let i = self.alias('i');
-                    let of = of_kinds(&i, kinds);
-                    let (t, inner) = self.target(target, true);
-                    let target = self.named(&t, &target.kinds);
-                    format!(
-                        "SELECT {i}.position FROM cache_reference {i} WHERE {of} AND {i}.param = {param} AND {i}.target \
-                         IN (SELECT {target} FROM cache_versions {t} WHERE {inner})"
-                    )
-                });
-                sets.collect::<Vec<_>>().join(UNION)
+            Filter::Refers { param, targets, within } => {
+                let rows = self.referring(kinds, *param, targets, within);
+                rows.iter().map(Rows::positions).collect::<Vec<_>>().join(UNION)
+            }
+            Filter::Contained(contained) => {
+                let rows = self.contained_rows(contained);
+                rows.iter().map(Rows::positions).collect::<Vec<_>>().join(UNION)
+            }
+            Filter::Of { kinds, filters } => {
+                let v = self.alias('v');
+                let (of, mut parts, mut led) = (of_kinds(&v, kinds), Vec::with_capacity(filters.len() + 1), false);
+                for filter in filters {
+                    let set = if led { None } else { self.set(kinds, filter) };
+                    led |= set.is_some();
+                    parts.push(match set {
+                        Some(set) => format!("{v}.position IN ({set})"),
+                        None => self.probe(&v, kinds, filter),
+                    });
+                }
+                parts.push(if led { format!("+{of}") } else { format!("{of} AND {}", self.live(&v)) });
+                format!("SELECT {v}.position FROM cache_versions {v} WHERE {}", parts.join(" AND "))
             }
             Filter::Referred { param, from } => {
                 let (v, i) = (self.alias('v'), self.alias('i'));
@@ -237,7 +275,7 @@ impl Statement {
     }
 
     /// `Type/id` of the version `v`, in the collation of targets.
-    fn named(&self, v: &str, kinds: &[u16]) -> String {
+    pub(super) fn named(&self, v: &str, kinds: &[u16]) -> String {
         let name = match kinds {
             [only] => format!("'{}/' || {v}.id", name(*only)),
             several => {

@@ -1,6 +1,6 @@
 //! Which parameters a search names, for whoever must know whether they are still what they were. Called by `node`.
 
-use super::{Filter, Search};
+use super::{Contained, Filter, Search};
 use std::collections::BTreeSet;
 
 impl Search {
@@ -19,8 +19,12 @@ fn gather(filter: &Filter, found: &mut BTreeSet<u16>) {
             found.insert(*param);
         }
         Filter::Together(alternatives) => found.extend(alternatives.iter().flatten().map(|part| part.param)),
-        Filter::Refers { param, targets } => {
+        Filter::Contained(Contained { filters, .. }) | Filter::Of { filters, .. } => {
+            filters.iter().for_each(|inner| gather(inner, found));
+        }
+        Filter::Refers { param, targets, within } => {
             found.insert(*param);
+            within.iter().flat_map(|contained| &contained.filters).for_each(|inner| gather(inner, found));
             targets.iter().flat_map(|target| &target.filters).for_each(|inner| gather(inner, found));
         }
         Filter::Referred { param, from } => {

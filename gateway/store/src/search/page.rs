@@ -71,7 +71,7 @@ impl Reader<'_> {
         let mut found = Vec::new();
         if !search.from.valueless {
             let last = match search.from.beyond {
-                Some(position) => Some(self.key_of(param, table, descending, position).await?),
+                Some(position) => Some(self.key_of((kind, param, table), descending, position).await?),
                 None => None,
             };
             let mut statement = Statement::new(self.dialect(), search);
@@ -94,8 +94,8 @@ impl Reader<'_> {
         let (name, fence) = (table.name(), statement.fence());
         let sql = format!(
             "SELECT v.position FROM cache_versions v WHERE v.type = {kind} AND {conditions} AND NOT EXISTS (SELECT 1 FROM \
-             {name} s WHERE s.position = v.position AND s.param = {param}{fence}) ORDER BY v.position {direction} \
-             LIMIT {}",
+             {name} s WHERE s.position = v.position AND +s.type = {kind} AND s.param = {param}{fence}) ORDER BY v.position \
+             {direction} LIMIT {}",
             room + 1
         );
         let rows = self.fetch_bounded(sql, &statement.args).await?;
@@ -110,8 +110,7 @@ impl Reader<'_> {
     /// What a version is sorted by, with its position.
     async fn key_of(
         &mut self,
-        param: u16,
-        table: ParamTable,
+        (kind, param, table): (u16, u16, ParamTable),
         descending: bool,
         position: i64,
     ) -> Result<Vec<Value>, StoreError> {
@@ -119,7 +118,7 @@ impl Reader<'_> {
         let columns = table.order();
         let order = columns.iter().map(|column| format!("{column} {direction}")).collect::<Vec<_>>().join(", ");
         let sql = format!(
-            "SELECT {} FROM {} WHERE position = $1 AND param = {param} ORDER BY {order} LIMIT 1",
+            "SELECT {} FROM {} WHERE position = $1 AND +type = {kind} AND param = {param} ORDER BY {order} LIMIT 1",
             columns.join(", "),
             table.name()
         );
@@ -242,7 +241,7 @@ fn valued(
     format!(
         "SELECT s.position FROM {name} s CROSS JOIN cache_versions v WHERE s.type = {kind} AND s.param = {param}{} AND \
          v.position = s.position AND {conditions} AND NOT EXISTS (SELECT 1 FROM {name} o WHERE o.position = s.position AND \
-         o.param = {param} AND ({}, o.{row}) {before} ({}, s.{row}){fence}) ORDER BY {order} LIMIT {most}",
+         +o.type = {kind} AND o.param = {param} AND ({}, o.{row}) {before} ({}, s.{row}){fence}) ORDER BY {order} LIMIT {most}",
         beyond.unwrap_or_default(),
         columns("o").join(", "),
         columns("s").join(", "),
@@ -263,8 +262,8 @@ fn order(statement: &mut Statement, search: &Search) -> String {
                 let first = columns.iter().map(|column| format!("{column} {direction}")).collect::<Vec<_>>().join(", ");
                 order.extend(columns.iter().map(|column| {
                     format!(
-                        "(SELECT {column} FROM {name} {s} WHERE {s}.position = v.position AND {s}.param = {param} \
-                         ORDER BY {first} LIMIT 1) {direction} NULLS LAST"
+                        "(SELECT {column} FROM {name} {s} WHERE {s}.position = v.position AND +{s}.type = v.type AND {s}.param = \
+                         {param} ORDER BY {first} LIMIT 1) {direction} NULLS LAST"
                     )
                 }));
             }

@@ -5,7 +5,7 @@
 use super::filter::of_kinds;
 use super::page::by_value;
 use super::sql::Statement;
-use super::{Filter, Match, ParamTable, Search, Target};
+use super::{Contained, Filter, Match, ParamTable, Search, Target};
 use crate::db::{Reader, StoreError};
 use std::future::Future;
 use std::pin::Pin;
@@ -148,8 +148,15 @@ impl Reader<'_> {
         cap: i64,
     ) -> Pin<Box<dyn Future<Output = Result<Option<i64>, StoreError>> + Send + 'f>> {
         Box::pin(async move {
-            let small = match filter {
-                Filter::Refers { targets, .. } => self.are_few(search, targets).await?,
+            // What contained resources are found by, if that is a chain.
+            let lead = match filter {
+                Filter::Contained(contained) => contained.lead().map_or(filter, |at| &contained.filters[at]),
+                _ => filter,
+            };
+            let small = match lead {
+                Filter::Refers { targets, within, .. } => {
+                    self.are_few(search, targets).await? && self.are_few_within(search, within).await?
+                }
                 Filter::Referred { from, .. } => self.are_few(search, std::slice::from_ref(from)).await?,
                 _ => true,
             };
@@ -174,6 +181,18 @@ impl Reader<'_> {
                 }
             }
             if !few {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether such contained resources are few.
+    async fn are_few_within(&mut self, search: &Search, within: &[Contained]) -> Result<bool, StoreError> {
+        for contained in within {
+            let filter = Filter::Contained(contained.clone());
+            let count = self.fulfilling(search, &[], &filter, TARGETS_MAX).await?;
+            if count.is_none_or(|count| count >= TARGETS_MAX) {
                 return Ok(false);
             }
         }

@@ -1,6 +1,6 @@
 //! Counts and comparisons for `verify`: what there is, what hangs in the air, what a version is found by.
 
-use super::{INDEX_TABLES, Index, IndexRow};
+use super::{CONTAINED, INDEX_TABLES, Index, IndexRow};
 use crate::db::{Row, Store, StoreError, Value};
 
 impl Store {
@@ -66,21 +66,23 @@ impl Store {
         ] {
             // What only waits to be swept is found by nothing that is asked now.
             let sql = format!(
-                "SELECT param, grp, {columns} FROM {table} WHERE position = $1 AND EXISTS \
+                "SELECT param, grp, type, {columns} FROM {table} WHERE position = $1 AND EXISTS \
                  (SELECT 1 FROM cache_versions v WHERE v.position = $1 AND v.current = 1)"
             );
             for row in &mut self.fetch(sql, &args).await? {
                 let value = match table {
-                    "cache_token" => Index::Token { code: row.text(2), system: row.text(3) },
-                    "cache_string" => Index::Text { normal: row.text(2), exact: row.text(3) },
-                    "cache_content" => Index::Content { normal: row.text(2) },
-                    "cache_date" => Index::Date { low: row.int(2), high: row.int(3) },
-                    "cache_reference" => Index::Reference { target: row.text(2), kind: row.int(3) as u16 },
+                    "cache_token" => Index::Token { code: row.text(3), system: row.text(4) },
+                    "cache_string" => Index::Text { normal: row.text(3), exact: row.text(4) },
+                    "cache_content" => Index::Content { normal: row.text(3) },
+                    "cache_date" => Index::Date { low: row.int(3), high: row.int(4) },
+                    "cache_reference" => Index::Reference { target: row.text(3), kind: row.int(4) as u16 },
                     _ => {
-                        Index::Number { low: real(row, 2), high: real(row, 3), system: row.text(4), code: row.text(5) }
+                        Index::Number { low: real(row, 3), high: real(row, 4), system: row.text(5), code: row.text(6) }
                     }
                 };
-                found.push(IndexRow { param: row.int(0) as u16, group: row.int(1) as u16, value });
+                let kind = row.int(2) as u16;
+                let contained = (kind & CONTAINED != 0).then_some(kind & !CONTAINED);
+                found.push(IndexRow { param: row.int(0) as u16, group: row.int(1) as u16, contained, value });
             }
         }
         Ok(found)

@@ -1,8 +1,8 @@
 //! Versions and index rows as they are written, always inside a transaction. Called by `node`.
 
 use super::{
-    CACHE_TABLES, CONTENTS, DATES, INDEX_TABLES, Index, IndexRow, NUMBERS, REFERENCES, STRINGS, TOKENS, VERSIONS,
-    Version,
+    CACHE_TABLES, CONTAINED, CONTENTS, DATES, INDEX_TABLES, Index, IndexRow, NUMBERS, REFERENCES, STRINGS, TOKENS,
+    VERSIONS, Version,
 };
 use crate::db::{StoreError, Tx, Value};
 use crate::table::{Kind, Table};
@@ -24,8 +24,9 @@ pub(super) struct IndexRows {
 
 impl IndexRows {
     pub(super) fn add(&mut self, kind: u16, position: i64, index: Vec<IndexRow>) {
-        for IndexRow { param, group, value } in index {
-            let mut row = vec![kind.into(), param.into()];
+        for IndexRow { param, group, contained, value } in index {
+            let of = contained.map_or(kind, |inner| CONTAINED | inner);
+            let mut row = vec![of.into(), param.into()];
             let into = match value {
                 Index::Token { code, system } => {
                     row.extend([code.into(), system.into()]);

@@ -1,7 +1,7 @@
 //! How results come back: order, pages, totals, parts of resources, links.
 //! <https://hl7.org/fhir/R4/search.html#return>
 
-use super::{filled, finds, refuses, search};
+use super::{filled, refuses, search};
 use crate::hospital::{BASE, databases};
 
 const PATIENTS: &[(&str, &str)] = &[
@@ -165,21 +165,4 @@ async fn the_self_link_has_what_was_used() {
             assert_eq!(answered.json()["link"][0]["url"], format!("{BASE}/fhir/{wanted}"), "{query}");
         }
     }
-}
-
-/// <https://hl7.org/fhir/R4/search.html#contained>: only whole resources are found.
-#[tokio::test]
-async fn contained_resources_are_not_found_by_themselves() {
-    let resources = [(
-        "MedicationRequest/r",
-        r##""status":"active","intent":"order","subject":{"reference":"Patient/x"},"contained":[{"resourceType":"Medication","id":"m","code":{"coding":[{"code":"abc"}]}}],"medicationReference":{"reference":"#m"}"##,
-    )];
-    let rows = [
-        ("Medication?code=abc", ""),
-        ("Medication?code=abc&_contained=false", ""),
-        ("MedicationRequest?status=active", "r"),
-    ];
-    finds(&resources, &rows).await;
-    refuses(&[], &[("Medication?_contained=perhaps", 400, "value"), ("Medication?_containedType=box", 400, "value")])
-        .await;
 }
