@@ -48,13 +48,15 @@ impl Include {
     }
 
     /// What `from` refers to by it.
-    fn leads<'w>(&self, naive: &Naive<'w>, from: &Resource) -> Vec<&'w Resource> {
+    fn leads<'w>(&self, naive: &Naive<'w>, from: &'w Resource) -> Vec<&'w Resource> {
         if self.source.is_some_and(|source| source != from.kind) {
             return Vec::new();
         }
         let of = parameters::of(from.kind).into_iter().filter(|one| one.class == "reference");
         let of = of.filter(|one| self.code.is_none_or(|code| code == one.code));
-        of.flat_map(|one| naive.targets(from, one.code, self.target)).collect()
+        // What is contained is there already.
+        let is_whole = |found: &&Resource| naive.world.resources.iter().any(|one| std::ptr::eq(one, *found));
+        of.flat_map(|one| naive.targets(from, one.code, self.target)).filter(is_whole).collect()
     }
 
     fn brings<'w>(&self, naive: &Naive<'w>, round: &[&'w Resource]) -> Vec<&'w Resource> {

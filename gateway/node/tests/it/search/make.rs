@@ -134,6 +134,41 @@ pub fn make(kind: &str, id: &str, dice: &mut Dice) -> Value {
     json
 }
 
+/// What refers to what it may contain: the kind, its element, whether that is a list, and kinds of what is contained.
+const CONTAINERS: &[(&str, &str, bool, &[&str])] = &[
+    ("Observation", "subject", false, &["Patient"]),
+    ("Observation", "performer", true, &["Practitioner", "Organization"]),
+    ("Observation", "performer", true, &["Practitioner"]),
+    ("Patient", "managingOrganization", false, &["Organization"]),
+    ("Patient", "generalPractitioner", true, &["Practitioner", "Organization"]),
+    ("Encounter", "subject", false, &["Patient"]),
+    ("MedicationRequest", "requester", false, &["Practitioner", "Patient"]),
+];
+
+/// Lets some of what it refers to be contained in it; gives that with its kind.
+pub fn contain(json: &mut Value, kind: &str, dice: &mut Dice) -> Vec<(&'static str, Value)> {
+    let mut found = Vec::new();
+    for (of, element, is_list, kinds) in CONTAINERS {
+        if *of != kind || !dice.chance(25) {
+            continue;
+        }
+        let (inner, id) = (dice.pick::<str>(kinds), format!("c{}", found.len()));
+        let mut contained = make(inner, &id, dice);
+        (contained["resourceType"], contained["id"]) = (inner.into(), id.clone().into());
+        let refer = json!({"reference": format!("#{id}")});
+        match json[*element].as_array_mut() {
+            Some(list) => list.push(refer),
+            None if *is_list => json[*element] = json!([refer]),
+            None => json[*element] = refer,
+        }
+        found.push((inner, contained));
+    }
+    if !found.is_empty() {
+        json["contained"] = found.iter().map(|(_, json)| json.clone()).collect();
+    }
+    found
+}
+
 fn coding(dice: &mut Dice) -> Value {
     let mut coding = json!({"code": dice.pick(CODES)});
     let system = dice.pick(SYSTEMS);

@@ -24,7 +24,7 @@ enum Key {
 impl<'w> Naive<'w> {
     /// The matches in order: ties as they were written, in the direction of the first key.
     pub fn search(&self, kind: &str, asks: &[Ask], sort: &[String]) -> Vec<&'w Resource> {
-        let holds = |resource: &&Resource| asks.iter().all(|ask| self.holds_ask(resource, ask));
+        let holds = |resource: &&'w Resource| asks.iter().all(|ask| self.holds_ask(resource, ask));
         let mut found = self.world.of(kind).filter(holds).collect::<Vec<_>>();
         if sort.first().is_none_or(|first| first.starts_with('-')) {
             found.reverse();
@@ -72,7 +72,14 @@ impl<'w> Naive<'w> {
         if descending { keys.into_iter().max() } else { keys.into_iter().min() }
     }
 
-    pub fn holds_ask(&self, resource: &Resource, ask: &Ask) -> bool {
+    /// What contains a resource of a kind that all are true for, and beside it what is one; newest first.
+    pub fn containers(&self, kind: &str, asks: &[Ask], both: bool) -> Vec<&'w Resource> {
+        let is = |one: &'w Resource| one.kind == kind && asks.iter().all(|ask| self.holds_ask(one, ask));
+        let all = self.world.resources.iter().rev();
+        all.filter(|one| both && is(one) || one.contained.iter().any(is)).collect()
+    }
+
+    pub fn holds_ask(&self, resource: &'w Resource, ask: &Ask) -> bool {
         match ask {
             Ask::Pair(name, value) => self.holds(resource, name, value),
             Ask::Filter(expression) => self.fulfils(resource, expression),
@@ -80,7 +87,7 @@ impl<'w> Naive<'w> {
     }
 
     /// <https://hl7.org/fhir/R4/search_filter.html>
-    fn fulfils(&self, resource: &Resource, expression: &Expression) -> bool {
+    fn fulfils(&self, resource: &'w Resource, expression: &Expression) -> bool {
         match expression {
             Expression::And(a, b) => self.fulfils(resource, a) && self.fulfils(resource, b),
             Expression::Or(a, b) => self.fulfils(resource, a) || self.fulfils(resource, b),
@@ -95,7 +102,7 @@ impl<'w> Naive<'w> {
         }
     }
 
-    fn compares(&self, resource: &Resource, code: &str, operator: &str, value: &str) -> bool {
+    fn compares(&self, resource: &'w Resource, code: &str, operator: &str, value: &str) -> bool {
         let parameter = parameters::find(resource.kind, code);
         let class = parameter.as_ref().map_or("token", |parameter| parameter.class);
         let escaped =
@@ -123,17 +130,21 @@ impl<'w> Naive<'w> {
     }
 
     /// One parameter of a query.
-    fn holds(&self, resource: &Resource, name: &str, value: &str) -> bool {
+    fn holds(&self, resource: &'w Resource, name: &str, value: &str) -> bool {
         if let Some(rest) = name.strip_prefix("_has:") {
             let parts = rest.splitn(3, ':').collect::<Vec<_>>();
-            return self.world.of(parts[0]).any(|other| {
-                let refers = self.targets(other, parts[1], None).iter().any(|target| std::ptr::eq(*target, resource));
-                refers && self.holds(other, parts[2], value)
-            });
+            // What is contained is referred to from within alone, which is not asked.
+            let is_whole = self.world.resources.iter().any(|one| std::ptr::eq(one, resource));
+            return is_whole
+                && self.world.of(parts[0]).any(|other| {
+                    let refers =
+                        self.targets(other, parts[1], None).iter().any(|target| std::ptr::eq(*target, resource));
+                    refers && self.holds(other, parts[2], value)
+                });
         }
         if let Some((head, rest)) = name.split_once('.') {
             let (code, only) = head.split_once(':').map_or((head, None), |(code, only)| (code, Some(only)));
-            let has = |target: &Resource| {
+            let has = |target: &'w Resource| {
                 let code = rest.split([':', '.']).next().unwrap();
                 code.starts_with('_') || parameters::find(target.kind, code).is_some()
             };
@@ -237,11 +248,17 @@ impl<'w> Naive<'w> {
     }
 
     /// What a parameter of a resource leads to here.
-    pub fn targets(&self, resource: &Resource, code: &str, only: Option<&str>) -> Vec<&'w Resource> {
+    pub fn targets(&self, resource: &'w Resource, code: &str, only: Option<&str>) -> Vec<&'w Resource> {
         let Some(parameter) = parameters::find(resource.kind, code) else { return Vec::new() };
-        let found = elements(&parameter, &resource.json).into_iter().filter_map(|(value, _)| target(value));
-        let found = found.filter(|(kind, _)| only.is_none_or(|only| only == *kind));
-        found.filter_map(|(kind, id)| self.world.find(kind, id)).collect()
+        let found = elements(&parameter, &resource.json).into_iter().filter_map(|(value, _)| {
+            let fragment = value.get("reference").and_then(Value::as_str).and_then(|url| url.strip_prefix('#'));
+            match (fragment, target(value)) {
+                (Some(id), _) => resource.contained.iter().find(|contained| contained.id == id),
+                (None, Some((kind, id))) => self.world.find(kind, id),
+                (None, None) => None,
+            }
+        });
+        found.filter(|found| only.is_none_or(|only| only == found.kind)).collect()
     }
 }
 
@@ -255,6 +272,10 @@ fn elements<'v>(parameter: &Parameter, root: &'v Value) -> Vec<(&'v Value, &'sta
     let is_meant = |value: &Value| {
         let url = text(value, "reference");
         let kind = url.as_deref().and_then(|url| url.split("/_history/").next()?.rsplit('/').nth(1));
+        let fragment = url.as_deref().and_then(|url| url.strip_prefix('#'));
+        let contained = root.get("contained").and_then(Value::as_array).into_iter().flatten();
+        let mut named = contained.filter(|one| one["id"].as_str() == fragment);
+        let kind = named.next().and_then(|one| one["resourceType"].as_str()).or(kind);
         parameter.code != "patient" || kind == Some("Patient") || text(value, "type").as_deref() == Some("Patient")
     };
     found.filter(|(value, datatype)| *datatype != "Reference" || is_meant(value)).collect()

@@ -82,3 +82,51 @@ async fn every_search_finds_what_the_search_page_says_on(database: Database, see
     assert!(faults.is_empty(), "{} of {QUESTIONS} on {database:?}, seed {seed}:\n{}", faults.len(), faults.join("\n"));
     assert!(found > QUESTIONS, "the questions find too little to say anything: {found}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_find_what_contains_what_they_ask_for() {
+    let seed = std::env::var(SEED).map_or(1, |seed| seed.parse().unwrap());
+    println!("{SEED}={seed}");
+    for database in databases() {
+        let place = Place::new(Role::Gateway, "A", database).await;
+        let mut dice = Dice(seed);
+        let world = World::fill(&place.node, &mut dice).await;
+        let naive = Naive { world: &world, now: node::clock::now_us() };
+        let (mut faults, mut found, mut asked) = (Vec::new(), 0, 0);
+        while asked < QUESTIONS / 4 {
+            let name = dice.pick(&["Patient", "Practitioner", "Organization"]);
+            let asks = (0..1 + dice.below(2)).map(|_| Ask::random(&mut dice, &world, name)).collect::<Vec<_>>();
+            // Chains and _has are refused.
+            if asks.iter().map(Ask::pair).any(|(name, value)| {
+                name.contains('.')
+                    || value.contains('.') && name == "_filter"
+                    || name.starts_with("_has")
+                    || name == "_list"
+            }) {
+                continue;
+            }
+            let both = dice.chance(50);
+            let mut pairs = asks.iter().map(Ask::pair).collect::<Vec<_>>();
+            pairs.push(("_contained".to_owned(), if both { "both" } else { "true" }.to_owned()));
+            pairs.push(("_count".to_owned(), [1, 3, 50][dice.below(3)].to_string()));
+            pairs.push(("_total".to_owned(), "accurate".to_owned()));
+            let wanted = naive.containers(name, &asks, both).iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+            if wanted.is_empty() && dice.chance(90) {
+                continue;
+            }
+            (asked, found) = (asked + 1, found + wanted.len());
+            let wanted = (wanted.clone(), Some(wanted.len() as i64));
+            for plan in [None, Some(Plan::Walk), Some(Plan::Set(0))] {
+                place.node.plan_searches(plan);
+                let answered = answer(&place.node, name, &pairs).await;
+                if answered.as_ref() != Ok(&wanted) {
+                    let text = format!("{name} {pairs:?} by {plan:?}:\n  answered {answered:?}\n  wanted   {wanted:?}");
+                    faults.push(text);
+                    break;
+                }
+            }
+        }
+        assert!(faults.is_empty(), "{} on {database:?}, seed {seed}:\n{}", faults.len(), faults.join("\n"));
+        assert!(found > QUESTIONS / 4, "the questions find too little to say anything: {found}");
+    }
+}

@@ -1,8 +1,9 @@
 //! What others wrote is found as far as a grant reaches, whichever way a search goes; after a revoke it is on no page,
 //! not even on one whose link is older.
 
-use crate::common::{Database, Place, caller, create, databases, kind, let_in, pair, search, until};
+use crate::common::{Database, Place, caller, create, databases, kind, let_in, pair, search, until, valid};
 use node::search::Page;
+use node::write::Intent;
 use node::{Node, Role};
 use serde_json::{Value, json};
 
@@ -44,7 +45,11 @@ async fn a_search_goes_as_far_as_a_grant_on(database: Database) {
     for day in 1..=3 {
         let observation = json!({"status": "final", "code": {"coding": [{"code": "hiv"}]}, "subject": subject,
             "encounter": {"reference": format!("Encounter/{encounter}")},
-            "performer": [{"reference": format!("Practitioner/{doctor}")}],
+            "contained": [{"resourceType": "Practitioner", "id": "inner", "name": [{"family": "Inner"}]},
+                {"resourceType": "PractitionerRole", "id": "role",
+                "practitioner": {"reference": format!("Practitioner/{doctor}")}}],
+            "performer": [{"reference": format!("Practitioner/{doctor}")}, {"reference": "#inner"},
+                {"reference": "#role"}],
             "effectiveDateTime": format!("2020-01-0{day}")});
         make(&a.node, "Observation", observation).await;
     }
@@ -52,6 +57,10 @@ async fn a_search_goes_as_far_as_a_grant_on(database: Database) {
     let address = pair(&a.node, &p.node, &at_a).await;
     let at_b = make(&b.node, "Patient", named("Here")).await;
     make(&b.node, "Patient", named("Nobody")).await;
+    // Another Practitioner, who has the id at B that A's has at A.
+    let same = json!({"resourceType": "Practitioner", "id": doctor, "name": [{"family": "Same"}]});
+    let intent = Intent::Update { resource: valid(same), if_match: None };
+    b.node.write(&caller(), intent).await.unwrap();
     let_in(&b.node, &p.node, &at_b, &address, "patient/Observation.rs patient/Patient.rs").await;
     until("B finds what A wrote", || async { seen(&b.node, "Observation", "").await.0 == 3 }).await;
 
@@ -64,6 +73,13 @@ async fn a_search_goes_as_far_as_a_grant_on(database: Database) {
         ("Observation", "_include=Observation:encounter", 3, 0),
         ("Observation", "_include=Observation:performer", 3, 1),
         ("Observation", "performer:Practitioner.family=house", 3, 0),
+        ("Observation", "performer:Practitioner.family=inner", 3, 0),
+        // References inside of what A's resources contain name A's resources, which B knows by other ids.
+        ("Observation", "performer:PractitionerRole.practitioner:missing=false", 3, 0),
+        ("Observation", "performer:PractitionerRole.practitioner.family=same", 0, 0),
+        ("Practitioner", "family=inner&_contained=true", 3, 0),
+        ("Practitioner", "family=inner&_contained=both&_include=Observation:performer", 3, 1),
+        ("Practitioner", "family=same&_contained=both", 1, 0),
         ("Encounter", "", 0, 0),
         ("Encounter", "_has:Observation:encounter:code=hiv", 0, 0),
         ("Condition", "", 0, 0),

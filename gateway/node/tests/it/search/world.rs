@@ -1,7 +1,7 @@
 //! Random small worlds: some sixty resources of many kinds that refer to each other, written, updated and deleted in an
 //! order that the seed decides. Called by `property`.
 
-use super::make::make;
+use super::make::{contain, make};
 use crate::common::caller;
 use node::Node;
 use node::write::Intent;
@@ -67,6 +67,8 @@ pub struct Resource {
     pub id: String,
     pub json: Value,
     pub updated: i64,
+    /// With the time of the whole.
+    pub contained: Vec<Resource>,
 }
 
 /// What is there, in the order it was last written in.
@@ -116,27 +118,34 @@ impl World {
         for resource in &mut world.resources {
             let served = node.read(&caller(), crate::common::kind(resource.kind), &resource.id).await.unwrap();
             resource.updated = served.last_updated;
+            resource.contained.iter_mut().for_each(|contained| contained.updated = served.last_updated);
         }
         world.resources.sort_by_key(|resource| resource.updated);
         world
     }
 
     async fn write(&mut self, node: &Node, kind: &'static str, id: &str, dice: &mut Dice) {
-        let (json, resource) = loop {
+        let (json, contained, resource) = loop {
             let mut json = make(kind, id, dice);
+            let contained = contain(&mut json, kind, dice);
             json["resourceType"] = kind.into();
             json["id"] = id.into();
             json["meta"] = json!({"tag": [{"system": "urn:tag", "code": dice.pick(&["red", "blue"])}]});
             // The dice may break a rule between elements (obs-7): then they are thrown again.
             let parsed = fhir::parse::resource(json.to_string().into_bytes()).unwrap();
             if let Ok(resource) = fhir::validate::check(parsed) {
-                break (json, resource);
+                break (json, contained, resource);
             }
         };
         let intent = Intent::Update { resource, if_match: None };
         let updated = node.write(&caller(), intent).await.unwrap().last_updated;
         self.resources.retain(|other| (other.kind, other.id.as_str()) != (kind, id));
-        self.resources.push(Resource { kind, id: id.to_owned(), json, updated });
+        let contained = contained.into_iter().map(|(kind, json)| {
+            let id = json["id"].as_str().unwrap().to_owned();
+            Resource { kind, id, json, updated, contained: Vec::new() }
+        });
+        let contained = contained.collect();
+        self.resources.push(Resource { kind, id: id.to_owned(), json, updated, contained });
     }
 
     pub fn of(&self, kind: &str) -> impl DoubleEndedIterator<Item = &Resource> {
