@@ -103,6 +103,35 @@ impl Statement {
         }
     }
 
+    /// That a row of references, which `at` says the place of, leads to one of these.
+    pub(super) fn refers(
+        &mut self,
+        at: &dyn Fn(&str) -> String,
+        param: u16,
+        targets: &[Target],
+        within: &[Contained],
+    ) -> String {
+        let mut found = Vec::with_capacity(targets.len() + within.len());
+        for target in targets {
+            let i = self.alias('i');
+            let (t, inner) = self.target(target, false);
+            let (at, id, fence) = (at(&i), self.id_of(&format!("{i}.target")), self.fence());
+            found.push(format!(
+                "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_versions {t} WHERE {at} AND {i}.param = {param} \
+                 AND {t}.id = {id} AND {t}.type = {i}.kind - 1 AND {inner}{fence})"
+            ));
+        }
+        for contained in within {
+            let (i, c) = (self.alias('i'), self.alias('c'));
+            let (at, is, fence) = (at(&i), self.is_contained(&c, contained), self.fence());
+            found.push(format!(
+                "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_token {c} WHERE {at} AND {i}.param = {param} \
+                 AND {c}.position = {i}.position AND {i}.target = '#' || {c}.code AND {is}{fence})"
+            ));
+        }
+        if found.is_empty() { "1 = 0".to_owned() } else { joined(&found, " OR ") }
+    }
+
     /// Rows of every such resource, some of them several times, and perhaps of versions that are no longer current.
     pub(super) fn contained_rows(&mut self, contained: &Contained) -> Vec<Rows> {
         let lead = contained.lead();

@@ -3,7 +3,7 @@
 
 use super::contained::Rows;
 use super::sql::{Statement, joined};
-use super::{Contained, Filter, Near, Part, Target};
+use super::{Filter, Near, Part, Target};
 use crate::db::Dialect;
 use crate::search::ParamTable;
 use fhir::ResourceType;
@@ -104,35 +104,6 @@ impl Statement {
                 )
             }
         }
-    }
-
-    /// That a row of references, which `at` says the place of, leads to one of these.
-    pub(super) fn refers(
-        &mut self,
-        at: &dyn Fn(&str) -> String,
-        param: u16,
-        targets: &[Target],
-        within: &[Contained],
-    ) -> String {
-        let mut found = Vec::with_capacity(targets.len() + within.len());
-        for target in targets {
-            let i = self.alias('i');
-            let (t, inner) = self.target(target, false);
-            let (at, id, fence) = (at(&i), self.id_of(&format!("{i}.target")), self.fence());
-            found.push(format!(
-                "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_versions {t} WHERE {at} AND {i}.param = {param} \
-                 AND {t}.id = {id} AND {t}.type = {i}.kind - 1 AND {inner}{fence})"
-            ));
-        }
-        for contained in within {
-            let (i, c) = (self.alias('i'), self.alias('c'));
-            let (at, is, fence) = (at(&i), self.is_contained(&c, contained), self.fence());
-            found.push(format!(
-                "EXISTS (SELECT 1 FROM cache_reference {i} CROSS JOIN cache_token {c} WHERE {at} AND {i}.param = {param} \
-                 AND {c}.position = {i}.position AND {i}.target = '#' || {c}.code AND {is}{fence})"
-            ));
-        }
-        if found.is_empty() { "1 = 0".to_owned() } else { joined(&found, " OR ") }
     }
 
     fn each(&mut self, v: &str, kinds: &[u16], inner: &[Filter], between: &str, none: &str) -> String {
