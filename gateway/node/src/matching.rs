@@ -12,7 +12,7 @@ use fhir::json::{Doc, Node as Json};
 use fhir::params::Lookup;
 use fhir::{Code, ResourceType};
 use record::scope::Interactions;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use store::db::Reader;
 use store::search::Search;
 use store::versions::StoredVersion;
@@ -243,7 +243,7 @@ impl Node {
             let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>();
             // A birth date that is none brings nobody in.
             let Ok(query) = fhir::query::parse(kind, &pairs, &Lookup::default()) else { continue };
-            let filters = self.filters(caller, &query.conditions).await?;
+            let filters = self.filters(caller, &query.conditions, BTreeSet::new()).await?;
             let search = Search::own(kind.number(), filters, crate::clock::now_ms());
             let rows = reader.search(&search, CANDIDATES_MAX).await?.0;
             found.extend(rows.into_iter().map(|row| (row.position, row)));

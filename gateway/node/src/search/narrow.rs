@@ -19,7 +19,8 @@ use store::search::{Filter, Order, Search, Target};
 impl Node {
     /// What the store is to find.
     pub(super) async fn statement(&self, caller: &Caller, query: &Query) -> Result<Search, NodeError> {
-        let mut filters = self.filters(caller, &query.conditions).await?;
+        let contained = self.contained_targets(&query.conditions).await?;
+        let mut filters = self.filters(caller, &query.conditions, contained).await?;
         if query.contained != Contained::False {
             return self.contained_statement(caller, query, filters);
         }
@@ -55,24 +56,29 @@ impl Node {
             let text = "a condition needs at least one search parameter";
             return Err(NodeError::Invalid(Issue::error(Code::Required, text).into()));
         }
-        let filters = self.filters(caller, &query.conditions).await?;
+        // What another process writes before it is asked may be the first that is contained: nothing is left out.
+        let filters = self.filters(caller, &query.conditions, chained(&query.conditions)).await?;
         Ok(Search::own(kind.number(), filters, crate::clock::now_ms()))
     }
 
     /// The types that chains lead to and that something here contains: where there are none, no search looks for them.
     async fn contained_targets(&self, conditions: &[Condition]) -> Result<BTreeSet<u16>, NodeError> {
-        let mut kinds = BTreeSet::new();
-        conditions.iter().for_each(|condition| chained(condition, &mut kinds));
-        let Some(id) = kinds.first().and_then(|kind| id_of(*kind)) else { return Ok(BTreeSet::new()) };
-        let kinds = kinds.into_iter().map(ResourceType::number).collect();
+        let kinds = chained(conditions);
+        let first = kinds.first().and_then(|kind| ResourceType::from_number(*kind));
+        let Some(id) = first.and_then(id_of) else { return Ok(kinds) };
         Ok(Reader::from(&self.store).contained_kinds(&kinds, id).await?)
     }
 
-    /// The store's filters of conditions that must all hold.
-    pub(crate) async fn filters(&self, caller: &Caller, conditions: &[Condition]) -> Result<Vec<Filter>, NodeError> {
+    /// The store's filters of conditions that must all hold; chains look for contained resources of these types.
+    pub(crate) async fn filters(
+        &self,
+        caller: &Caller,
+        conditions: &[Condition],
+        contained: BTreeSet<u16>,
+    ) -> Result<Vec<Filter>, NodeError> {
         let terms = self.terms(caller, conditions).await?;
-        let contained = &self.contained_targets(conditions).await?;
-        let reading = Reading { base: self.base(), now_us: crate::clock::now_us(), terms: &terms, contained };
+        let reading =
+            Reading { base: self.base(), now_us: crate::clock::now_us(), terms: &terms, contained: &contained };
         let mut filters = Vec::with_capacity(conditions.len());
         for condition in conditions {
             // What must hold together is held apart: a plan may begin with any part of it.
@@ -107,18 +113,25 @@ pub(super) fn order(query: &Query) -> Vec<(Order, bool)> {
     order
 }
 
-/// The types that chains lead to; as deep as the condition, which has a limit.
-fn chained(condition: &Condition, found: &mut BTreeSet<ResourceType>) {
+/// The numbers of the types that chains lead to.
+fn chained(conditions: &[Condition]) -> BTreeSet<u16> {
+    let mut found = BTreeSet::new();
+    conditions.iter().for_each(|condition| gather(condition, &mut found));
+    found
+}
+
+/// As deep as the condition, which has a limit.
+fn gather(condition: &Condition, found: &mut BTreeSet<u16>) {
     match condition {
         Condition::Is(_) => {}
         Condition::Refers { targets, .. } => {
             for (kind, inner) in targets {
-                found.insert(*kind);
-                chained(inner, found);
+                found.insert(kind.number());
+                gather(inner, found);
             }
         }
-        Condition::Referred { condition, .. } | Condition::Not(condition) => chained(condition, found),
-        Condition::All(inner) | Condition::Any(inner) => inner.iter().for_each(|inner| chained(inner, found)),
+        Condition::Referred { condition, .. } | Condition::Not(condition) => gather(condition, found),
+        Condition::All(inner) | Condition::Any(inner) => inner.iter().for_each(|inner| gather(inner, found)),
     }
 }
 

@@ -254,6 +254,26 @@ async fn a_fragment_leads_nowhere_else() {
     }
 }
 
+/// A condition answers as a search does; of contained resources none is asked.
+#[tokio::test]
+async fn conditions_lead_into_contained_resources() {
+    for database in databases() {
+        let hospital = filled(database, RECORD).await;
+        let body = r#"{"resourceType":"MedicationRequest","status":"active","intent":"order",
+            "subject":{"reference":"Patient/p"},"medicationCodeableConcept":{"text":"x"}}"#;
+        for (condition, status) in [
+            ("medication.code=ghi", 200),
+            ("medication.code=abc", 412),
+            ("medication.code=ghi&_contained=true", 400),
+            ("medication.code=nothing", 201),
+        ] {
+            let headers = [("if-none-exist", condition)];
+            let answered = hospital.send("POST", "/fhir/MedicationRequest", &headers, body).await;
+            assert_eq!(answered.status, status, "{condition} on {database:?}: {}", answered.text());
+        }
+    }
+}
+
 /// What the rows of contained resources do not tell is refused, never passed over.
 #[tokio::test]
 async fn what_contained_resources_cannot_be_asked_is_refused() {
