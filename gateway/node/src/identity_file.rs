@@ -286,7 +286,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("identity.json");
         for bytes in [
-            &br#"{"format":"chartwell sealed 1","memory_kib":1,"passes":1,"salt":"a","nonce":"a","sealed":"a"}"#[..],
             &b"{}"[..],
             b"",
             b"\xff\xfe",
@@ -297,5 +296,9 @@ mod tests {
             assert!(matches!(seal(&path, None, &passphrase("one")), Err(IdentityFileError::Damaged(_))));
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
+        let sealed =
+            br#"{"format":"chartwell sealed 1","memory_kib":1,"passes":1,"salt":"a","nonce":"a","sealed":"a"}"#;
+        write_private(&path, sealed).unwrap();
+        assert!(matches!(load_or_create(&path, Some(&passphrase("one"))), Err(IdentityFileError::Damaged(_))));
     }
 }
