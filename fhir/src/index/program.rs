@@ -153,10 +153,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The next group of a composite; none after 65,535, which no resource of 16 MB of components reaches by accident.
+/// Greatest group of a composite: databases keep it in 16 bits with a sign, and nobody has as many components by accident.
+const GROUP_MAX: u16 = 32_767;
+
+/// The next group of a composite; none after [`GROUP_MAX`].
 fn next_group(groups: &mut Vec<(ParamId, u16)>, composite: ParamId) -> Option<u16> {
     if let Some((_, last)) = groups.iter_mut().find(|(known, _)| *known == composite) {
-        *last = last.checked_add(1)?;
+        *last = last.checked_add(1).filter(|next| *next <= GROUP_MAX)?;
         return Some(*last);
     }
     groups.push((composite, 1));

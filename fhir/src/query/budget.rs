@@ -22,7 +22,7 @@ impl From<String> for Fault {
 
 /// What is left of the limits of one search, and what it may name.
 pub(super) struct Budget<'l> {
-    pub(super) conditions: usize,
+    conditions: usize,
     values: usize,
     lookup: &'l Lookup,
 }
@@ -35,6 +35,16 @@ impl<'l> Budget<'l> {
     /// A type's parameter. A stored one that cannot be searched by yet is wrong to ask for: its matches would all be missed.
     pub(super) fn find(&self, kind: ResourceType, code: &str) -> Result<Option<Param>, Fault> {
         self.lookup.find(kind, code).map_err(|why| Fault::Wrong(Code::NotSupported, why.to_owned()))
+    }
+
+    /// What is left, for [`Self::restore`].
+    pub(super) fn left(&self) -> (usize, usize) {
+        (self.conditions, self.values)
+    }
+
+    /// Gives back what was taken since: what was asked is asked already.
+    pub(super) fn restore(&mut self, (conditions, values): (usize, usize)) {
+        (self.conditions, self.values) = (conditions, values);
     }
 
     pub(super) fn condition(&mut self) -> Result<(), Fault> {

@@ -117,12 +117,21 @@ impl Reader<'_, '_, '_> {
         let Some((param, targets)) = reference(kind, path, self.budget)? else {
             return Err(wrong("what stands before [ is no reference parameter"));
         };
+        if depth >= super::CHAIN_MAX {
+            return Err(Fault::Wrong(Code::TooCostly, format!("it follows more than {} references", super::CHAIN_MAX)));
+        }
         self.at = from;
         let mut found = Vec::new();
         let mut end = from;
         for target in targets {
             self.at = from + 1;
-            let Ok(inner) = self.any(target, depth + 1, nesting + 1) else { continue };
+            // Each type costs, whether or not it has what is asked: a reference to any type within another is 145 times 145.
+            self.budget.condition()?;
+            let inner = match self.any(target, depth + 1, nesting + 1) {
+                Ok(inner) => inner,
+                Err(Fault::Wrong(Code::TooCostly, why)) => return Err(Fault::Wrong(Code::TooCostly, why)),
+                Err(_) => continue,
+            };
             if !self.takes(&Token::Right) {
                 return Err(wrong("a bracket is not closed"));
             }
@@ -130,8 +139,11 @@ impl Reader<'_, '_, '_> {
                 Some(Token::Word(rest)) if rest.starts_with('.') => {
                     let rest = rest[1..].to_owned();
                     self.at += 1;
-                    let Ok(behind) = self.along(target, &rest, depth + 1, nesting + 1) else { continue };
-                    Condition::All(vec![inner, behind])
+                    match self.along(target, &rest, depth + 1, nesting + 1) {
+                        Ok(behind) => Condition::All(vec![inner, behind]),
+                        Err(Fault::Wrong(Code::TooCostly, why)) => return Err(Fault::Wrong(Code::TooCostly, why)),
+                        Err(_) => continue,
+                    }
                 }
                 _ => inner,
             };
@@ -158,6 +170,7 @@ impl Reader<'_, '_, '_> {
         let rest = tail.map_or(last.to_owned(), |tail| format!("{tail}.{last}"));
         let mut targets = Vec::new();
         for target in kinds {
+            self.budget.condition()?;
             let found = match rest.rsplit_once('.') {
                 Some((first, last)) => {
                     // Read again for each type: the operator and the value are put back.

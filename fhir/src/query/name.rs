@@ -18,6 +18,7 @@ pub(super) fn condition(
     let found = of_kind(*first, name, text, 0, budget)?;
     let mut all = vec![found];
     for kind in others {
+        let before = budget.left();
         let found = of_kind(*kind, name, text, 0, budget).map_err(|fault| match fault {
             Fault::Ignored(code, _) => Fault::Ignored(code, "not every type that is searched has it".to_owned()),
             wrong @ Fault::Wrong(..) => wrong,
@@ -26,7 +27,7 @@ pub(super) fn condition(
         if !all.contains(&found) {
             all.push(found);
         } else {
-            budget.conditions += 1;
+            budget.restore(before);
         }
     }
     if all.len() == 1 {

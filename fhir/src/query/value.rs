@@ -26,7 +26,8 @@ pub enum Wanted {
         system: System,
         /// None for any code of the system.
         code: Option<String>,
-        /// The code without case, where it is another and codes of systems that do not tell them apart count too.
+        /// The code without case, where it is another and codes of systems that do not tell them apart count too; without a
+        /// system, those of any.
         lower: Option<String>,
     },
     /// A string, or the text of `:text`.
@@ -223,6 +224,10 @@ fn one(param: Param, modifier: Modifier, text: &str) -> Result<Wanted, String> {
     match param.kind {
         // Above and below a code stand what the hierarchy has there, as it writes it.
         SearchType::Token => token(text, !param.is_cased() && !matches!(modifier, Modifier::Above)),
+        // Words are cut one by one: a text that is cut would be another question.
+        SearchType::String if param.is_of_words() && modifier == Modifier::None => {
+            Ok(Wanted::Text { normal: String::new(), exact: unescape(text) })
+        }
         SearchType::String => Ok(string(text)),
         SearchType::Uri => Ok(Wanted::Uri(key(unescape(text).into()))),
         SearchType::Date => date(text),

@@ -309,6 +309,9 @@ impl Tx {
     }
 }
 
+/// Most values one statement of a search binds: SQLite takes 32,766, Postgres 65,535.
+const ARGS_MAX: usize = 30_000;
+
 /// What reads run on: the pool, or a transaction that must see its own writes.
 pub enum Reader<'r> {
     /// Outside any transaction.
@@ -328,6 +331,9 @@ impl Reader<'_> {
 
     /// Reads rows of a search: outside a transaction no longer than one may take.
     pub(crate) async fn fetch_bounded(&mut self, sql: String, args: &[Value]) -> Result<Vec<Row>, StoreError> {
+        if args.len() > ARGS_MAX {
+            return Err(StoreError::TooLong);
+        }
         match self {
             Reader::Pool(store) => store.fetch_bounded(sql, args).await,
             Reader::Tx(tx) => tx.fetch(sql, args).await,

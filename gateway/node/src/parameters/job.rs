@@ -10,7 +10,7 @@ use crate::error::NodeError;
 use crate::node::{Inner, Node};
 use fhir::ResourceType;
 use record::scope::Interactions;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use store::db::Reader;
@@ -235,7 +235,10 @@ impl Batch {
     ) -> Result<Vec<Note>, NodeError> {
         let parameters = self.reader().await?.parameters().await?;
         let failed = parameters.iter().map(|one| (one.number, one.failed)).collect::<HashMap<_, _>>();
+        // What this process cannot read has no rows of its making: it stays what it was, and is not searched by.
+        let mine = self.registry().known().iter().map(|known| known.number).collect::<BTreeSet<_>>();
         let left = parameters.into_iter().filter(|parameter| parameter.state == State::Indexing);
+        let left = left.filter(|parameter| mine.contains(&parameter.number));
         let left = left.map(|parameter| Parameter { state: State::Searched, ..parameter }).collect::<Vec<_>>();
         for parameter in &left {
             self.tx().await?.put_parameter(parameter).await?;

@@ -93,18 +93,13 @@ impl Node {
         let registry = self.registry_of(&mut reader, mark.drawn).await?;
         let mut lookup = Lookup::default();
         let is_indexing = registry.known().iter().any(|known| !known.is_searched);
-        let progress = match is_indexing {
-            true => reader.running_reindex().await?.map(|job| format!("{} of {} resources", job.done, job.total)),
-            false => None,
-        };
+        // How far the job is, and which resource defines a parameter, is for those who may read the definitions.
+        let why = "it is being indexed: the job of $reindex tells how far it is";
         for known in registry.known() {
             match known.is_searched {
                 true => lookup.add(ParamId(known.number), &known.custom),
                 false => {
-                    let so_far = progress.as_deref().unwrap_or("some resources");
-                    let why =
-                        format!("it is being indexed, {so_far} so far; the job of $reindex tells when it is done");
-                    known.custom.bases().iter().for_each(|base| lookup.add_unready(*base, known.custom.code(), &why));
+                    known.custom.bases().iter().for_each(|base| lookup.add_unready(*base, known.custom.code(), why));
                 }
             }
         }
@@ -120,19 +115,17 @@ impl Node {
             let Some(last) = versions.last() else { return Ok(()) };
             walk.after = last.position;
             for version in versions {
-                let id = version.id.clone();
                 let Some(served) = self.serve(version).await? else { continue };
                 let Ok(doc) = Doc::parse(served.json) else { continue };
                 let text = |name: &str| doc.root().get(name).and_then(Json::text).map(Cow::into_owned);
                 let (Some("active"), Some(code)) = (text("status").as_deref(), text("code")) else { continue };
-                let why = format!(
-                    "{DEFINITION}/{id} defines it and is not indexed: POST [base]/$reindex takes it up, or says why it cannot"
-                );
+                let why = "a stored SearchParameter defines it and is not indexed: POST [base]/$reindex takes it up, or says why it \
+                           cannot";
                 for base in doc.root().get("base").into_iter().flat_map(Json::items).filter_map(Json::text) {
                     match (&*base, ResourceType::parse(&base)) {
-                        (_, Some(base)) => lookup.add_unready(base, &code, &why),
+                        (_, Some(base)) => lookup.add_unready(base, &code, why),
                         ("Resource" | "DomainResource", None) => {
-                            ResourceType::all().for_each(|base| lookup.add_unready(base, &code, &why));
+                            ResourceType::all().for_each(|base| lookup.add_unready(base, &code, why));
                         }
                         _ => {}
                     }

@@ -17,8 +17,11 @@ use store::versions::Walk;
 /// Most stored parameters that are indexed. Each is evaluated on every resource of its types that is written.
 pub const PARAMETERS_MAX: usize = 512;
 
-/// Most SearchParameters that are looked at.
+/// Most SearchParameters that are looked at, whatever their status.
 pub const DEFINITIONS_MAX: usize = 10_000;
+
+/// Most that are told of as refused; a job keeps what it tells beside how far it is.
+const NOTES_MAX: usize = 1_000;
 
 /// SearchParameters read at once.
 const ROWS: i64 = 200;
@@ -43,6 +46,7 @@ impl Batch {
         // Whoever has a name keeps it; else the older resource has it.
         candidates.sort_by_key(|one| !stored.iter().any(|parameter| parameter.id == one.id));
         let accepted = accept(candidates, &mut notes);
+        notes.truncate(NOTES_MAX);
         let mut changed = false;
         for (id, json, custom) in accepted {
             let before = stored.iter().position(|parameter| parameter.id == id).map(|at| stored.swap_remove(at));
@@ -72,17 +76,23 @@ impl Batch {
     async fn candidates(&mut self, notes: &mut Vec<Note>) -> Result<Vec<Candidate>, NodeError> {
         let kind = ResourceType::parse(DEFINITION).ok_or(NodeError::Internal("no type is named SearchParameter"))?;
         let mut walk = Walk { own_of: Some(kind.number()), after: 0, last: i64::MAX };
-        let mut found = Vec::new();
+        let (mut found, mut looked_at) = (Vec::new(), 0);
         loop {
             let versions = self.reader().await?.walk(walk, ROWS).await?;
             let Some(last) = versions.last() else { return Ok(found) };
             walk.after = last.position;
             for version in versions {
+                looked_at += 1;
                 let json = self.stored_json(&version).await?;
                 let Ok(doc) = Doc::parse(json.clone()) else { continue };
                 let refuse = |code: Code, text: &str| {
                     Note::refused(&version.id, &Issue::error(code, text).at(format!("{DEFINITION}.status")))
                 };
+                if looked_at > DEFINITIONS_MAX {
+                    let text = format!("of more than {DEFINITIONS_MAX} definitions only the oldest are looked at");
+                    notes.push(refuse(Code::TooCostly, &text));
+                    return Ok(found);
+                }
                 match status(&doc).as_deref() {
                     Some("active") => {}
                     Some("retired") => continue,
@@ -91,11 +101,6 @@ impl Batch {
                         notes.push(refuse(Code::BusinessRule, text));
                         continue;
                     }
-                }
-                if found.len() == DEFINITIONS_MAX {
-                    let text = format!("of more than {DEFINITIONS_MAX} definitions only the oldest are looked at");
-                    notes.push(refuse(Code::TooCostly, &text));
-                    return Ok(found);
                 }
                 found.push(Candidate { id: version.id, json, doc });
             }

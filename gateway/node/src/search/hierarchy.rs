@@ -9,12 +9,19 @@ use fhir::query::{Filter as Asked, Modifier, Wanted};
 use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType, params};
 use record::scope::Interactions;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use store::db::Reader;
 use store::search::{Filter, Match, ParamTable, Search};
 
-/// Most resources of one hierarchy that a search names; a hospital group has fewer places and departments.
+/// Most resources of all hierarchies that a search names; a hospital group has fewer places and departments.
 const HIERARCHY_MAX: usize = 1_000;
+/// Most resources a search begins to walk from.
+const BEGINNINGS_MAX: usize = 32;
+/// Most steps up or down from one; parts of parts are nested five deep in life.
+const LEVELS_MAX: usize = 32;
+
+/// By modifier (`true` above) and `Type/id`: what is above or below, `Type/id` each.
+pub(super) type Hierarchies = HashMap<(bool, String), Vec<String>>;
 
 /// The resources that `asked` begins from, each with its type.
 pub(super) fn beginnings(asked: &Asked) -> impl Iterator<Item = (ResourceType, &String)> {
@@ -26,26 +33,39 @@ pub(super) fn beginnings(asked: &Asked) -> impl Iterator<Item = (ResourceType, &
 }
 
 impl Node {
-    /// `Type/id` of a resource and of everything above or below it that may be seen. A circle is walked once.
+    /// `Type/id` of a resource and of everything above or below it that may be seen. A circle is walked once. `known` is what
+    /// the search has walked before.
     pub(super) async fn hierarchy(
         &self,
         caller: &Caller,
         modifier: Modifier,
         (kind, id): (ResourceType, &str),
+        known: &Hierarchies,
     ) -> Result<Vec<String>, NodeError> {
         caller.permit(kind, Interactions::SEARCH)?;
         let param = params::part_of(kind).ok_or(NodeError::Internal("a hierarchy of a type that has none"))?;
+        if known.len() >= BEGINNINGS_MAX {
+            return Err(too_many(format!(
+                "more than {BEGINNINGS_MAX} resources are asked for what is above or below them"
+            )));
+        }
+        let room = HIERARCHY_MAX.saturating_sub(known.values().map(Vec::len).sum());
         let mut found = BTreeSet::from([id.to_owned()]);
         let mut edge = vec![id.to_owned()];
-        while !edge.is_empty() {
+        for level in 0.. {
+            if edge.is_empty() {
+                break;
+            }
+            if level == LEVELS_MAX {
+                return Err(too_many(format!("a hierarchy has more than {LEVELS_MAX} levels")));
+            }
             let next = match modifier {
                 Modifier::Above => self.wholes(kind, param.id.0, &edge).await?,
                 _ => self.parts(kind, param.id.0, &edge).await?,
             };
             edge = next.into_iter().filter(|id| found.insert(id.clone())).collect();
-            if found.len() > HIERARCHY_MAX {
-                let text = format!("the hierarchy has more than {HIERARCHY_MAX} resources");
-                return Err(NodeError::Invalid(Issue::error(Code::TooCostly, text).into()));
+            if found.len() > room {
+                return Err(too_many(format!("the hierarchies have more than {HIERARCHY_MAX} resources")));
             }
         }
         Ok(found.into_iter().map(|id| format!("{kind}/{id}")).collect())
@@ -72,4 +92,8 @@ impl Node {
         });
         Ok(named.collect())
     }
+}
+
+fn too_many(text: String) -> NodeError {
+    NodeError::Invalid(Issue::error(Code::TooCostly, text).into())
 }

@@ -11,13 +11,17 @@ use fhir::query::{Include, Query};
 use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType};
 use record::scope::{Interactions, Permit};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use store::db::Reader;
 use store::search::{Filter, Match, ParamTable, Search};
 use store::versions::StoredVersion;
 
 /// Most included resources one page holds; more are told of in an outcome entry.
 pub const INCLUDES_MAX: usize = 1000;
+/// Most canonical URLs without a version that one page's includes follow.
+const CANONICALS_MAX: usize = 1_000;
+/// Most with a version; each is a condition of its own.
+const VERSIONED_MAX: usize = 200;
 /// How often `:iterate` follows what it found.
 const ITERATE_MAX: usize = 8;
 
@@ -103,31 +107,37 @@ impl Node {
         include: &Include,
         urls: &[String],
     ) -> Result<Vec<StoredVersion>, NodeError> {
-        let (versioned, bare): (Vec<_>, Vec<_>) = urls.iter().partition(|url| url.contains('|'));
-        let versioned = versioned.iter().filter_map(|url| url.split_once('|')).collect::<Vec<_>>();
-        let bare =
-            bare.iter().filter(|url| !versioned.iter().any(|(other, _)| *other == url.as_str())).collect::<Vec<_>>();
+        let versioned = urls.iter().filter_map(|url| url.split_once('|')).collect::<Vec<_>>();
+        let known = versioned.iter().map(|(url, _)| *url).collect::<HashSet<_>>();
+        let bare = urls.iter().filter(|url| !url.contains('|') && !known.contains(url.as_str()));
+        let bare = bare.take(CANONICALS_MAX).collect::<Vec<_>>();
         let mut found = Vec::new();
         for kind in ResourceType::all().filter(|_| !urls.is_empty()) {
             let is_meant = include.target.is_none_or(|wanted| wanted == kind)
                 && include.param.is_none_or(|param| param.targets.contains(&kind));
+            // The url of these is an address and names nothing.
+            let is_meant = is_meant && !matches!(kind.name(), "Device" | "Subscription");
             let Some(url) = fhir::params::find(kind, "url").filter(|param| is_meant && param.supported) else {
                 continue;
             };
             if caller.scopes.permits(kind.name(), Interactions::READ) != Permit::Yes {
                 continue;
             }
-            let is = |param: u16, code: &str| Filter::Param {
+            let is = |param: u16, codes: &mut dyn Iterator<Item = String>| Filter::Param {
                 param,
                 table: ParamTable::Token,
-                any: vec![Match::Token { code: Some(code.to_owned()), system: None }],
+                any: codes.map(|code| Match::Token { code: Some(code), system: None }).collect(),
                 not: false,
             };
-            let mut any = bare.iter().map(|bare| is(url.id.0, bare)).collect::<Vec<_>>();
+            let mut any = Vec::new();
+            if !bare.is_empty() {
+                any.push(is(url.id.0, &mut bare.iter().map(|url| (*url).clone())));
+            }
             let version = fhir::params::find(kind, "version");
-            any.extend(versioned.iter().filter_map(|(of, version_of)| {
-                let version = is(version?.id.0, &fhir::index::code(None, (*version_of).to_owned()));
-                Some(Filter::All(vec![is(url.id.0, of), version]))
+            any.extend(versioned.iter().take(VERSIONED_MAX).filter_map(|(of, version_of)| {
+                let code = fhir::index::code(None, (*version_of).to_owned());
+                let version = is(version?.id.0, &mut std::iter::once(code));
+                Some(Filter::All(vec![is(url.id.0, &mut std::iter::once((*of).to_owned())), version]))
             }));
             if !any.is_empty() {
                 let search = Search::all(kind.number(), vec![Filter::Any(any)], crate::clock::now_ms());

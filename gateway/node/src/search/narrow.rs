@@ -86,8 +86,34 @@ impl Node {
                 Filter::All(inner) => filters.extend(inner),
                 only => filters.push(only),
             }
+            // Each hop of a chain asks inside and outside, so that what is asked doubles with every one.
+            if filters.iter().map(leaves).sum::<usize>() > LEAVES_MAX {
+                let text = format!(
+                    "the search asks more than {LEAVES_MAX} conditions, chains into contained resources among them"
+                );
+                return Err(NodeError::Invalid(Issue::error(Code::TooCostly, text).into()));
+            }
         }
         Ok(filters)
+    }
+}
+
+/// Most looks at the index that a statement has in all its branches.
+const LEAVES_MAX: usize = 1_500;
+
+/// As deep as the filter, which has a limit.
+fn leaves(filter: &Filter) -> usize {
+    let ends = |targets: &[Target]| targets.iter().flat_map(|target| &target.filters).map(leaves).sum::<usize>();
+    match filter {
+        Filter::Any(inner) | Filter::All(inner) | Filter::Of { filters: inner, .. } => inner.iter().map(leaves).sum(),
+        Filter::Not(inner) => leaves(inner),
+        Filter::Contained(contained) => 1 + contained.filters.iter().map(leaves).sum::<usize>(),
+        Filter::Refers { targets, within, .. } => {
+            let within = within.iter().flat_map(|contained| &contained.filters);
+            1 + ends(targets) + within.map(leaves).sum::<usize>()
+        }
+        Filter::Referred { from, .. } => 1 + ends(std::slice::from_ref(from)),
+        _ => 1,
     }
 }
 

@@ -2,7 +2,7 @@
 //! ValueSets and CodeSystems that this hospital stored. Called by `search` before a filter is read.
 //! Spec: <https://hl7.org/fhir/R4/search.html#modifiers>.
 
-use super::hierarchy;
+use super::hierarchy::{self, Hierarchies};
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -10,7 +10,6 @@ use fhir::query::{Condition, Modifier, System, Wanted};
 use fhir::terminology::{self, CodeSystem, Known, ValueSet};
 use fhir::{Code, Issue, ResourceType};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use store::db::Reader;
 use store::search::{Filter, Match, ParamTable, Search};
@@ -24,7 +23,7 @@ pub(crate) struct Terms {
     /// By canonical URL, or `ValueSet/id`.
     stored: HashMap<String, Arc<Known>>,
     /// By modifier and `Type/id`: what is above or below, `Type/id` each.
-    hierarchies: HashMap<(bool, String), Vec<String>>,
+    hierarchies: Hierarchies,
 }
 
 impl Terms {
@@ -85,9 +84,11 @@ impl Node {
         for filter in conditions.iter().flat_map(Condition::filters) {
             for (kind, id) in hierarchy::beginnings(filter) {
                 let key = (filter.modifier == Modifier::Above, format!("{kind}/{id}"));
-                if let Entry::Vacant(entry) = terms.hierarchies.entry(key) {
-                    entry.insert(self.hierarchy(caller, filter.modifier, (kind, id)).await?);
+                if terms.hierarchies.contains_key(&key) {
+                    continue;
                 }
+                let found = self.hierarchy(caller, filter.modifier, (kind, id), &terms.hierarchies).await?;
+                terms.hierarchies.insert(key, found);
             }
             for value in &filter.values {
                 match (filter.modifier, value) {

@@ -98,10 +98,12 @@ impl Tx {
             if removed >= most {
                 break;
             }
-            // Rows have no name in both databases; all rows of one version go together.
+            let row = match self {
+                Tx::Postgres(_) => "ctid",
+                Tx::Sqlite(_) => "rowid",
+            };
             let sql = format!(
-                "DELETE FROM {name} WHERE type = $1 AND param = $2 AND position IN \
-                 (SELECT position FROM {name} WHERE type = $1 AND param = $2 LIMIT $3)"
+                "DELETE FROM {name} WHERE {row} IN (SELECT {row} FROM {name} WHERE type = $1 AND param = $2 LIMIT $3)"
             );
             removed += self.execute(sql, &[(*kind).into(), param.into(), (most - removed).into()]).await? as i64;
         }

@@ -115,7 +115,9 @@ async fn what_a_job_indexes_is_found_and_is_what_a_reindex_indexes() {
         let node = &place.node;
         filled(node).await;
         assert!(
-            refusal(node, "Patient", "eye=blue").await.contains("SearchParameter/eye defines it and is not indexed")
+            refusal(node, "Patient", "eye=blue")
+                .await
+                .contains("a stored SearchParameter defines it and is not indexed")
         );
         let job = reindex(node).await;
         assert_eq!(job.notes.iter().filter(|note| note.is_refused).count(), 0, "{:?}", job.notes);

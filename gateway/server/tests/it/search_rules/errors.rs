@@ -112,6 +112,31 @@ async fn too_much_is_refused_in_bounded_time() {
             format!("Provenance?{}", many(3, &|_| "target.patient.general-practitioner.name=x".to_owned(), "&")),
             &[200, 400],
         ),
+        (
+            "brackets through references to any type",
+            format!("Library?_filter={}bogus eq 1{}", "derived-from[".repeat(16), "]".repeat(16)),
+            &[400],
+        ),
+        (
+            "dots through references to any type",
+            format!("Library?_filter={}bogus eq 1", "derived-from.".repeat(8)),
+            &[400],
+        ),
+        ("a chain that doubles inside", format!("Organization?{}name=x", "partof.".repeat(8)), &[200, 400]),
+        ("ids of any type", format!("Observation?focus={}", many(500, &|at| format!("id{at}"), ",")), &[200, 400]),
+        (
+            "places",
+            format!(
+                "Location?{}",
+                many(10, &|_| format!("near={}", many(500, &|at| format!("1|{}", at % 180), ",")), "&")
+            ),
+            &[200, 400],
+        ),
+        ("long paths", format!("Observation?_profile:above=http://a{}", "/b".repeat(30_000)), &[200, 400]),
+        ("hierarchies", format!("Encounter?location:below={}", many(500, &|at| format!("Location/{at}"), ",")), &[400]),
+        ("words", format!("Patient?_content={}", many(500, &|at| format!("word{at}"), "%20")), &[200, 400]),
+        ("words of all types", format!("?_content={}", many(20, &|at| format!("word{at}"), "%20")), &[200]),
+        ("ids of all types", format!("?_id={}", many(100, &|at| format!("id{at}"), ",")), &[200]),
         ("nesting", nested(10), &[200]),
         ("deep nesting", nested(1000), &[400]),
         (

@@ -179,5 +179,8 @@ async fn the_content_is_searched_by_its_words() {
         ("Procedure?reason-reference:Condition._content=burning", "of"),
     ];
     finds(&resources, &rows).await;
+    // What is asked is not cut where texts of the index are: each word counts.
+    let many = format!("Condition?_content={} missing", "ear ".repeat(300));
+    finds(&resources, &[(&many, ""), (&many.replace(" missing", ""), "coded noted told")]).await;
     refuses(&[], &[("Condition?_content:contains=x", 400, "not-supported")]).await;
 }
