@@ -1,6 +1,6 @@
 //! What one search may ask in all and by which parameters, and why a parameter does not become a condition. Used by every file of this folder.
 
-use super::{CONDITIONS_MAX, VALUES_OF_ALL_MAX};
+use super::{CHAIN_MAX, CONDITIONS_MAX, VALUES_OF_ALL_MAX};
 use crate::outcome::Code;
 use crate::params::{Lookup, Param};
 use crate::types::ResourceType;
@@ -17,6 +17,21 @@ pub(super) enum Fault {
 impl From<String> for Fault {
     fn from(text: String) -> Self {
         Fault::Wrong(Code::Value, text)
+    }
+}
+
+impl Fault {
+    /// The chain or expression follows too many references.
+    pub(super) fn too_deep() -> Self {
+        Fault::Wrong(Code::TooCostly, format!("it follows more than {CHAIN_MAX} references"))
+    }
+
+    /// Where one of several types may fail and the others go on: what is too costly ends them all.
+    pub(super) fn unless_costly<T>(found: Result<T, Self>) -> Result<Result<T, Self>, Self> {
+        match found {
+            Err(costly @ Fault::Wrong(Code::TooCostly, _)) => Err(costly),
+            found => Ok(found),
+        }
     }
 }
 

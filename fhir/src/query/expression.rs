@@ -118,7 +118,7 @@ impl Reader<'_, '_, '_> {
             return Err(wrong("what stands before [ is no reference parameter"));
         };
         if depth >= super::CHAIN_MAX {
-            return Err(Fault::Wrong(Code::TooCostly, format!("it follows more than {} references", super::CHAIN_MAX)));
+            return Err(Fault::too_deep());
         }
         self.at = from;
         let mut found = Vec::new();
@@ -127,11 +127,7 @@ impl Reader<'_, '_, '_> {
             self.at = from + 1;
             // Each type costs, whether or not it has what is asked: a reference to any type within another is 145 times 145.
             self.budget.condition()?;
-            let inner = match self.any(target, depth + 1, nesting + 1) {
-                Ok(inner) => inner,
-                Err(Fault::Wrong(Code::TooCostly, why)) => return Err(Fault::Wrong(Code::TooCostly, why)),
-                Err(_) => continue,
-            };
+            let Ok(inner) = Fault::unless_costly(self.any(target, depth + 1, nesting + 1))? else { continue };
             if !self.takes(&Token::Right) {
                 return Err(wrong("a bracket is not closed"));
             }
@@ -139,11 +135,9 @@ impl Reader<'_, '_, '_> {
                 Some(Token::Word(rest)) if rest.starts_with('.') => {
                     let rest = rest[1..].to_owned();
                     self.at += 1;
-                    match self.along(target, &rest, depth + 1, nesting + 1) {
-                        Ok(behind) => Condition::All(vec![inner, behind]),
-                        Err(Fault::Wrong(Code::TooCostly, why)) => return Err(Fault::Wrong(Code::TooCostly, why)),
-                        Err(_) => continue,
-                    }
+                    let behind = self.along(target, &rest, depth + 1, nesting + 1);
+                    let Ok(behind) = Fault::unless_costly(behind)? else { continue };
+                    Condition::All(vec![inner, behind])
                 }
                 _ => inner,
             };
@@ -161,7 +155,7 @@ impl Reader<'_, '_, '_> {
         let (operator, text) = (self.operator()?, self.value()?);
         let hops = first.split('.').count();
         if depth + hops > super::CHAIN_MAX {
-            return Err(Fault::Wrong(Code::TooCostly, format!("it follows more than {} references", super::CHAIN_MAX)));
+            return Err(Fault::too_deep());
         }
         let (head, tail) = first.split_once('.').map_or((first, None), |(head, tail)| (head, Some(tail)));
         let Some((param, kinds)) = reference(kind, head, self.budget)? else {
@@ -179,11 +173,7 @@ impl Reader<'_, '_, '_> {
                 }
                 None => self.compare(target, &rest, &operator, &text),
             };
-            match found {
-                Ok(condition) => targets.push((target, condition)),
-                Err(Fault::Wrong(Code::TooCostly, why)) => return Err(Fault::Wrong(Code::TooCostly, why)),
-                Err(_) => {}
-            }
+            targets.extend(Fault::unless_costly(found)?.ok().map(|condition| (target, condition)));
         }
         match targets.is_empty() {
             true => Err(wrong("nothing that it refers to has the parameter and value named")),

@@ -59,7 +59,7 @@ pub(super) fn of_kind(
     budget: &mut Budget<'_>,
 ) -> Result<Condition, Fault> {
     if depth > CHAIN_MAX {
-        return Err(Fault::Wrong(Code::TooCostly, format!("it follows more than {CHAIN_MAX} references")));
+        return Err(Fault::too_deep());
     }
     budget.condition()?;
     if let Some(rest) = name.strip_prefix("_has:") {
@@ -165,9 +165,8 @@ fn chain(
     };
     let (mut targets, mut fault) = (Vec::new(), None);
     for target in only.as_ref().map_or(param.targets, |only| &only[..]) {
-        match of_kind(*target, rest, text, depth + 1, budget) {
+        match Fault::unless_costly(of_kind(*target, rest, text, depth + 1, budget))? {
             Ok(condition) => targets.push((*target, condition)),
-            Err(Fault::Wrong(Code::TooCostly, why)) => return Err(Fault::Wrong(Code::TooCostly, why)),
             // Where no type understands it, a value that is malformed says more than a name that is not there.
             Err(wrong @ Fault::Wrong(..)) => fault = Some(wrong),
             Err(ignored) => fault = fault.or(Some(ignored)),

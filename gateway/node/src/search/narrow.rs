@@ -103,18 +103,8 @@ const LEAVES_MAX: usize = 1_500;
 
 /// As deep as the filter, which has a limit.
 fn leaves(filter: &Filter) -> usize {
-    let ends = |targets: &[Target]| targets.iter().flat_map(|target| &target.filters).map(leaves).sum::<usize>();
-    match filter {
-        Filter::Any(inner) | Filter::All(inner) | Filter::Of { filters: inner, .. } => inner.iter().map(leaves).sum(),
-        Filter::Not(inner) => leaves(inner),
-        Filter::Contained(contained) => 1 + contained.filters.iter().map(leaves).sum::<usize>(),
-        Filter::Refers { targets, within, .. } => {
-            let within = within.iter().flat_map(|contained| &contained.filters);
-            1 + ends(targets) + within.map(leaves).sum::<usize>()
-        }
-        Filter::Referred { from, .. } => 1 + ends(std::slice::from_ref(from)),
-        _ => 1,
-    }
+    let own = !matches!(filter, Filter::Any(_) | Filter::All(_) | Filter::Of { .. } | Filter::Not(_));
+    usize::from(own) + filter.inner().into_iter().map(leaves).sum::<usize>()
 }
 
 /// What the matches are sorted by.

@@ -4,7 +4,7 @@
 use super::filter::of_kinds;
 use super::plan::Plan;
 use super::sql::Statement;
-use super::{Contained, Filter, Search, Tally, Target};
+use super::{Filter, Search, Tally};
 use crate::db::{Reader, StoreError};
 
 /// Versions that an estimate counts at most.
@@ -32,27 +32,25 @@ impl Search {
     }
 }
 
+/// As deep as the filter itself, which has a limit.
 fn cost(filter: &Filter) -> i64 {
-    let ends = |targets: &[Target]| targets.iter().flat_map(|target| &target.filters).map(cost).sum::<i64>();
-    match filter {
-        Filter::Ids(_) | Filter::OwnOf(_) | Filter::LastUpdated(_) => 0,
+    let own = match filter {
         Filter::Param { .. } | Filter::Missing { .. } => 1,
         Filter::Together(alternatives) => 2 * alternatives.len() as i64,
         Filter::Near { any, .. } => 2 * any.len() as i64,
-        Filter::Refers { targets, within, .. } => {
-            CHAIN_COST + ends(targets) + within.iter().map(inner_cost).sum::<i64>()
-        }
-        Filter::Contained(contained) => inner_cost(contained),
-        Filter::Of { filters, .. } => filters.iter().map(cost).sum(),
-        Filter::Referred { from, .. } => CHAIN_COST + ends(std::slice::from_ref(from)),
-        Filter::Any(inner) | Filter::All(inner) => inner.iter().map(cost).sum(),
-        Filter::Not(inner) => cost(inner),
-    }
-}
-
-/// Looks at a contained resource: one for the row that it is known by, and what is asked of it.
-fn inner_cost(contained: &Contained) -> i64 {
-    1 + contained.filters.iter().map(cost).sum::<i64>()
+        // Each contained resource is known by a row of its own.
+        Filter::Refers { within, .. } => CHAIN_COST + within.len() as i64,
+        Filter::Contained(_) => 1,
+        Filter::Referred { .. } => CHAIN_COST,
+        Filter::Ids(_)
+        | Filter::OwnOf(_)
+        | Filter::LastUpdated(_)
+        | Filter::Of { .. }
+        | Filter::Any(_)
+        | Filter::All(_)
+        | Filter::Not(_) => 0,
+    };
+    own + filter.inner().into_iter().map(cost).sum::<i64>()
 }
 
 impl Reader<'_> {

@@ -1,6 +1,7 @@
-//! Which parameters a search names, for whoever must know whether they are still what they were. Called by `node`.
+//! What a search is made of: the filters in a filter, and the parameters it names, for whoever must know whether they are
+//! still what they were. Called by `count` and by `node`.
 
-use super::{Contained, Filter, Search};
+use super::{Contained, Filter, Search, Target};
 use std::collections::BTreeSet;
 
 impl Search {
@@ -12,27 +13,44 @@ impl Search {
     }
 }
 
+impl Filter {
+    /// The filters it is made of, those of other resources included; one level of them.
+    #[must_use]
+    pub fn inner(&self) -> Vec<&Filter> {
+        match self {
+            Filter::Refers { targets, within, .. } => {
+                let ends = targets.iter().flat_map(|target| &target.filters);
+                ends.chain(within.iter().flat_map(|contained| &contained.filters)).collect()
+            }
+            Filter::Referred { from: Target { filters, .. }, .. }
+            | Filter::Contained(Contained { filters, .. })
+            | Filter::Of { filters, .. }
+            | Filter::Any(filters)
+            | Filter::All(filters) => filters.iter().collect(),
+            Filter::Not(inner) => vec![inner],
+            Filter::Param { .. }
+            | Filter::Missing { .. }
+            | Filter::Near { .. }
+            | Filter::Together(_)
+            | Filter::Ids(_)
+            | Filter::OwnOf(_)
+            | Filter::LastUpdated(_) => Vec::new(),
+        }
+    }
+}
+
 /// As deep as the filter itself, which has a limit.
 fn gather(filter: &Filter, found: &mut BTreeSet<u16>) {
     match filter {
-        Filter::Param { param, .. } | Filter::Missing { param, .. } | Filter::Near { param, .. } => {
+        Filter::Param { param, .. }
+        | Filter::Missing { param, .. }
+        | Filter::Near { param, .. }
+        | Filter::Refers { param, .. }
+        | Filter::Referred { param, .. } => {
             found.insert(*param);
         }
         Filter::Together(alternatives) => found.extend(alternatives.iter().flatten().map(|part| part.param)),
-        Filter::Contained(Contained { filters, .. }) | Filter::Of { filters, .. } => {
-            filters.iter().for_each(|inner| gather(inner, found));
-        }
-        Filter::Refers { param, targets, within } => {
-            found.insert(*param);
-            within.iter().flat_map(|contained| &contained.filters).for_each(|inner| gather(inner, found));
-            targets.iter().flat_map(|target| &target.filters).for_each(|inner| gather(inner, found));
-        }
-        Filter::Referred { param, from } => {
-            found.insert(*param);
-            from.filters.iter().for_each(|inner| gather(inner, found));
-        }
-        Filter::Any(inner) | Filter::All(inner) => inner.iter().for_each(|inner| gather(inner, found)),
-        Filter::Not(inner) => gather(inner, found),
-        Filter::Ids(_) | Filter::OwnOf(_) | Filter::LastUpdated(_) => {}
+        _ => {}
     }
+    filter.inner().into_iter().for_each(|inner| gather(inner, found));
 }
