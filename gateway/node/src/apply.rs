@@ -8,6 +8,7 @@ mod foreign;
 mod index;
 
 use crate::batch::Batch;
+use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
 use record::identity::Card;
@@ -69,6 +70,7 @@ impl Batch {
         let mut here = self.lamports(&ids.into_iter().collect::<Vec<_>>()).await?;
         self.look_ahead(record, parcels).await?;
         let (mut cards, me) = (HashMap::new(), self.node.identity.id());
+        let mut contested = false;
         for parcel in parcels {
             if parcel.op.record() != *record {
                 return Err(ApplyFault::Lie("an op of another record".to_owned()));
@@ -83,18 +85,43 @@ impl Batch {
             }
             let frames = (0..).zip(&parcel.frames).filter_map(|(at, frame)| Some((at, frame.clone()?)));
             let frames = frames.collect::<Vec<_>>();
+            let head = self.head_of(record, &op.header().lane).await?;
             let position = self.append(op.clone(), frames.clone()).await?;
+            let forks = head.is_some_and(|head| op.header().previous != Some(head.id)) && self.note_fork(&op).await?;
             match op.header().kind.lane() {
                 LaneKind::Control => self.apply_control(&op, &frames, position).await?,
                 LaneKind::Change => {
                     let context = self.known(record).await?;
                     let last_updated = self.last_updated;
                     self.index_op(&context, &op, &frames, position, last_updated, &HashMap::new()).await?;
+                    contested |= forks || self.is_contested(&context, &op).await?;
                 }
                 LaneKind::Audit => {}
             }
         }
+        if contested {
+            let context = self.known(record).await?;
+            self.rebuild_foreign(&context).await?;
+        }
         Ok(())
+    }
+
+    /// Writes down that an op shares its place with another: proof against its author.
+    async fn note_fork(&mut self, op: &Verified) -> Result<bool, NodeError> {
+        let (record, header) = (op.record(), op.header());
+        let forks = self.tx().await?.note_forks(&record, &header.lane, header.seq, &op.id()).await?;
+        if forks {
+            tracing::warn!(%record, author = %header.lane.author, seq = header.seq, "an author signed two ops for one place");
+        }
+        Ok(forks)
+    }
+
+    /// Whether an op may decide what a line keeps of others: its lane has forked, and a line was drawn through it.
+    async fn is_contested(&mut self, context: &Context, op: &Op) -> Result<bool, NodeError> {
+        if context.state.kept_heads(op.header()).is_empty() {
+            return Ok(false);
+        }
+        Ok(self.reader().await?.is_forked(&context.record, &op.header().lane).await?)
     }
 
     /// Believes an op, or says why not.

@@ -40,18 +40,19 @@ impl Batch {
         if control_heads.len() > record::header::CONTROL_HEADS_MAX {
             return Err(NodeError::Internal("more control heads than an op may cite"));
         }
-        let since = own.map_or(0, |head| head.lamport);
         let mut seen = Vec::new();
         if kind == Kind::Change {
-            // Lanes whose head is no newer than this lane's last op need no mention: they change no order.
+            // What came before this lane's last op was cited by it, or by what it cited.
+            let since = own.map_or(-1, |head| head.position);
             let news = lanes.iter().filter(|head| {
-                head.head.lane.kind == LaneKind::Change && head.head.lane != lane && head.lamport >= since
+                head.head.lane.kind == LaneKind::Change && head.head.lane != lane && head.position > since
             });
             seen = news.copied().collect();
             seen.sort_by_key(|head| std::cmp::Reverse(head.lamport));
             seen.truncate(record::header::DATA_HEADS_MAX);
         }
-        let greatest = seen.iter().map(|head| head.lamport).chain([since, context.state.lamport()]).max();
+        let before = own.map_or(0, |head| head.lamport);
+        let greatest = seen.iter().map(|head| head.lamport).chain([before, context.state.lamport()]).max();
         let draft = Draft {
             record: context.record,
             lane,
@@ -79,10 +80,17 @@ impl Batch {
         kind: Kind,
         frames: Vec<DraftFrame>,
     ) -> Result<(OpId, Arc<Context>), NodeError> {
-        let authored = self.author(context, kind, Authority::Genesis, frames).await?;
+        let word = self.word(context)?;
+        let authored = self.author(context, kind, word, frames).await?;
         let context = self.reload(&context.record, authored.position).await?;
         self.set_known(&context);
         Ok((authored.op.id(), context))
+    }
+
+    /// The word under which this node acts as a record's authority.
+    pub(crate) fn word(&self, context: &Context) -> Result<Authority, NodeError> {
+        let word = context.state.word_of(&self.node.identity.id());
+        word.ok_or(NodeError::Internal("only the record's authority decides about it"))
     }
 
     /// Writes down what the state says of a record.

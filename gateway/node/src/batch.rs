@@ -21,6 +21,7 @@ use store::homes::{Home, KnownRecord};
 use store::keys::SealedKey;
 use store::missing::Missing;
 use store::ops::{LaneHead, NewOp};
+use store::quarantine::Quarantined;
 use store::removed::Removed;
 use store::versions::Version;
 use store::waiting::Waiting;
@@ -63,6 +64,7 @@ pub(crate) struct Batch {
     waiting: Vec<Waiting>,
     removed: Vec<Removed>,
     returned: Vec<OpId>,
+    quarantined: Vec<Quarantined>,
     audit: Vec<AuditRow>,
     acknowledged: Vec<(IdentityId, RecordId, Vec<Head>)>,
     touched: HashSet<(u16, String)>,
@@ -114,6 +116,7 @@ impl Batch {
             waiting: Vec::new(),
             removed: Vec::new(),
             returned: Vec::new(),
+            quarantined: Vec::new(),
             audit: Vec::new(),
             acknowledged: Vec::new(),
             touched: HashSet::new(),
@@ -172,7 +175,7 @@ impl Batch {
         }
         let record = op.record();
         self.lanes(&record).await?;
-        let head = LaneHead { head: op.head(), lamport: op.header().lamport };
+        let head = LaneHead { head: op.head(), lamport: op.header().lamport, position };
         let lanes = self.memory.lanes.entry(record).or_default();
         match lanes.iter_mut().find(|lane| lane.head.lane == head.head.lane) {
             Some(lane) if lane.head.seq <= head.head.seq => *lane = head,
@@ -233,6 +236,12 @@ impl Batch {
     pub(crate) fn add_returned(&mut self, op: OpId) {
         self.gathered += 1;
         self.returned.push(op);
+    }
+
+    /// Remembers a change that does not count.
+    pub(crate) fn add_quarantined(&mut self, one: Quarantined) {
+        self.gathered += 1;
+        self.quarantined.push(one);
     }
 
     /// Remembers what a resource in the house record waits for.
@@ -300,6 +309,7 @@ impl Batch {
         self.tx.add_waiting(std::mem::take(&mut self.waiting)).await?;
         self.tx.set_removed(std::mem::take(&mut self.removed)).await?;
         self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
+        self.tx.add_quarantined(std::mem::take(&mut self.quarantined)).await?;
         self.tx.add_audit(std::mem::take(&mut self.audit)).await?;
         for (who, record, heads) in std::mem::take(&mut self.acknowledged) {
             self.tx.acknowledge(&who, &record, &heads).await?;
@@ -350,9 +360,9 @@ impl Batch {
     }
 
     /// The head of a lane as the log has it, while caches are rebuilt.
-    pub(crate) async fn replay_head(&mut self, op: &Verified) -> Result<(), NodeError> {
+    pub(crate) async fn replay_head(&mut self, op: &Verified, position: i64) -> Result<(), NodeError> {
         self.memory.lanes.remove(&op.record());
-        Ok(self.tx().await?.set_lane(op).await?)
+        Ok(self.tx().await?.set_lane(op, position).await?)
     }
 
     /// What is derived while caches are rebuilt has the time of the op it follows from.

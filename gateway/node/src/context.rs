@@ -7,7 +7,7 @@ use record::body::Body;
 use record::entry::{FrameKind, KeyName};
 use record::frame::{Content, Place, unpack};
 use record::keys::{KeyItem, Keyring, Level};
-use record::state::{Control, Judgement};
+use record::state::{Control, Judgement, Quarantine};
 use record::{CodecError, Entry, Identity, Lane, LaneKind, Op, OpId, RecordId, State};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,6 +88,8 @@ impl Context {
             })
             .collect::<Vec<_>>();
         let state = State::fold_for(&controls, &node.identity.id());
+        // Whoever sealed a key to this identity may have lied: only the secret its epoch committed to is one (rule 5.2).
+        keys.retain(|item| state.is_committed(item));
         let handle_key = state.genesis().map_or([0; 32], |genesis| genesis.handle_key());
         let local = own_binding(node, reader, record, &state).await?;
         Ok(Self { record: *record, control, state, keys, handle_key, local })
@@ -190,16 +192,19 @@ pub(crate) fn open_resource(
     Ok(Some(content))
 }
 
-/// Whether a change counts: judged by the state, and where its lane has forked, reached from the head that a line keeps.
-pub(crate) async fn counts(reader: &mut Reader<'_>, context: &Context, op: &Op) -> Result<bool, NodeError> {
+/// What the state says of a change; where its lane has forked, only what `previous` reaches from the head that a line
+/// keeps is kept (rule 6.3), and here are the ops to walk.
+pub(crate) async fn judge(reader: &mut Reader<'_>, context: &Context, op: &Op) -> Result<Judgement, NodeError> {
     let header = op.header();
-    if context.state.judge(&op.id(), header, op.entries()) != Judgement::Counts {
-        return Ok(false);
+    let judgement = context.state.judge(&op.id(), header, op.entries());
+    if judgement != Judgement::Counts {
+        return Ok(judgement);
     }
-    for head in context.state.kept_heads(header) {
-        if reader.lane_at(&context.record, &header.lane, header.seq).await?.len() < 2 {
-            continue;
-        }
+    let heads = context.state.kept_heads(header);
+    if heads.is_empty() || !reader.is_forked(&context.record, &header.lane).await? {
+        return Ok(judgement);
+    }
+    for head in heads {
         let mut at = Some(head.id);
         while let Some(id) = at.filter(|id| *id != op.id()) {
             let before = reader.op(&id).await?;
@@ -208,10 +213,15 @@ pub(crate) async fn counts(reader: &mut Reader<'_>, context: &Context, op: &Op) 
                 .and_then(|before| before.op.header().previous);
         }
         if at.is_none() {
-            return Ok(false);
+            return Ok(Judgement::Quarantined(Quarantine::BeyondTheLine));
         }
     }
-    Ok(true)
+    Ok(judgement)
+}
+
+/// Whether a change counts.
+pub(crate) async fn counts(reader: &mut Reader<'_>, context: &Context, op: &Op) -> Result<bool, NodeError> {
+    Ok(judge(reader, context, op).await? == Judgement::Counts)
 }
 
 impl Node {

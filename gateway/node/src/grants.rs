@@ -1,6 +1,8 @@
-//! Grants on the patient's side: what was asked for, what is given, narrowed, refused and taken back. Called by
-//! `patient`; `take_over` by `apply` when a record has just become this patient's.
+//! Grants on the patient's side: what was asked for, what is given and refused; `take_back` narrows and ends it, `epoch`
+//! changes the keys. Called by `patient`.
 
+mod epoch;
+pub(crate) mod take_back;
 mod words;
 
 pub(crate) use words::person_name;
@@ -14,12 +16,10 @@ use crate::node::Node;
 use record::body::Body;
 use record::body::grant::{Grant, Grants};
 use record::body::request::{Asked, Request};
-use record::body::revoke::Revoke;
 use record::draft::DraftFrame;
-use record::entry::KeyName;
-use record::keys::{KeyItem, Level, Secret, commitment, control_key, tag};
+use record::keys::Level;
 use record::scope::Scopes;
-use record::{Class, GrantId, Kind, LaneKind, OpId, RecordId};
+use record::{Class, Kind, OpId, RecordId};
 use std::sync::Arc;
 
 /// What a patient decided about a request.
@@ -68,51 +68,51 @@ impl Node {
         })
         .await
     }
-
-    /// Takes a grant back and opens an epoch its holder has no key of. What the holder wrote before stays.
-    ///
-    /// # Errors
-    /// [`NodeError::NotFound`], or [`NodeError::Unprocessable`] if it was taken back already.
-    pub async fn revoke(&self, grant: &str) -> Result<(), NodeError> {
-        let id = GrantId::parse(grant).ok_or(NodeError::NotFound("the grant".to_owned()))?;
-        self.commit(move |batch| Box::pin(async move { batch.revoke(id).await })).await
-    }
 }
 
 const NOT_YOURS: NodeError = NodeError::Internal("only the record's authority decides about it");
 
 /// The grant that answers a request, no wider than it.
 fn granted(asked: &Asked, approval: &Approval) -> Result<Grant, NodeError> {
-    let refuse = |text: &str| Err(NodeError::Unprocessable(text.to_owned()));
-    let scope = approval.scopes.join(" ");
-    let scopes = Scopes::parse(&scope);
-    if scopes.known.is_empty() || !scopes.other.is_empty() {
-        return refuse("choose at least one of the things asked for, or refuse the request");
-    }
-    if !scopes.within(&Scopes::parse(&asked.scope)) {
-        return refuse("more was chosen than was asked for");
-    }
-    if asked.end_ms != 0 && (approval.end_ms == 0 || approval.end_ms > asked.end_ms) {
-        return refuse("the end is later than was asked for");
-    }
-    let now = crate::clock::now_ms();
-    if approval.end_ms != 0 && approval.end_ms <= now {
-        return refuse("the end lies in the past");
-    }
     Ok(Grant {
         to: asked.from.clone(),
         name: asked.name.clone(),
-        scope: scopes.to_string(),
+        scope: narrowed(&approval.scopes, &asked.scope)?,
         classes: vec![Class::NORMAL, Class::DIRECTORY],
         purpose: asked.purpose.clone(),
         start_ms: asked.start_ms,
-        end_ms: approval.end_ms,
+        end_ms: checked_end(approval.end_ms, asked.end_ms)?,
         delegate: false,
         shared: false,
         replaces: Vec::new(),
         bound: Some((asked.from.id(), asked.patient.clone())),
         request: asked.request.clone(),
     })
+}
+
+/// The scopes that were chosen, if they are no more than `wide`.
+fn narrowed(chosen: &[String], wide: &str) -> Result<String, NodeError> {
+    let refuse = |text: &str| Err(NodeError::Unprocessable(text.to_owned()));
+    let scopes = Scopes::parse(&chosen.join(" "));
+    if scopes.known.is_empty() || !scopes.other.is_empty() {
+        return refuse("choose at least one of the things asked for, or refuse the request");
+    }
+    if !scopes.within(&Scopes::parse(wide)) {
+        return refuse("more was chosen than was asked for");
+    }
+    Ok(scopes.to_string())
+}
+
+/// The end that was chosen, if it is to come and no later than `latest`; zero for none.
+fn checked_end(chosen: u64, latest: u64) -> Result<u64, NodeError> {
+    let refuse = |text: &str| Err(NodeError::Unprocessable(text.to_owned()));
+    if latest != 0 && (chosen == 0 || chosen > latest) {
+        return refuse("the end is later than was asked for");
+    }
+    if chosen != 0 && chosen <= crate::clock::now_ms() {
+        return refuse("the end lies in the past");
+    }
+    Ok(chosen)
 }
 
 impl Batch {
@@ -144,87 +144,6 @@ impl Batch {
         let (id, context_now) = self.author_control(context, Kind::Grant, frames).await?;
         self.after_control(Some(context), &context_now).await?;
         Ok(id)
-    }
-
-    async fn revoke(&mut self, id: GrantId) -> Result<(), NodeError> {
-        let stored = self.reader().await?.op(&id.op).await?;
-        let stored = stored.ok_or_else(|| NodeError::NotFound("the grant".to_owned()))?;
-        let record = stored.op.record();
-        let context = self.known(&record).await?;
-        let given = context.state.grant(&id).ok_or_else(|| NodeError::NotFound("the grant".to_owned()))?;
-        if given.revoked_by.is_some() {
-            return Err(NodeError::Unprocessable("this was taken back already".to_owned()));
-        }
-        let holder = given.grant.to.id();
-        let lanes = self.lanes(&record).await?;
-        let kept =
-            lanes.iter().filter(|lane| lane.head.lane.author == holder && lane.head.lane.kind != LaneKind::Control);
-        let body = Body::Revoke(Revoke {
-            grants: vec![id],
-            identities: Vec::new(),
-            retains: kept.map(|lane| lane.head).collect(),
-        });
-        let (key_name, key) = current_key(&context, &Level::Control).ok_or(NOT_YOURS)?;
-        let frames = vec![DraftFrame::Body { body, key_name, key: Some(key) }];
-        let (_, revoked) = self.author_control(&context, Kind::Revoke, frames).await?;
-        let opened = self.open_epoch(&revoked).await?;
-        self.after_control(Some(&context), &opened).await
-    }
-
-    /// Opens an epoch: a fresh secret for the authority, and for each member the keys its open grants cover.
-    pub(crate) async fn open_epoch(&mut self, context: &Arc<Context>) -> Result<Arc<Context>, NodeError> {
-        let node = self.node.clone();
-        let secret = Secret::new(crate::clock::random());
-        let control = control_key(&secret);
-        let own = OpId([0; 32]);
-        let mut ring = record::Keyring::default();
-        ring.add(KeyItem { epoch: own, level: Level::Epoch, secret: secret.clone() });
-        let mut frames = Vec::new();
-        let me = node.identity.card().clone();
-        frames.push(DraftFrame::Wrap { to: me.clone(), items: ring.items().collect() });
-        let now = crate::clock::now_ms();
-        for member in context.state.members() {
-            if member.id() == me.id() {
-                continue;
-            }
-            let reads = context.state.grants().filter(|given| {
-                given.grant.to.id() == member.id() && given.revoked_by.is_none() && given.replaced_by.is_none()
-            });
-            let reads = reads.filter(|given| given.grant.end_ms == 0 || given.grant.end_ms > now);
-            let mut reads = reads.flat_map(|given| given.grant.reads()).collect::<Vec<_>>();
-            if reads.is_empty() {
-                continue;
-            }
-            reads.sort();
-            reads.dedup();
-            frames.push(DraftFrame::Wrap { to: member, items: ring.items_for(&reads) });
-        }
-        let mut previous = Vec::new();
-        for epoch in context.state.epochs() {
-            let key = context.keys.key(&[epoch], &Level::Control).ok_or(NOT_YOURS)?;
-            previous.push((epoch, key));
-        }
-        let body = Body::Keys(record::body::keys::Keys::new(commitment(&secret), &control, &previous));
-        frames.insert(0, DraftFrame::Body { body, key_name: KeyName::Own, key: Some(control) });
-        let authored = self.author(context, Kind::Keys, record::Authority::Genesis, frames).await?;
-        let item = KeyItem { epoch: authored.op.id(), level: Level::Epoch, secret };
-        self.add_keys(vec![node.seal_key(&context.record, &item)]);
-        let context = self.reload(&context.record, authored.position).await?;
-        self.set_known(&context);
-        debug_assert_eq!(tag(&context.state.epochs()), tag(&[authored.op.id()]));
-        Ok(context)
-    }
-
-    /// A record that has just become this patient's gets an epoch of the patient's own: from here on the hospital has
-    /// the keys of what it was granted, and no others.
-    pub(crate) async fn take_over(&mut self, context: &Arc<Context>) -> Result<(), NodeError> {
-        let me = self.node.identity.id();
-        let mine = context.state.claim().is_some() && context.state.authority().is_some_and(|card| card.id() == me);
-        if mine && context.state.all_epochs() == [OpId(context.record.0)] {
-            let opened = self.open_epoch(context).await?;
-            self.set_known(&opened);
-        }
-        Ok(())
     }
 
     /// How a request was decided, if it was.

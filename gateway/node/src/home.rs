@@ -12,6 +12,7 @@ use fhir::reference::Parts;
 use record::body::genesis::Purpose;
 use record::keys::Level;
 use record::scope::{Interactions, Permit};
+use record::state::Given;
 use record::{Authority, Class};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -195,10 +196,13 @@ pub(crate) fn covering_grant(context: &Context, me: &record::IdentityId, resourc
     let level = Level::Type(resource.class, resource.kind.name().to_owned());
     context.keys.key(&context.state.epochs(), &level)?;
     let now = crate::clock::now_ms();
-    let given = context.state.live_grants(me, now).find(|given| {
+    let covers = |given: &Given| {
         given.grant.classes.contains(&resource.class)
             && resource.class != Class::DIRECTORY
-            && given.grant.scopes().permits(resource.kind.name(), needed) == Permit::Yes
-    })?;
+            && given.scopes.permits(resource.kind.name(), needed) == Permit::Yes
+    };
+    // Where two narrowed one grant beside each other, only what both permit is permitted (rule 6.11).
+    let beside = |given: &Given| given.beside.iter().filter_map(|id| context.state.grant(id)).all(covers);
+    let given = context.state.live_grants(me, now).find(|given| covers(given) && beside(given))?;
     Some(Authority::Grant(given.id))
 }

@@ -30,6 +30,7 @@ pub mod parameters;
 pub mod patch;
 pub mod peers;
 mod prepare;
+pub mod quarantine;
 pub mod read;
 pub mod reindex;
 pub mod requests;

@@ -172,6 +172,7 @@ impl Node {
         }
         node.renew_index().await.map_err(OpenError::Index)?;
         tokio::spawn(crate::parameters::run(Arc::downgrade(&node.0)));
+        tokio::spawn(crate::grants::take_back::run(Arc::downgrade(&node.0)));
         Ok(node)
     }
 

@@ -70,6 +70,7 @@ impl Node {
 impl Batch {
     async fn reindex(&mut self, progress: &(dyn Fn(u64) + Send + Sync)) -> Result<Reindexed, NodeError> {
         self.drop_caches().await?;
+        self.tx().await?.fill_forks().await?;
         let mut done = Reindexed::default();
         let (mut position, mut shared) = (0, HashSet::<RecordId>::new());
         let me = self.node.identity.id();
@@ -81,7 +82,7 @@ impl Batch {
             for stored in rows {
                 let op = Verified::from_own_log(stored.op);
                 let record = op.record();
-                self.replay_head(&op).await?;
+                self.replay_head(&op, stored.position).await?;
                 self.replay_time(stored.last_updated);
                 let frames = self.reader().await?.frames(&op.id()).await?;
                 match op.header().kind.lane() {

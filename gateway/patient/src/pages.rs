@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod entry;
+pub(crate) mod held_back;
 pub(crate) mod invite;
 pub(crate) mod login;
 pub(crate) mod moments;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
 const BASE: &str = "http://127.0.0.1:9000";
-const PAGES: [&str; 7] = ["/", "/requests", "/access", "/timeline", "/audit", "/network", "/invite"];
+const PAGES: [&str; 8] = ["/", "/requests", "/access", "/held-back", "/timeline", "/audit", "/network", "/invite"];
 
 struct House {
     router: Router,
@@ -109,7 +109,7 @@ async fn without_a_session_no_page_answers() -> anyhow::Result<()> {
             assert!(answer.text.contains("login link") && !answer.text.contains("id=\"menu\""), "{path}");
         }
     }
-    for path in ["/requests/approve", "/requests/refuse", "/access/revoke", "/invite", "/invite/x/confirm", "/logout"] {
+    for path in ["/requests/approve", "/requests/refuse", "/access/revoke", "/access/narrow", "/held-back/take-in", "/invite", "/invite/x/confirm", "/logout"] {
         let answer = house.send("POST", path, &[], "token=x").await?;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
     }

@@ -39,9 +39,11 @@ const LANES: Table = Table {
         ("seq", Kind::Int),
         ("id", Kind::Bytes),
         ("lamport", Kind::Int),
+        ("position", Kind::Int),
     ],
     suffix: "ON CONFLICT (record, author, lane_kind, lane_instance) DO UPDATE \
-             SET seq = excluded.seq, id = excluded.id, lamport = excluded.lamport \
+             SET seq = excluded.seq, id = excluded.id, lamport = excluded.lamport, \
+             position = excluded.position \
              WHERE excluded.seq >= cache_lanes.seq",
 };
 
@@ -74,6 +76,8 @@ pub struct LaneHead {
     pub head: Head,
     /// Its Lamport number.
     pub lamport: u64,
+    /// Its position in the log here.
+    pub position: i64,
 }
 
 impl Tx {
@@ -106,19 +110,19 @@ impl Tx {
             for (place, bytes) in bytes {
                 frames.push(vec![op.id().bytes().into(), place.into(), bytes.into()]);
             }
-            lanes.insert((record.0.to_vec(), lane), lane_row(op));
+            lanes.insert((record.0.to_vec(), lane), lane_row(op, position));
         }
         OPS.insert(self, rows).await?;
         FRAMES.insert(self, frames).await?;
         LANES.insert(self, lanes.into_values().collect()).await
     }
 
-    /// Moves the head of an op's lane to it.
+    /// Moves the head of an op's lane to it, which stands at `position`.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn set_lane(&mut self, op: &Op) -> Result<(), StoreError> {
-        LANES.insert(self, vec![lane_row(op)]).await
+    pub async fn set_lane(&mut self, op: &Op, position: i64) -> Result<(), StoreError> {
+        LANES.insert(self, vec![lane_row(op, position)]).await
     }
 
     /// Adds frames of ops that are here.
@@ -131,7 +135,7 @@ impl Tx {
     }
 }
 
-fn lane_row(op: &Op) -> Vec<Value> {
+fn lane_row(op: &Op, position: i64) -> Vec<Value> {
     let header = op.header();
     vec![
         op.record().bytes().into(),
@@ -141,6 +145,7 @@ fn lane_row(op: &Op) -> Vec<Value> {
         header.seq.into(),
         op.id().bytes().into(),
         header.lamport.into(),
+        position.into(),
     ]
 }
 
@@ -149,7 +154,7 @@ fn lane_head(row: &mut Row) -> Result<LaneHead, StoreError> {
     let kind = LaneKind::from_number(row.int(1) as u64).ok_or(StoreError::Damaged("lane"))?;
     let lane = Lane { author, kind, instance: row.int(2) as u64 };
     let head = Head { lane, seq: row.int(3) as u64, id: OpId(row.id(4)?) };
-    Ok(LaneHead { head, lamport: row.int(5) as u64 })
+    Ok(LaneHead { head, lamport: row.int(5) as u64, position: row.int(6) })
 }
 
 const STORED: &str = "SELECT header, signature, entries, position, last_updated FROM log_ops";
@@ -169,7 +174,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub async fn lanes(&mut self, record: &RecordId) -> Result<Vec<LaneHead>, StoreError> {
-        let sql = "SELECT author, lane_kind, lane_instance, seq, id, lamport FROM cache_lanes WHERE record = $1";
+        let sql = "SELECT author, lane_kind, lane_instance, seq, id, lamport, position FROM cache_lanes WHERE record = $1";
         let mut rows = self.fetch(sql, &[record.bytes().into()]).await?;
         rows.iter_mut().map(lane_head).collect()
     }

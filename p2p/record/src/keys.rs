@@ -159,6 +159,15 @@ impl Keyring {
         self.secrets.entry(item.epoch).or_default().entry(item.level).or_insert(item.secret);
     }
 
+    /// Keeps the keys of which `keep` says so.
+    pub fn retain(&mut self, keep: impl Fn(&KeyItem) -> bool) {
+        for (epoch, levels) in &mut self.secrets {
+            levels.retain(|level, secret| {
+                keep(&KeyItem { epoch: *epoch, level: level.clone(), secret: secret.clone() })
+            });
+        }
+    }
+
     /// Makes the tag of a set of concurrent epochs known.
     pub fn add_set(&mut self, epochs: &[OpId]) {
         self.sets.entry(tag(epochs)).or_insert_with(|| epochs.to_vec());

@@ -76,6 +76,7 @@ impl Batch {
         let moved = before.is_none_or(|before| {
             before.keys.items().count() != now.keys.items().count()
                 || before.state.grants().count() != now.state.grants().count()
+                || before.state.lines_drawn() != now.state.lines_drawn()
                 || before.state.claim() != now.state.claim()
                 || before.state.grants().zip(now.state.grants()).any(|(a, b)| a.revoked_by != b.revoked_by)
         });
@@ -115,7 +116,7 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
         .filter(|given| given.grant.to.id() == *me && given.revoked_by.is_none() && given.replaced_by.is_none());
     for given in open {
         let (start, end) = (given.grant.start_ms, (given.grant.end_ms != 0).then_some(given.grant.end_ms));
-        for (class, kind) in given.grant.open_reads() {
+        for (class, kind) in context.state.open_reads(given) {
             let kind = match kind {
                 None => None,
                 Some(name) => match ResourceType::parse(&name) {

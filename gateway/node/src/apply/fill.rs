@@ -5,6 +5,7 @@ use crate::batch::Batch;
 use crate::context::{Context, open_resource};
 use crate::error::NodeError;
 use crate::node::Node;
+use record::state::Judgement;
 use record::{Op, OpId, RecordId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -75,7 +76,7 @@ impl Batch {
         journal: &HashMap<(OpId, u32), (i64, i64)>,
     ) -> Result<(), NodeError> {
         let own = op.header().lane.author == self.node.identity.id();
-        if !own && !self.counts(context, op).await? {
+        if !own && self.judged(context, op).await? != Judgement::Counts {
             return Ok(());
         }
         for (at, frame) in frames {

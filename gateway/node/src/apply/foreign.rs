@@ -38,7 +38,9 @@ impl Batch {
             }
         }
         let ops = reader.ops_after(&record, 0, i64::MAX).await?;
-        self.tx().await?.remove_foreign(&record).await?;
+        let tx = self.tx().await?;
+        tx.remove_foreign(&record).await?;
+        tx.forget_quarantined(&record).await?;
         let me = self.node.identity.id();
         let gone = context.state.authority().is_none_or(|card| card.id() != me)
             && !context.state.grants().any(|given| given.grant.to.id() == me && given.revoked_by.is_none());

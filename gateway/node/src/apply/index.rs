@@ -2,7 +2,7 @@
 //! `fill`, `foreign` and `reindex`.
 
 use crate::batch::Batch;
-use crate::context::{Context, counts, open_resource, seal_of};
+use crate::context::{Context, judge, open_resource, seal_of};
 use crate::error::NodeError;
 use crate::index;
 use fhir::ResourceType;
@@ -13,6 +13,7 @@ use record::{LaneKind, Op, OpId, Parcel, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use store::missing::Missing;
+use store::quarantine::Quarantined;
 use store::versions::{StoredVersion, Version};
 
 impl Batch {
@@ -27,7 +28,7 @@ impl Batch {
         journal: &HashMap<(OpId, u32), (i64, i64)>,
     ) -> Result<(), NodeError> {
         let own = op.header().lane.author == self.node.identity.id();
-        let counts = own || self.counts(context, op).await?;
+        let counts = own || self.admitted(context, op, position).await?;
         let frames = frames.iter().map(|(at, frame)| (*at, frame.as_slice())).collect::<BTreeMap<_, _>>();
         let superseded = superseded(op, &frames);
         for (at, entry) in (0_u32..).zip(op.entries()) {
@@ -60,15 +61,26 @@ impl Batch {
         Ok(())
     }
 
-    /// Whether a change of another's counts; only where a line was drawn through its lane does it take a look at the log.
-    pub(super) async fn counts(&mut self, context: &Context, op: &Op) -> Result<bool, NodeError> {
-        if context.state.judge(&op.id(), op.header(), op.entries()) != Judgement::Counts {
-            return Ok(false);
+    /// Whether a change of another's counts; what does not is put into quarantine. Only where a line was drawn through its
+    /// lane does it take a look at the log.
+    async fn admitted(&mut self, context: &Context, op: &Op, position: i64) -> Result<bool, NodeError> {
+        match self.judged(context, op).await? {
+            Judgement::Counts => Ok(true),
+            Judgement::Quarantined(why) => {
+                let (op, record) = (op.id(), context.record);
+                self.add_quarantined(Quarantined { op, record, reason: crate::quarantine::number(why), position });
+                Ok(false)
+            }
         }
-        match context.state.kept_heads(op.header()).is_empty() {
-            true => Ok(true),
-            false => counts(&mut self.reader().await?, context, op).await,
+    }
+
+    /// What the state says of a change of another's.
+    pub(super) async fn judged(&mut self, context: &Context, op: &Op) -> Result<Judgement, NodeError> {
+        let judgement = context.state.judge(&op.id(), op.header(), op.entries());
+        if judgement != Judgement::Counts || context.state.kept_heads(op.header()).is_empty() {
+            return Ok(judgement);
         }
+        judge(&mut self.reader().await?, context, op).await
     }
 
     /// Looks up what the resources of received changes are now, all at once.

@@ -227,9 +227,19 @@ impl Node {
             let mut reader = Reader::from(&self.store);
             let Some(context) = self.context(&mut reader, &record).await? else { continue };
             for given in context.state.grants() {
+                let over = match given.revoked_by {
+                    // Closed because its time was over, not taken back.
+                    Some(revoke) if given.grant.end_ms != 0 => {
+                        let closed = reader.op(&revoke).await?;
+                        closed.is_some_and(|closed| closed.op.header().wall_ms >= given.grant.end_ms)
+                    }
+                    _ => false,
+                };
                 let state = match given {
-                    _ if given.revoked_by.is_some() => GrantState::Revoked,
+                    _ if over => GrantState::Ended,
+                    // What was narrowed was replaced first, and taken back to draw the line.
                     _ if given.replaced_by.is_some() => GrantState::Replaced,
+                    _ if given.revoked_by.is_some() => GrantState::Revoked,
                     _ if given.grant.end_ms != 0 && given.grant.end_ms <= now => GrantState::Ended,
                     _ => GrantState::Open,
                 };

@@ -44,7 +44,7 @@ pub(super) fn may_have(context: &Context, who: &IdentityId, op: &Op, entry: &Ent
             op.header().lane.author == *who
                 || context.state.authority().is_some_and(|card| card.id() == *who)
                 || context.state.live_grants(who, now).any(|given| {
-                    given.grant.open_reads().iter().any(|(class, kind)| {
+                    context.state.open_reads(given).iter().any(|(class, kind)| {
                         *class == entry.class
                             && (*class == Class::DIRECTORY
                                 || kind.as_deref().is_none_or(|kind| kind == entry.resource_type))

@@ -1,25 +1,37 @@
-//! `GET /access`: who may do what until when, and who could. `POST /access/revoke`: takes a grant back.
+//! `GET /access`: who may do what until when, and who could. `POST /access/revoke` takes a grant back, `POST /access/narrow`
+//! leaves less of it.
 
 use crate::app::App;
 use crate::error::PageError;
 use crate::form::Form;
 use crate::html::{El, Html, el};
 use crate::layout::{self, Frame, Page, button, empty, facts};
-use crate::pages::done;
+use crate::pages::{done, requests};
 use crate::session::Session;
 use crate::words::{self, clock};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Redirect;
-use node::grants::{GrantState, GrantView};
+use node::grants::{Approval, GrantState, GrantView};
+use node::quarantine::ForkView;
 
 /// Grants of the past that are shown; those before stand in the timeline.
 const PAST_MAX: usize = 100;
 
 /// `GET /access`.
 pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Session>) -> Result<Html, PageError> {
+    let notes = Notes { held: app.node.held_back_count().await?, forks: app.node.forks().await? };
     let grants = app.node.grants().await?;
-    app.show(&session, |frame| page(frame, &grants)).await
+    app.show(&session, |frame| page(frame, &grants, &notes)).await
+}
+
+/// What else there is to know about those who have access, or had it.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// How many ops are kept apart.
+    pub(crate) held: u64,
+    /// Who signed two histories.
+    pub(crate) forks: Vec<ForkView>,
 }
 
 /// `POST /access/revoke`.
@@ -28,8 +40,22 @@ pub(crate) async fn revoke(State(app): State<App>, form: Form) -> Result<Redirec
     Ok(done("/access"))
 }
 
+/// `POST /access/narrow`.
+pub(crate) async fn narrow(State(app): State<App>, form: Form) -> Result<Redirect, PageError> {
+    let id = form.one("grant");
+    let grants = app.node.grants().await?;
+    let given = grants.iter().find(|grant| grant.id == id).ok_or_else(PageError::no_page)?;
+    let scopes = form.all("scope").map(str::to_owned).collect::<Vec<_>>();
+    if scopes.is_empty() {
+        return Err(PageError::typed("Nothing was left ticked. To allow nothing at all, take the access back."));
+    }
+    let end_ms = requests::end_of(form.one("until"), given.end_ms, node::clock::now_ms())?;
+    app.node.narrow(id, Approval { scopes, end_ms }).await?;
+    Ok(done("/access"))
+}
+
 /// The page.
-pub(crate) fn page(frame: &Frame, grants: &[GrantView]) -> Page {
+pub(crate) fn page(frame: &Frame, grants: &[GrantView], notes: &Notes) -> Page {
     let (open, past) = grants.iter().partition::<Vec<_>, _>(|grant| grant.state == GrantState::Open);
     let waits = grants.iter().any(|grant| grant.state == GrantState::Revoked && !grant.delivered);
     let open = open.into_iter().map(|grant| self::open(frame, grant, grants)).collect::<Vec<_>>();
@@ -41,8 +67,25 @@ pub(crate) fn page(frame: &Frame, grants: &[GrantView]) -> Page {
     // Not asked for by itself: that would fold away what somebody is just reading.
     let again = waits
         .then(|| el("noscript").with(el("p").with(el("a").href("/access").with("Look again whether it was received"))));
-    let body = el("div").with((el("h1").with("Who has access"), lead, open, past, again));
+    let notes = (held(notes), notes.forks.iter().map(forked).collect::<Vec<_>>());
+    let body = el("div").with((el("h1").with("Who has access"), lead, notes, open, past, again));
     Page { menu: "/access", title: "Who has access", waits: false, body: body.html() }
+}
+
+fn held(notes: &Notes) -> Option<El> {
+    let many = words::count(notes.held, "entry was", "entries were");
+    let words = format!("{many} written without your permission, or after it had ended. ");
+    let link = el("a").href("/held-back").with("Look at what is kept apart");
+    (notes.held > 0).then(|| el("p").class("notice").id("held-note").with((words, link)))
+}
+
+/// Two different histories of one author: nobody does that by accident, and everybody can check it.
+fn forked(fork: &ForkView) -> El {
+    let name = words::name(&fork.name, "Somebody without a name");
+    let words = format!(
+        "{name} has signed two different histories of what it wrote. Nothing is lost: both are kept, as proof. Somebody may be using its keys. Take its access back until it has explained this; the fingerprint of its identity is "
+    );
+    el("p").class("notice").attr("data-forked", &fork.origin).with((words, el("code").with(&fork.origin), "."))
 }
 
 fn id_of(grant: &GrantView) -> String {
@@ -100,8 +143,20 @@ fn open(frame: &Frame, grant: &GrantView, all: &[GrantView]) -> El {
             sensitive,
             begins,
             known,
+            less(frame, grant),
             take_back(frame, grant, all),
         ))
+}
+
+/// The form that leaves less of a grant.
+fn less(frame: &Frame, grant: &GrantView) -> El {
+    let hidden = el("input").attr("type", "hidden").attr("name", "grant").attr("value", &grant.id);
+    let what = requests::ticks(&grant.id, &grant.lines, "Untick whatever it shall no longer do. What it wrote stays.");
+    let until = requests::until_field(frame, &grant.id, grant.end_ms);
+    let form = frame.form("/access/narrow").class("grant-narrow");
+    let form = form.with((hidden, what, until, button("Leave only what is ticked", "main")));
+    let id = format!("less-{}", grant.id);
+    el("details").class("take-back").id(id).with((el("summary").with("Allow less…"), form))
 }
 
 /// What taking a grant back does and does not do, and the form that does it.
@@ -154,7 +209,7 @@ mod tests {
 
     #[test]
     fn only_open_access_can_be_taken_back() {
-        let html = samples::shown("access", |frame| page(frame, &samples::grants()));
+        let html = samples::shown("access", |frame| page(frame, &samples::grants(), &Notes::default()));
         assert_eq!(html.matches("class=\"grant-revoke\"").count(), 2);
         assert!(html.contains("Hospital B has not yet received it") && html.contains("Hospital B has received it"));
     }
@@ -166,7 +221,7 @@ mod tests {
             for (at, grant) in grants.iter_mut().enumerate() {
                 (grant.id, grant.lines) = (format!("g{at}"), node::grants::scope_lines(scope));
             }
-            let page = samples::shown("access-back", |frame| page(frame, &grants));
+            let page = samples::shown("access-back", |frame| page(frame, &grants, &Notes::default()));
             let said =
                 [page.contains("is locked for"), page.contains("no longer goes into"), page.contains("other access")];
             assert_eq!(said, [locks, writes, keeps], "{scope} {others}");
@@ -178,11 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_apart_and_who_forked_is_told() {
+        let fork = ForkView {
+            record: record::RecordId([7; 32]),
+            name: "Hospital B".to_owned(),
+            origin: "mfzwizltoq4dqmzu".to_owned(),
+            places: 1,
+        };
+        let notes = Notes { held: 2, forks: vec![fork] };
+        let html = samples::shown("access-notes", |frame| page(frame, &samples::grants(), &notes));
+        assert!(html.contains("2 entries were written without") && html.contains("href=\"/held-back\""));
+        assert!(html.contains("data-forked=\"mfzwizltoq4dqmzu\""));
+        assert_eq!(html.matches("class=\"grant-narrow\"").count(), 2);
+        let html = samples::shown("access", |frame| page(frame, &samples::grants(), &Notes::default()));
+        assert!(!html.contains("held-note") && !html.contains("data-forked"));
+    }
+
+    #[test]
     fn every_state_is_told() {
         let check = |state, delivered, key: &str| {
             let mut grant = samples::grants().remove(0);
             (grant.state, grant.delivered) = (state, delivered);
-            let page = samples::shown("access-one", |frame| page(frame, &[grant.clone()]));
+            let page = samples::shown("access-one", |frame| page(frame, &[grant.clone()], &Notes::default()));
             assert!(page.contains(&format!("data-state=\"{key}\"")), "{key}");
         };
         check(GrantState::Open, false, "open");

@@ -46,7 +46,7 @@ pub(crate) async fn refuse(State(app): State<App>, form: Form) -> Result<Redirec
 }
 
 /// Until when access is given: the end of the day that was chosen, never later than asked.
-fn end_of(field: &str, asked_ms: u64, now_ms: u64) -> Result<u64, PageError> {
+pub(super) fn end_of(field: &str, asked_ms: u64, now_ms: u64) -> Result<u64, PageError> {
     if field.is_empty() {
         return Ok(asked_ms);
     }
@@ -119,29 +119,39 @@ fn ask(frame: &Frame, request: &RequestView) -> El {
 }
 
 fn approve_form(frame: &Frame, request: &RequestView) -> El {
-    let boxes = request.lines.iter().enumerate().map(|(at, line)| tick(request, at, line)).collect::<Vec<_>>();
-    let legend = el("legend").with("What it may do");
-    let hint = el("p").class("hint").with("Untick whatever you do not want to allow. Especially protected entries, such as mental health, HIV or genetics, stay closed in any case.");
-    let what = el("fieldset").with((legend, hint, boxes));
-    let id = format!("until-{}", request.id);
-    let input =
-        el("input").id(&id).attr("type", "date").attr("name", "until").attr("min", clock::date_field(frame.now_ms));
-    let input = match request.end_ms {
-        0 => input,
-        end => input.attr("value", clock::date_field(end)).attr("max", clock::date_field(end)),
-    };
-    let words = if request.end_ms == 0 {
-        "Until the end of which day? Leave it empty for no end."
-    } else {
-        "Until the end of which day? You can choose an earlier one."
-    };
-    let until = el("div").class("field").with((el("label").attr("for", &id).with(words), input));
+    let hint = "Untick whatever you do not want to allow. Especially protected entries, such as mental health, HIV or genetics, stay closed in any case.";
+    let what = ticks(&request.id, &request.lines, hint);
+    let until = until_field(frame, &request.id, request.end_ms);
     let form = frame.form("/requests/approve").class("request-approve").with(hidden(request));
     form.with((what, until, button("Allow what is ticked", "main")))
 }
 
-fn tick(request: &RequestView, at: usize, line: &ScopeLine) -> El {
-    let id = format!("scope-{}-{at}", request.id);
+/// One box per thing that may be done.
+pub(super) fn ticks(id: &str, lines: &[ScopeLine], hint: &str) -> El {
+    let boxes = lines.iter().enumerate().map(|(at, line)| tick(id, at, line)).collect::<Vec<_>>();
+    let legend = el("legend").with("What it may do");
+    el("fieldset").with((legend, el("p").class("hint").with(hint), boxes))
+}
+
+/// The day access ends, no later than `end_ms`; zero for no end.
+pub(super) fn until_field(frame: &Frame, id: &str, end_ms: u64) -> El {
+    let id = format!("until-{id}");
+    let input =
+        el("input").id(&id).attr("type", "date").attr("name", "until").attr("min", clock::date_field(frame.now_ms));
+    let input = match end_ms {
+        0 => input,
+        end => input.attr("value", clock::date_field(end)).attr("max", clock::date_field(end)),
+    };
+    let words = if end_ms == 0 {
+        "Until the end of which day? Leave it empty for no end."
+    } else {
+        "Until the end of which day? You can choose an earlier one."
+    };
+    el("div").class("field").with((el("label").attr("for", &id).with(words), input))
+}
+
+fn tick(of: &str, at: usize, line: &ScopeLine) -> El {
+    let id = format!("scope-{of}-{at}");
     let input = el("input")
         .id(&id)
         .attr("type", "checkbox")

@@ -6,6 +6,7 @@ use crate::pages::{moments, overview};
 use node::grants::{GrantState, GrantView, RecordView, RequestState, RequestView, scope_lines};
 use node::pairing::{GrantLine, PairingState, PairingView};
 use node::peers::PeerView;
+use node::quarantine::HeldBack;
 use node::timeline::{Moment, MomentKind};
 use record::RecordId;
 
@@ -112,6 +113,19 @@ pub(crate) fn grants() -> Vec<GrantView> {
         grant("g4.0", "Hospital B", "patient/Observation.cu", GrantState::Revoked, true, NOW + 30 * DAY),
         grant("g5.0", "Hospital B", "patient/Observation.r", GrantState::Ended, true, NOW - MINUTE),
     ]
+}
+
+pub(crate) fn held_back() -> HeldBack {
+    HeldBack {
+        record: RecordId([7; 32]),
+        name: text("Hospital B"),
+        origin: text("mfzwizltoq4dqmzu"),
+        reason: record::state::Quarantine::BeyondTheLine,
+        ops: vec![record::OpId([1; 32]), record::OpId([2; 32])],
+        from_ms: NOW - DAY,
+        to_ms: NOW - MINUTE,
+        counts: vec![(text("Observation"), 2), (text("Condition"), 1)],
+    }
 }
 
 fn moment(minutes: u64, who: &str, what: &str, why: &str, kind: MomentKind) -> Moment {
@@ -263,7 +277,7 @@ fn hostile_pages() -> Vec<String> {
     let mut pages = vec![
         shown("hostile-overview", |frame| overview::page(frame, &overview)),
         shown("hostile-requests", |frame| super::requests::page(frame, &requests)),
-        shown("hostile-access", |frame| super::access::page(frame, &grants)),
+        shown("hostile-access", |frame| super::access::page(frame, &grants, &super::access::Notes::default())),
         shown("hostile-timeline", |frame| super::timeline::page(frame, &spoil(moments()))),
         shown("hostile-audit", |frame| super::audit::page(frame, &spoil(looks()))),
         shown("hostile-network", |frame| super::network::page(frame, &peers)),

@@ -1,10 +1,11 @@
 //! What a state tells: whoever asks about a record asks here. Nothing here decides. Called by `node`.
 
 use super::facts::Horizon;
-use super::{Given, State};
+use super::{Control, Given, State};
 use crate::body::genesis::{Genesis, Purpose};
 use crate::body::lifecycle::{Checkpoint, Link, Moved};
-use crate::header::GrantId;
+use crate::entry::Class;
+use crate::header::{GrantId, Kind};
 use crate::id::{IdentityId, OpId, RecordId};
 use crate::identity::Card;
 use crate::keys::{KeyItem, Level, commitment};
@@ -71,6 +72,34 @@ impl State {
     pub fn expired(&self, now_ms: u64) -> impl Iterator<Item = &Given> {
         let ended = move |given: &&Given| given.grant.end_ms != 0 && given.grant.end_ms <= now_ms;
         self.given.values().filter(move |given| given.revoked_by.is_none() && ended(given))
+    }
+
+    /// What a grant's holder may read by it: by class, every type or one. Where others took the place of the same grant
+    /// beside it, only what all of them permit (rule 6.11). What a scope's parameters narrow is left out.
+    pub fn open_reads(&self, given: &Given) -> Vec<(Class, Option<String>)> {
+        let mut reads = given.grant.open_reads();
+        for other in given.beside.iter().filter_map(|id| self.given.get(id)) {
+            let other = other.grant.open_reads();
+            let both = |(class, kind): &(Class, Option<String>)| {
+                let same = other.iter().filter(|(other, _)| other == class);
+                let narrower = same.filter_map(|(_, other)| match (kind, other) {
+                    (None, one) | (one, None) => Some((*class, one.clone())),
+                    (one, other) => (one == other).then(|| (*class, one.clone())),
+                });
+                narrower.collect::<Vec<_>>()
+            };
+            reads = reads.iter().flat_map(both).collect();
+        }
+        reads.sort();
+        reads.dedup();
+        reads
+    }
+
+    /// How many ops draw a line through what others wrote, or lift one: whoever judged before another count judges anew.
+    pub fn lines_drawn(&self) -> usize {
+        let draws = |kind| matches!(kind, Kind::Revoke | Kind::Claim | Kind::Accept | Kind::Device | Kind::Erase);
+        let hands = |op: &Control| op.header.kind == Kind::Keys && op.header.key_number > 0;
+        self.ops.iter().zip(&self.counts).filter(|(op, counts)| **counts && (draws(op.header.kind) || hands(op))).count()
     }
 
     /// The newest card of an identity that anything here shows.

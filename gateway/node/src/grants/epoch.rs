@@ -1,0 +1,85 @@
+//! Epochs: fresh keys after whoever had the old ones lost access, sealed to those who stay (rule 5.6). Called by
+//! `grants` and by `apply` when a record has just become this patient's.
+
+use super::NOT_YOURS;
+use crate::batch::Batch;
+use crate::context::Context;
+use crate::error::NodeError;
+use record::body::Body;
+use record::body::keys::Keys;
+use record::draft::DraftFrame;
+use record::entry::KeyName;
+use record::identity::Card;
+use record::keys::{KeyItem, Level, Secret, commitment, control_key, tag};
+use record::state::Standing;
+use record::{Kind, OpId};
+use std::sync::Arc;
+
+impl Batch {
+    /// Opens an epoch: a fresh secret for the authority, and for each member the keys its open grants cover.
+    pub(crate) async fn open_epoch(&mut self, context: &Arc<Context>) -> Result<Arc<Context>, NodeError> {
+        let node = self.node.clone();
+        let secret = Secret::new(crate::clock::random());
+        let control = control_key(&secret);
+        let own = OpId([0; 32]);
+        let mut ring = record::Keyring::default();
+        ring.add(KeyItem { epoch: own, level: Level::Epoch, secret: secret.clone() });
+        let mut frames = whole(context, node.identity.card())
+            .into_iter()
+            .map(|to| DraftFrame::Wrap { to, items: ring.items().collect() })
+            .collect::<Vec<_>>();
+        let now = crate::clock::now_ms();
+        for member in context.state.members() {
+            let reads = context.state.grants().filter(|given| {
+                given.holder == member.id() && given.revoked_by.is_none() && given.replaced_by.is_none()
+            });
+            let reads = reads.filter(|given| given.grant.end_ms == 0 || given.grant.end_ms > now);
+            let mut reads = reads.flat_map(|given| given.grant.reads()).collect::<Vec<_>>();
+            if reads.is_empty() || member.id() == node.identity.id() {
+                continue;
+            }
+            reads.sort();
+            reads.dedup();
+            frames.push(DraftFrame::Wrap { to: member, items: ring.items_for(&reads) });
+        }
+        let mut previous = Vec::new();
+        for epoch in context.state.epochs() {
+            let key = context.keys.key(&[epoch], &Level::Control).ok_or(NOT_YOURS)?;
+            previous.push((epoch, key));
+        }
+        let body = Body::Keys(Keys::new(commitment(&secret), &control, &previous));
+        frames.insert(0, DraftFrame::Body { body, key_name: KeyName::Own, key: Some(control) });
+        let word = self.word(context)?;
+        let authored = self.author(context, Kind::Keys, word, frames).await?;
+        let item = KeyItem { epoch: authored.op.id(), level: Level::Epoch, secret };
+        self.add_keys(vec![node.seal_key(&context.record, &item)]);
+        let context = self.reload(&context.record, authored.position).await?;
+        self.set_known(&context);
+        debug_assert_eq!(tag(&context.state.epochs()), tag(&[authored.op.id()]));
+        Ok(context)
+    }
+
+    /// A record that has just become this patient's gets an epoch of the patient's own: from here on the hospital has
+    /// the keys of what it was granted, and no others.
+    pub(crate) async fn take_over(&mut self, context: &Arc<Context>) -> Result<(), NodeError> {
+        let me = self.node.identity.id();
+        let mine = context.state.claim().is_some() && context.state.authority().is_some_and(|card| card.id() == me);
+        if mine && context.state.all_epochs() == [OpId(context.record.0)] {
+            let opened = self.open_epoch(context).await?;
+            self.set_known(&opened);
+        }
+        Ok(())
+    }
+}
+
+/// Who gets the whole secret: the author, the patient's devices that are in, and the root.
+fn whole(context: &Context, author: &Card) -> Vec<Card> {
+    let devices = context.state.devices().into_iter().filter(|device| device.standing == Standing::In);
+    let mut cards = vec![author.clone()];
+    for card in devices.map(|device| device.card).chain(context.state.root()) {
+        if cards.iter().all(|other| other.id() != card.id()) {
+            cards.push(context.state.card(&card.id()).unwrap_or(card).clone());
+        }
+    }
+    cards
+}

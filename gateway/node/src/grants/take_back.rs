@@ -1,0 +1,164 @@
+//! Access that ends: taken back, narrowed, or over by the clock. Each is a revoke that keeps what was received by then, and
+//! an epoch that its holder gets no key of. Called by `patient`; what is over is closed by a task of `node`.
+
+use super::{Approval, NOT_YOURS, checked_end, narrowed};
+use crate::author::current_key;
+use crate::batch::Batch;
+use crate::context::Context;
+use crate::error::NodeError;
+use crate::node::{Inner, Node, Role};
+use record::body::Body;
+use record::body::grant::Grant;
+use record::body::revoke::{RETAINS_MAX, Revoke, TARGETS_MAX};
+use record::draft::DraftFrame;
+use record::keys::Level;
+use record::{GrantId, Head, IdentityId, Kind, RecordId};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use store::db::Reader;
+
+/// How often is looked for grants whose time is over. Until one is closed it opens nothing all the same: who serves goes by
+/// the clock. Closing it draws the line and changes the keys.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+impl Node {
+    /// Takes a grant back and opens an epoch its holder has no key of. What the holder wrote before stays.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], or [`NodeError::Unprocessable`] if it was taken back already.
+    pub async fn revoke(&self, grant: &str) -> Result<(), NodeError> {
+        let id = parse(grant)?;
+        self.commit(move |batch| {
+            Box::pin(async move {
+                let (context, _) = batch.open_grant(&id).await?;
+                batch.take_back(&context, vec![id]).await
+            })
+        })
+        .await
+    }
+
+    /// Puts a narrower grant in the place of one: fewer of its scopes, an earlier end.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], or [`NodeError::Unprocessable`] if it says more than the grant does, the same, or nothing.
+    pub async fn narrow(&self, grant: &str, approval: Approval) -> Result<(), NodeError> {
+        let id = parse(grant)?;
+        self.commit(move |batch| {
+            let approval = approval.clone();
+            Box::pin(async move {
+                let (context, before) = batch.open_grant(&id).await?;
+                let scope = narrowed(&approval.scopes, &before.scope)?;
+                let end_ms = checked_end(approval.end_ms, before.end_ms)?;
+                if scope == before.scopes().to_string() && end_ms == before.end_ms {
+                    return Err(NodeError::Unprocessable("nothing was changed".to_owned()));
+                }
+                batch.give(&context, vec![Grant { scope, end_ms, replaces: vec![id], ..before }]).await?;
+                // A replacement draws no line (rule 6.10): the revoke of what it replaces does.
+                let context = batch.known(&context.record).await?;
+                batch.take_back(&context, vec![id]).await
+            })
+        })
+        .await
+    }
+
+    /// Closes what is over by the clock in this patient's records; returns how many grants were.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn close_expired(&self) -> Result<usize, NodeError> {
+        let mut closed = 0;
+        for record in self.own_records().await? {
+            let now = crate::clock::now_ms();
+            let context = self.context(&mut Reader::from(&self.store), &record).await?;
+            if context.is_none_or(|context| context.state.expired(now).next().is_none()) {
+                continue;
+            }
+            closed += self.commit(move |batch| Box::pin(async move { batch.close_expired(&record).await })).await?;
+        }
+        Ok(closed)
+    }
+}
+
+fn parse(grant: &str) -> Result<GrantId, NodeError> {
+    GrantId::parse(grant).ok_or_else(|| NodeError::NotFound("the grant".to_owned()))
+}
+
+impl Batch {
+    /// A grant that nobody took back, with the record it stands in.
+    async fn open_grant(&mut self, id: &GrantId) -> Result<(Arc<Context>, Grant), NodeError> {
+        let missing = || NodeError::NotFound("the grant".to_owned());
+        let stored = self.reader().await?.op(&id.op).await?.ok_or_else(missing)?;
+        let context = self.known(&stored.op.record()).await?;
+        let given = context.state.grant(id).ok_or_else(missing)?;
+        if given.revoked_by.is_some() || given.replaced_by.is_some() {
+            return Err(NodeError::Unprocessable("this was taken back already".to_owned()));
+        }
+        let grant = given.grant.clone();
+        Ok((context, grant))
+    }
+
+    /// Signs the revoke of grants, keeping what was received of their holders, and changes the keys.
+    async fn take_back(&mut self, context: &Arc<Context>, grants: Vec<GrantId>) -> Result<(), NodeError> {
+        let retains = self.received(context, &grants).await?;
+        let body = Body::Revoke(Revoke { grants, identities: Vec::new(), retains });
+        let (key_name, key) = current_key(context, &Level::Control).ok_or(NOT_YOURS)?;
+        let frames = vec![DraftFrame::Body { body, key_name, key: Some(key) }];
+        let (_, revoked) = self.author_control(context, Kind::Revoke, frames).await?;
+        let opened = self.open_epoch(&revoked).await?;
+        self.after_control(Some(context), &opened).await
+    }
+
+    /// The heads of all that the holders of `grants` wrote, and of those they passed them on to: what is here is kept.
+    async fn received(&mut self, context: &Context, grants: &[GrantId]) -> Result<Vec<Head>, NodeError> {
+        let holders = holders_under(context, grants);
+        let lanes = self.lanes(&context.record).await?;
+        let mut heads = lanes.iter().map(|lane| lane.head).filter(|head| holders.contains(&head.lane.author));
+        let kept = heads.by_ref().take(RETAINS_MAX).collect::<Vec<_>>();
+        match heads.next() {
+            // Beyond the limit of the format nothing could be named, and what is not named would be lost.
+            Some(_) => Err(NodeError::TooLarge(format!("they wrote in more than {RETAINS_MAX} lanes"))),
+            None => Ok(kept),
+        }
+    }
+
+    async fn close_expired(&mut self, record: &RecordId) -> Result<usize, NodeError> {
+        let context = self.known(record).await?;
+        let over = context.state.expired(crate::clock::now_ms()).map(|given| given.id);
+        let over = over.take(TARGETS_MAX).collect::<Vec<_>>();
+        let count = over.len();
+        if count > 0 {
+            self.take_back(&context, over).await?;
+            tracing::info!(%record, count, "closed grants whose time is over");
+        }
+        Ok(count)
+    }
+}
+
+/// The holders of grants, and of what was passed on from them, however often.
+fn holders_under(context: &Context, grants: &[GrantId]) -> BTreeSet<IdentityId> {
+    let mut under = grants.iter().copied().collect::<BTreeSet<_>>();
+    loop {
+        let before = under.len();
+        let passed = context.state.grants().filter(|given| given.parent.is_some_and(|parent| under.contains(&parent)));
+        under.extend(passed.map(|given| given.id).collect::<Vec<_>>());
+        if under.len() == before {
+            break;
+        }
+    }
+    under.iter().filter_map(|id| context.state.grant(id)).map(|given| given.holder).collect()
+}
+
+/// Closes what is over, as long as the patient's node is there.
+pub(crate) async fn run(node: Weak<Inner>) {
+    loop {
+        let Some(inner) = node.upgrade() else { return };
+        if inner.role != Role::Patient {
+            return;
+        }
+        if let Err(error) = Node(inner).close_expired().await {
+            tracing::warn!(%error, "grants whose time is over could not be closed; the next round tries again");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

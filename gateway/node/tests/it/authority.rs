@@ -1,0 +1,162 @@
+//! What a patient decides holds when others are offline or late: access narrowed, over by the clock, taken back while its
+//! holder wrote on; and what was written late is kept apart until the patient takes it in.
+
+use crate::common::{
+    Database, Place, count, create, databases, let_in, pair, stays_the_same_after_reindex, until,
+};
+use node::grants::{Approval, GrantState};
+use node::{NodeError, Role};
+use record::state::Quarantine;
+use serde_json::json;
+
+/// A hospital that knows the patient first, another that is let in, and the patient.
+struct House {
+    a: Place,
+    b: Place,
+    p: Place,
+    at_a: String,
+    at_b: String,
+    address: String,
+}
+
+async fn house(database: Database) -> House {
+    let a = Place::new(Role::Gateway, "Hospital A", database).await;
+    let b = Place::new(Role::Gateway, "Hospital B", database).await;
+    let p = Place::new(Role::Patient, "Clara", database).await;
+    for place in [&a, &b, &p] {
+        place.connect().await;
+    }
+    let patient = json!({"resourceType":"Patient","name":[{"family":"Kreiger","given":["Clara"]}]});
+    let at_a = create(&a.node, patient.clone()).await.id;
+    let at_b = create(&b.node, patient).await.id;
+    create(&a.node, observation(&at_a, "height")).await;
+    create(&a.node, condition(&at_a)).await;
+    let address = pair(&a.node, &p.node, &at_a).await;
+    until("the patient has what A wrote", || async { count(&p.node, "Condition", "").await == 1 }).await;
+    House { a, b, p, at_a, at_b, address }
+}
+
+fn observation(subject: &str, words: &str) -> serde_json::Value {
+    json!({"resourceType":"Observation","status":"final","code":{"text":words},
+        "subject":{"reference":format!("Patient/{subject}")}})
+}
+
+fn condition(subject: &str) -> serde_json::Value {
+    json!({"resourceType":"Condition","subject":{"reference":format!("Patient/{subject}")},"code":{"text":"flu"}})
+}
+
+impl House {
+    async fn let_in(&self, scope: &str) {
+        let_in(&self.b.node, &self.p.node, &self.at_b, &self.address, scope).await;
+    }
+
+    /// The patient's grants to Hospital B that are in this state.
+    async fn grants(&self, state: GrantState) -> Vec<node::grants::GrantView> {
+        let grants = self.p.node.grants().await.unwrap();
+        grants.into_iter().filter(|grant| grant.name == "Hospital B" && grant.state == state).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn narrowed_access_opens_what_is_left_and_nothing_else() {
+    for database in databases() {
+        let house = house(database).await;
+        house.let_in("patient/Observation.rs patient/Condition.rs").await;
+        until("B sees both", || async {
+            count(&house.b.node, "Observation", "").await == 1 && count(&house.b.node, "Condition", "").await == 1
+        })
+        .await;
+        let grant = house.grants(GrantState::Open).await.remove(0);
+        let say = |scopes: &[&str], end_ms| Approval { scopes: scopes.iter().map(|s| s.to_string()).collect(), end_ms };
+        for (scopes, end_ms) in [
+            (&["patient/*.rs"][..], grant.end_ms),
+            (&["patient/Observation.cruds"], grant.end_ms),
+            (&[], grant.end_ms),
+            (&["patient/Observation.rs", "patient/Condition.rs"], grant.end_ms),
+            (&["patient/Observation.rs"], 1),
+        ] {
+            let refused = house.p.node.narrow(&grant.id, say(scopes, end_ms)).await;
+            assert!(matches!(refused, Err(NodeError::Unprocessable(_))), "{scopes:?} {end_ms}: {refused:?}");
+        }
+        house.p.node.narrow(&grant.id, say(&["patient/Observation.rs"], grant.end_ms)).await.unwrap();
+        assert_eq!(house.grants(GrantState::Replaced).await.len(), 1);
+        let left = house.grants(GrantState::Open).await;
+        assert_eq!(left.iter().map(|grant| grant.scope.as_str()).collect::<Vec<_>>(), ["patient/Observation.rs"]);
+        until("B no longer sees the condition", || async { count(&house.b.node, "Condition", "").await == 0 }).await;
+        create(&house.a.node, observation(&house.at_a, "weight")).await;
+        create(&house.a.node, condition(&house.at_a)).await;
+        until("what is left goes on", || async { count(&house.b.node, "Observation", "").await == 2 }).await;
+        assert_eq!(count(&house.b.node, "Condition", "").await, 0);
+        let again = house.p.node.narrow(&grant.id, say(&["patient/Observation.r"], grant.end_ms)).await;
+        assert!(matches!(again, Err(NodeError::Unprocessable(_))), "what was replaced is not narrowed: {again:?}");
+        stays_the_same_after_reindex(&house.p.node).await;
+        stays_the_same_after_reindex(&house.b.node).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_late_is_kept_apart_until_the_patient_takes_it_in() {
+    for database in databases() {
+        let mut house = house(database).await;
+        house.let_in("patient/Observation.cruds").await;
+        create(&house.b.node, observation(&house.at_b, "in time")).await;
+        until("what B wrote in time is there", || async { count(&house.p.node, "Observation", "").await == 2 }).await;
+        house.b.restart(false).await;
+        let grant = house.grants(GrantState::Open).await.remove(0);
+        house.p.node.revoke(&grant.id).await.unwrap();
+        create(&house.b.node, observation(&house.at_b, "late")).await;
+        create(&house.b.node, observation(&house.at_b, "later")).await;
+        house.b.connect().await;
+        until("what B wrote late is kept apart", || async {
+            house.p.node.held_back().await.unwrap().0.iter().map(|held| held.ops.len()).sum::<usize>() == 2
+        })
+        .await;
+        let held = house.p.node.held_back().await.unwrap().0.remove(0);
+        assert_eq!((held.name.as_str(), held.reason), ("Hospital B", Quarantine::BeyondTheLine));
+        assert_eq!(held.counts, [("Observation".to_owned(), 2)]);
+        assert_eq!(count(&house.p.node, "Observation", "").await, 2);
+        assert_eq!(count(&house.a.node, "Observation", "").await, 2);
+        assert_eq!(count(&house.b.node, "Observation", "").await, 3, "its own stay its own");
+        stays_the_same_after_reindex(&house.p.node).await;
+        assert_eq!(house.p.node.held_back_count().await.unwrap(), 2);
+        // The first of them, then both.
+        house.p.node.take_in(held.record, vec![held.ops[0]]).await.unwrap();
+        let twice = house.p.node.take_in(held.record, vec![held.ops[0]]).await;
+        assert!(matches!(twice, Err(NodeError::NotFound(_))), "what counts is not taken in: {twice:?}");
+        assert_eq!(house.p.node.held_back_count().await.unwrap(), 1);
+        assert_eq!(count(&house.p.node, "Observation", "").await, 3);
+        until("A sees what was taken in", || async { count(&house.a.node, "Observation", "").await == 3 }).await;
+        let nothing = house.p.node.take_in(held.record, Vec::new()).await;
+        assert!(matches!(nothing, Err(NodeError::Unprocessable(_))));
+        house.p.node.take_in(held.record, vec![held.ops[1]]).await.unwrap();
+        until("and the other", || async { count(&house.a.node, "Observation", "").await == 4 }).await;
+        stays_the_same_after_reindex(&house.p.node).await;
+        stays_the_same_after_reindex(&house.a.node).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_that_is_over_is_closed_with_a_line_and_new_keys() {
+    for database in databases() {
+        let house = house(database).await;
+        house.let_in("patient/Observation.cruds").await;
+        create(&house.b.node, observation(&house.at_b, "in time")).await;
+        until("what B wrote is there", || async { count(&house.p.node, "Observation", "").await == 2 }).await;
+        assert_eq!(house.p.node.close_expired().await.unwrap(), 0);
+        let grant = house.grants(GrantState::Open).await.remove(0);
+        let end_ms = node::clock::now_ms() + 1500;
+        let scopes = vec![grant.scope.clone()];
+        house.p.node.narrow(&grant.id, Approval { scopes, end_ms }).await.unwrap();
+        until("its time is over", || async { node::clock::now_ms() > end_ms }).await;
+        // The node looks by itself as well: whoever comes first closes it.
+        house.p.node.close_expired().await.unwrap();
+        assert_eq!(house.p.node.close_expired().await.unwrap(), 0);
+        assert_eq!(house.grants(GrantState::Ended).await.len(), 1);
+        assert_eq!(house.grants(GrantState::Revoked).await.len(), 0);
+        create(&house.a.node, observation(&house.at_a, "afterwards")).await;
+        until("A goes on", || async { count(&house.p.node, "Observation", "").await == 3 }).await;
+        until("B sees its own alone", || async { count(&house.b.node, "Observation", "").await == 1 }).await;
+        assert_eq!(house.p.node.held_back_count().await.unwrap(), 0);
+        stays_the_same_after_reindex(&house.p.node).await;
+    }
+}
