@@ -109,7 +109,16 @@ async fn without_a_session_no_page_answers() -> anyhow::Result<()> {
             assert!(answer.text.contains("login link") && !answer.text.contains("id=\"menu\""), "{path}");
         }
     }
-    for path in ["/requests/approve", "/requests/refuse", "/access/revoke", "/access/narrow", "/held-back/take-in", "/invite", "/invite/x/confirm", "/logout"] {
+    for path in [
+        "/requests/approve",
+        "/requests/refuse",
+        "/access/revoke",
+        "/access/narrow",
+        "/held-back/take-in",
+        "/invite",
+        "/invite/x/confirm",
+        "/logout",
+    ] {
         let answer = house.send("POST", path, &[], "token=x").await?;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
     }

@@ -91,12 +91,8 @@ impl Reader<'_> {
     pub async fn is_forked(&mut self, record: &RecordId, lane: &Lane) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM cache_forks WHERE record = $1 AND author = $2 AND lane_kind = $3 \
                    AND lane_instance = $4 LIMIT 1";
-        let args = [
-            record.bytes().into(),
-            lane.author.bytes().into(),
-            Value::Int(lane.kind as i64),
-            lane.instance.into(),
-        ];
+        let args =
+            [record.bytes().into(), lane.author.bytes().into(), Value::Int(lane.kind as i64), lane.instance.into()];
         Ok(!self.fetch(sql, &args).await?.is_empty())
     }
 }

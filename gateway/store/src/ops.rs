@@ -174,7 +174,8 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub async fn lanes(&mut self, record: &RecordId) -> Result<Vec<LaneHead>, StoreError> {
-        let sql = "SELECT author, lane_kind, lane_instance, seq, id, lamport, position FROM cache_lanes WHERE record = $1";
+        let sql =
+            "SELECT author, lane_kind, lane_instance, seq, id, lamport, position FROM cache_lanes WHERE record = $1";
         let mut rows = self.fetch(sql, &[record.bytes().into()]).await?;
         rows.iter_mut().map(lane_head).collect()
     }

@@ -52,7 +52,8 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub async fn quarantined(&mut self, record: &RecordId, most: i64) -> Result<Vec<Quarantined>, StoreError> {
-        let sql = "SELECT op, record, reason, position FROM cache_quarantine WHERE record = $1 ORDER BY position LIMIT $2";
+        let sql =
+            "SELECT op, record, reason, position FROM cache_quarantine WHERE record = $1 ORDER BY position LIMIT $2";
         let mut rows = self.fetch(sql, &[record.bytes().into(), most.into()]).await?;
         let one = |row: &mut Row| {
             let reason = u8::try_from(row.int(2)).or(Err(StoreError::Damaged("quarantine")))?;

@@ -162,9 +162,8 @@ impl Keyring {
     /// Keeps the keys of which `keep` says so.
     pub fn retain(&mut self, keep: impl Fn(&KeyItem) -> bool) {
         for (epoch, levels) in &mut self.secrets {
-            levels.retain(|level, secret| {
-                keep(&KeyItem { epoch: *epoch, level: level.clone(), secret: secret.clone() })
-            });
+            levels
+                .retain(|level, secret| keep(&KeyItem { epoch: *epoch, level: level.clone(), secret: secret.clone() }));
         }
     }
 

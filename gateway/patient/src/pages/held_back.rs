@@ -82,9 +82,8 @@ fn card(frame: &Frame, group: &HeldBack) -> El {
     let hint = el("p").class("hint").with(
         "The times are what its writer says. If you do not know what this is, ask the hospital before you take it in.",
     );
-    let hidden = |name: &'static str, value: String| {
-        el("input").attr("type", "hidden").attr("name", name).attr("value", value)
-    };
+    let hidden =
+        |name: &'static str, value: String| el("input").attr("type", "hidden").attr("name", name).attr("value", value);
     let last = group.ops.last().map(ToString::to_string).unwrap_or_default();
     let form = frame.form("/held-back/take-in").class("take-in").with((
         hidden("record", group.record.to_string()),

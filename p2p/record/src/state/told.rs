@@ -99,7 +99,11 @@ impl State {
     pub fn lines_drawn(&self) -> usize {
         let draws = |kind| matches!(kind, Kind::Revoke | Kind::Claim | Kind::Accept | Kind::Device | Kind::Erase);
         let hands = |op: &Control| op.header.kind == Kind::Keys && op.header.key_number > 0;
-        self.ops.iter().zip(&self.counts).filter(|(op, counts)| **counts && (draws(op.header.kind) || hands(op))).count()
+        self.ops
+            .iter()
+            .zip(&self.counts)
+            .filter(|(op, counts)| **counts && (draws(op.header.kind) || hands(op)))
+            .count()
     }
 
     /// The newest card of an identity that anything here shows.
