@@ -9,6 +9,7 @@
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::permit::Reach;
 use crate::read::Served;
 use fhir::ResourceType;
 use fhir::json::{Doc, Node as Json};
@@ -37,12 +38,12 @@ impl Node {
             // What it names is not here to be asked.
             return if own { caller.permit_every_type() } else { Err(hidden()) };
         };
-        caller.permit(kind, Interactions::READ)?;
-        if own {
+        let reach = self.reach(caller, kind, Interactions::READ).await?;
+        if own && reach == Reach::Whole {
             return Ok(());
         }
         match self.find_current(kind.number(), id).await? {
-            Some(target) if self.may_see(&target).await? => Ok(()),
+            Some(target) if self.may_see(&target).await? && self.is_within(caller, &reach, &target).await? => Ok(()),
             _ => Err(hidden()),
         }
     }

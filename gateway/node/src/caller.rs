@@ -3,7 +3,7 @@
 
 use crate::error::NodeError;
 use record::body::access::Agent;
-use record::scope::{Interactions, Permit, Scopes};
+use record::scope::{Interactions, Scopes};
 
 /// Who calls, through what, and why.
 #[derive(Clone, Debug)]
@@ -12,8 +12,14 @@ pub struct Caller {
     pub who: String,
     /// The registered client.
     pub client: String,
-    /// What the token permits.
+    /// What the token permits, whoever it is about: its `system/` and `user/` scopes.
     pub scopes: Scopes,
+    /// What the token permits of [`Caller::patient`] alone: its `patient/` scopes, and the `user/` scopes of a patient.
+    pub patient_scopes: Scopes,
+    /// The id of the Patient the token was launched for.
+    pub patient: Option<String>,
+    /// The person's own resource, such as `Practitioner/7`.
+    pub user: Option<String>,
     /// Purpose of use (v3-PurposeOfUse code).
     pub purpose: String,
     /// The request's id, for logs and audit.
@@ -21,7 +27,21 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Whether the token permits `interaction` on a type.
+    /// Whoever may do nothing.
+    pub fn nobody() -> Self {
+        Self {
+            who: String::new(),
+            client: String::new(),
+            scopes: Scopes::default(),
+            patient_scopes: Scopes::default(),
+            patient: None,
+            user: None,
+            purpose: String::new(),
+            request: String::new(),
+        }
+    }
+
+    /// Whether the token permits `interaction` on everything of a type. Where less will do, `permit` has the one decision.
     ///
     /// # Errors
     /// [`NodeError::Forbidden`], naming the scope that is missing.
@@ -29,22 +49,26 @@ impl Caller {
         if crate::binary::is_binary(kind) && interaction == Interactions::SEARCH {
             self.permit_every_type()?;
         }
-        match self.scopes.permits(kind.name(), interaction) {
-            Permit::Yes => Ok(()),
-            Permit::No => {
-                Err(NodeError::Forbidden(format!("the token has no scope for {}.{interaction}", kind.name())))
-            }
-            // A scope's parameters would have to narrow every row; until they do, such a scope opens nothing.
-            Permit::Where(_) => Err(NodeError::Forbidden(format!(
-                "the token's scope for {}.{interaction} has parameters, which this server does not evaluate yet",
-                kind.name()
-            ))),
+        let mut scopes = self.scopes_for(kind, interaction).peekable();
+        let missing = scopes.peek().is_none();
+        if scopes.any(|(scope, subject)| subject.is_none() && scope.parameters.is_none()) {
+            return Ok(());
         }
+        let text = match missing {
+            true => format!("the token has no scope for {}.{interaction}", kind.name()),
+            false => {
+                format!(
+                    "the token's scope for {}.{interaction} is narrower than this needs: the whole type",
+                    kind.name()
+                )
+            }
+        };
+        Err(NodeError::Forbidden(text))
     }
 
     /// Whether the token reads every type, and so whatever a Binary may be about.
     pub(crate) fn permit_every_type(&self) -> Result<(), NodeError> {
-        let reads = |kind: &fhir::ResourceType| self.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes;
+        let reads = |kind: &fhir::ResourceType| self.permit(*kind, Interactions::READ).is_ok();
         match fhir::ResourceType::all().find(|kind| !reads(kind)) {
             None => Ok(()),
             Some(kind) => Err(NodeError::Forbidden(format!(

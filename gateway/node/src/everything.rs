@@ -10,7 +10,7 @@ use crate::read::Served;
 use crate::search::{Found, INCLUDES_MAX, PAGE_DEFAULT, PAGE_MAX, Page};
 use fhir::params::SearchType;
 use fhir::{Code, Issue, ResourceType};
-use record::scope::{Interactions, Permit};
+use record::scope::Interactions;
 use std::collections::{BTreeMap, BTreeSet};
 use store::compartment::Compartment;
 use store::db::Reader;
@@ -132,7 +132,7 @@ impl Node {
             if !named && !wanted.kinds.is_empty() {
                 continue;
             }
-            let permits = |what| caller.scopes.permits(kind.name(), what) == Permit::Yes;
+            let permits = |what| caller.permits_for(kind, what, id);
             if !permits(Interactions::READ) || !permits(Interactions::SEARCH) {
                 if named {
                     let text = format!("the token may not read and search {}; none are shown", kind.name());
@@ -195,7 +195,7 @@ impl Node {
         }
         let mut served = Vec::new();
         for (kind, ids) in by_kind {
-            let mut rows = reader.visible(kind.number(), &ids, crate::clock::now_ms()).await?;
+            let mut rows = self.visible_to(caller, kind, &ids).await?;
             rows.sort_by(|one, other| one.id.cmp(&other.id));
             for row in rows {
                 if served.len() >= INCLUDES_MAX {
@@ -213,7 +213,5 @@ impl Node {
 /// Whether a target is a directory resource of a type that the token may read.
 fn directory(caller: &Caller, target: &str) -> bool {
     let kind = target.split_once('/').and_then(|(kind, _)| ResourceType::parse(kind));
-    kind.is_some_and(|kind| {
-        fhir::home::is_directory(kind) && caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes
-    })
+    kind.is_some_and(|kind| fhir::home::is_directory(kind) && caller.may(kind, Interactions::READ).is_ok())
 }

@@ -7,10 +7,11 @@ use crate::binary::is_binary;
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::permit::Reach;
 use crate::read::{HISTORY_PAGE_MAX, Served};
 use crate::search::Page;
 use fhir::ResourceType;
-use record::scope::{Interactions, Permit};
+use record::scope::Interactions;
 use store::db::Reader;
 use store::versions::Histories;
 
@@ -66,6 +67,11 @@ impl Node {
             Of::Type(kind) => (Some(vec![*kind]), None),
             Of::System => (readable(caller)?, None),
         };
+        if let Of::Instance(kind, id) = of
+            && let reach @ Reach::Where(_) = self.reach(caller, *kind, Interactions::READ).await?
+        {
+            return self.versions_within(caller, &reach, (*kind, id), wanted, page).await;
+        }
         if *of != Of::System {
             kinds.iter().flatten().try_for_each(|kind| caller.permit(*kind, Interactions::READ))?;
         }
@@ -119,7 +125,59 @@ impl Node {
         }
         Ok(Versions { total, versions, next })
     }
+
+    /// The versions of one resource that a narrowed token reaches, each held against it by itself. Deletions say nothing of
+    /// whose they are, and are left out.
+    async fn versions_within(
+        &self,
+        caller: &Caller,
+        reach: &Reach,
+        (kind, id): (ResourceType, &str),
+        wanted: Wanted,
+        page: Option<Page>,
+    ) -> Result<Versions, NodeError> {
+        let snapshot = match page {
+            Some(page) => page.snapshot,
+            None => self.store.position().await?,
+        };
+        let asked = Histories {
+            kinds: Some(vec![kind.number()]),
+            id: Some(id.to_owned()),
+            own_only: Vec::new(),
+            since: wanted.since,
+            at: wanted.at,
+            now_ms: crate::clock::now_ms(),
+            snapshot,
+            ascending: wanted.ascending,
+            beyond: None,
+        };
+        let mut within = Vec::new();
+        for version in Reader::from(&self.store).histories(&asked, NARROWED_MAX).await? {
+            if self.is_within(caller, reach, &version).await? {
+                within.push(version);
+            }
+        }
+        if within.is_empty() {
+            return Err(NodeError::NotFound(format!("{}/{id}", kind.name())));
+        }
+        let total = within.len() as i64;
+        if let Some(before) = page.and_then(|page| page.before) {
+            within.retain(|version| (version.position > before) == wanted.ascending && version.position != before);
+        }
+        let most = wanted.count.clamp(1, HISTORY_PAGE_MAX);
+        let before = within.get(most - 1).map(|last| last.position).filter(|_| within.len() > most);
+        let next = before.map(|before| Page { snapshot, before: Some(before), skip: total, ..Page::default() });
+        within.truncate(most);
+        let mut versions = Vec::with_capacity(within.len());
+        for version in within {
+            versions.extend(self.serve(version).await?);
+        }
+        Ok(Versions { total, versions, next })
+    }
 }
+
+/// Most versions of one resource that are looked at for a narrowed token, the newest of them; each is opened.
+const NARROWED_MAX: i64 = 1_000;
 
 /// Types of which lists have one's own alone: others' Patients appear by id and by inclusion only, others' Binaries by what
 /// they are about.
@@ -129,7 +187,7 @@ pub(crate) fn own_listed(kind: ResourceType) -> bool {
 
 /// The types that the token may read; none for every type. Binaries are listed for those that read every type.
 fn readable(caller: &Caller) -> Result<Option<Vec<ResourceType>>, NodeError> {
-    let permits = |kind: &ResourceType| caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes;
+    let permits = |kind: &ResourceType| caller.permit(*kind, Interactions::READ).is_ok();
     let kinds = ResourceType::all().filter(permits).collect::<Vec<_>>();
     if kinds.is_empty() {
         return Err(NodeError::Forbidden("the token has no scope to read any type".to_owned()));

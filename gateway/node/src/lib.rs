@@ -29,6 +29,7 @@ pub mod pairing;
 pub mod parameters;
 pub mod patch;
 pub mod peers;
+mod permit;
 mod prepare;
 pub mod quarantine;
 pub mod read;

@@ -58,12 +58,12 @@ impl Node {
     /// # Errors
     /// [`NodeError::NotFound`], [`NodeError::Gone`], [`NodeError::Forbidden`] by token.
     pub async fn read(&self, caller: &Caller, kind: ResourceType, id: &str) -> Result<Served, NodeError> {
-        caller.permit(kind, Interactions::READ)?;
+        let reach = self.reach(caller, kind, Interactions::READ).await?;
         let name = || format!("{}/{id}", kind.name());
         let Some(version) = self.find_current(kind.number(), id).await? else {
             return Err(NodeError::NotFound(name()));
         };
-        if !self.may_see(&version).await? {
+        if !self.may_see(&version).await? || !self.is_within(caller, &reach, &version).await? {
             return Err(NodeError::NotFound(name()));
         }
         if version.is_deleted() {
@@ -86,12 +86,12 @@ impl Node {
         id: &str,
         version: &str,
     ) -> Result<Served, NodeError> {
-        caller.permit(kind, Interactions::READ)?;
+        let reach = self.reach(caller, kind, Interactions::READ).await?;
         let name = || format!("{}/{id}/_history/{version}", kind.name());
         let Some(found) = Reader::from(&self.store).version(kind.number(), id, version).await? else {
             return Err(NodeError::NotFound(name()));
         };
-        if !self.may_see(&found).await? {
+        if !self.may_see(&found).await? || !self.is_within(caller, &reach, &found).await? {
             return Err(NodeError::NotFound(name()));
         }
         if found.is_deleted() {

@@ -70,8 +70,9 @@ impl Node {
     /// [`NodeError::Forbidden`] by token; [`NodeError::Store`].
     pub async fn search(&self, caller: &Caller, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
         if let [kind] = query.kinds[..] {
-            caller.permit(kind, Interactions::SEARCH)?;
+            caller.may(kind, Interactions::SEARCH)?;
             if kind.name() == "AuditEvent" && query.contained == Contained::False {
+                caller.permit(kind, Interactions::SEARCH)?;
                 return self.search_audit(query, page).await;
             }
         }
@@ -85,13 +86,13 @@ impl Node {
     pub async fn search_across(&self, caller: &Caller, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
         let mut query = query;
         let first = query.kinds.first().copied();
-        query.kinds.retain(|kind| caller.permit(*kind, Interactions::SEARCH).is_ok());
+        query.kinds.retain(|kind| caller.may(*kind, Interactions::SEARCH).is_ok());
         // The audit log is searched by itself: it is no part of the record.
         if query.kinds.len() > 1 {
             query.kinds.retain(|kind| kind.name() != "AuditEvent");
         }
         if let (true, Some(first)) = (query.kinds.is_empty(), first) {
-            caller.permit(first, Interactions::SEARCH)?;
+            caller.may(first, Interactions::SEARCH)?;
         }
         self.search(caller, query, page).await
     }
@@ -110,7 +111,7 @@ impl Node {
         let [kind] = query.kinds[..] else {
             return Err(NodeError::Internal("a compartment searched for several types"));
         };
-        caller.permit(kind, Interactions::SEARCH)?;
+        caller.may(kind, Interactions::SEARCH)?;
         let any = vec![Match::References(vec![format!("{owner}/{id}")])];
         let codes = fhir::compartment::params(owner, kind).unwrap_or_default();
         let params = codes.iter().filter_map(|code| fhir::params::find(kind, code));

@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::patch::Patch;
+use crate::permit::Guards;
 use crate::prepare::Prepared;
 pub(crate) use entries::within_entry;
 use fhir::validate::Mode;
@@ -200,7 +201,7 @@ impl Node {
     async fn ask(&self, caller: &Caller, intent: Intent, packer: &mut Packer) -> Result<Asked, NodeError> {
         match intent {
             Intent::Create { resource, if_none_exist } => {
-                caller.permit(resource.kind(), Interactions::CREATE)?;
+                caller.may(resource.kind(), Interactions::CREATE)?;
                 let condition = match if_none_exist {
                     Some(query) => Some(self.condition(caller, resource.kind(), &query).await?),
                     None => None,
@@ -209,13 +210,13 @@ impl Node {
                 Ok(self.put(&resource.into_parsed(), &id, Method::Create, condition, None, packer)?.into())
             }
             Intent::Update { resource, if_match } => {
-                caller.permit(resource.kind(), Interactions::UPDATE)?;
+                caller.may(resource.kind(), Interactions::UPDATE)?;
                 let id = resource.id().unwrap_or_default().to_owned();
                 self.check_local_id(resource.kind(), &id)?;
                 Ok(self.put(&resource.into_parsed(), &id, Method::Update, None, if_match, packer)?.into())
             }
             Intent::Delete { kind, id, if_match } => {
-                caller.permit(kind, Interactions::DELETE)?;
+                caller.may(kind, Interactions::DELETE)?;
                 self.check_local_id(kind, &id)?;
                 let prepared = Prepared::delete(self.identity.id(), kind, &id, packer);
                 Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist: None, planned: None }.into())
@@ -283,11 +284,12 @@ impl Node {
         asked: Vec<Asked>,
         resolved: Vec<Resolved>,
     ) -> Result<Vec<Written>, NodeError> {
+        let guards = Arc::new(self.guards(caller, &asked).await?);
         let (asked, resolved) = (Arc::new(asked), Arc::new(resolved));
         let agent = caller.agent();
         self.commit(move |batch| {
-            let (asked, resolved, agent) = (asked.clone(), resolved.clone(), agent.clone());
-            Box::pin(async move { batch.write(&asked, &resolved, &agent).await })
+            let (asked, resolved, agent, guards) = (asked.clone(), resolved.clone(), agent.clone(), guards.clone());
+            Box::pin(async move { batch.write(&asked, &resolved, &agent, &guards).await })
         })
         .await
     }
@@ -299,6 +301,7 @@ impl Batch {
         asked: &[Asked],
         resolved: &[Resolved],
         agent: &Agent,
+        guards: &Guards,
     ) -> Result<Vec<Written>, NodeError> {
         for condition in resolved {
             let found = self.search(&condition.search, 2).await?;
@@ -310,8 +313,8 @@ impl Batch {
         let (mut ends, mut written, mut conditions) = (Vec::with_capacity(asked.len()), HashSet::new(), HashSet::new());
         for one in asked {
             let settled = match &one.work {
-                Work::Ready(step) => self.decide(step).await.map(|decision| vec![(step.clone(), decision)]),
-                Work::Late(late) => self.settle(late).await,
+                Work::Ready(step) => self.decide(step, guards).await.map(|decision| vec![(step.clone(), decision)]),
+                Work::Late(late) => self.settle(late, guards).await,
             };
             let settled = settled.and_then(|settled| {
                 if asked.len() > 1 {
@@ -329,7 +332,9 @@ impl Batch {
             }
             ends.push(steps.len());
         }
-        let mut results = self.sign_steps(&steps, decisions, agent).await?.into_iter();
+        let results = self.sign_steps(&steps, decisions, agent).await?;
+        self.check_within(guards, &results).await?;
+        let mut results = results.into_iter();
         let mut from = 0;
         let ends = asked.iter().zip(ends).map(|(one, end)| {
             let mut own = results.by_ref().take(end - from);
@@ -345,7 +350,7 @@ impl Batch {
         ends.collect()
     }
 
-    async fn decide(&mut self, step: &Step) -> Result<Decision, NodeError> {
+    async fn decide(&mut self, step: &Step, guards: &Guards) -> Result<Decision, NodeError> {
         let resource = &step.prepared;
         if let Some(search) = &step.if_none_exist {
             let mut found = self.search(search, 2).await?;
@@ -365,6 +370,17 @@ impl Batch {
             return Ok(Decision::Write(None));
         }
         let current = self.current(resource.kind.number(), &resource.id).await?;
+        let deletes = resource.method == Method::Delete;
+        let interaction = if deletes { Interactions::DELETE } else { Interactions::UPDATE };
+        if guards.narrows(resource.kind, interaction) {
+            let there = current.as_ref().is_some_and(|current| !current.is_deleted());
+            if !there || !self.is_within(guards, resource.kind, &resource.id, interaction).await? {
+                may_change(resource.kind, &resource.id, None, step.if_match.as_deref())?;
+                // Whether it is beyond reach or not there at all is told to nobody, so nobody makes it under this id either.
+                let name = format!("{}/{}", resource.kind.name(), resource.id);
+                return if deletes { Ok(Decision::Nothing(None)) } else { Err(NodeError::NotFound(name)) };
+            }
+        }
         may_change(resource.kind, &resource.id, current.as_ref(), step.if_match.as_deref())?;
         match (resource.method, current) {
             (Method::Delete, None) => Ok(Decision::Nothing(None)),

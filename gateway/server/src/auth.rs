@@ -79,6 +79,7 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
         scopes: known.scopes.clone(),
         purpose: known.purpose.clone(),
         request: request.as_str().to_owned(),
+        ..Caller::nobody()
     })
 }
 

@@ -19,7 +19,6 @@ use fhir::validate::Mode;
 use fhir::{Code, Issue, ResourceType, Valid};
 use node::access::Event;
 use node::{Caller, Served};
-use record::scope::Scopes;
 use std::sync::{Mutex, PoisonError};
 
 /// A request that is understood, and permitted to be tried.
@@ -301,13 +300,7 @@ fn view(target: &Target, method: &Method, uri: &Uri, headers: &HeaderMap) -> Res
 
 /// Who asks for what needs no token: permitted nothing.
 fn stranger(id: &RequestId) -> Caller {
-    Caller {
-        who: String::new(),
-        client: String::new(),
-        scopes: Scopes::default(),
-        purpose: String::new(),
-        request: id.as_str().to_owned(),
-    }
+    Caller { request: id.as_str().to_owned(), ..Caller::nobody() }
 }
 
 /// Everything outside of what is served.

@@ -91,8 +91,7 @@ async fn load(node: &Node, text: &str, copy: u64) -> anyhow::Result<u64> {
         who: "bench".into(),
         client: "bench".into(),
         scopes: Scopes::parse("system/*.cruds"),
-        purpose: String::new(),
-        request: String::new(),
+        ..Caller::nobody()
     };
     node.transaction(&caller, bundle).await?;
     Ok(count)

@@ -21,7 +21,7 @@ fn caller() -> Caller {
         client: "bench".into(),
         scopes: Scopes::parse("system/*.cruds"),
         purpose: "TREAT".into(),
-        request: String::new(),
+        ..Caller::nobody()
     }
 }
 

@@ -5,12 +5,13 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::history::own_listed;
 use crate::node::Node;
+use crate::permit::Reach;
 use crate::read::Served;
 use fhir::params::{Lookup, SearchType};
 use fhir::query::{Include, Query};
 use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType};
-use record::scope::{Interactions, Permit};
+use record::scope::Interactions;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use store::db::Reader;
 use store::search::{Filter, Match, ParamTable, Search};
@@ -91,12 +92,29 @@ impl Node {
         }
         let mut found = self.canonicals(caller, include, &urls).await?;
         for (kind, ids) in by_kind {
-            if caller.scopes.permits(kind.name(), Interactions::READ) == Permit::Yes {
-                let ids = ids.into_iter().take(INCLUDES_MAX + 1).collect::<Vec<_>>();
-                found.extend(reader.visible(kind.number(), &ids, crate::clock::now_ms()).await?);
-            }
+            let ids = ids.into_iter().take(INCLUDES_MAX + 1).collect::<Vec<_>>();
+            found.extend(self.visible_to(caller, kind, &ids).await?);
         }
         Ok(found)
+    }
+
+    /// Resources of a type that the token and the grants let the caller read, of those with these ids.
+    pub(crate) async fn visible_to(
+        &self,
+        caller: &Caller,
+        kind: ResourceType,
+        ids: &[String],
+    ) -> Result<Vec<StoredVersion>, NodeError> {
+        let now = crate::clock::now_ms();
+        let mut reader = Reader::from(&self.store);
+        let filters = match self.reach(caller, kind, Interactions::READ).await {
+            Ok(Reach::Whole) => return Ok(reader.visible(kind.number(), ids, now).await?),
+            Ok(Reach::Where(filters)) => filters,
+            Err(NodeError::Forbidden(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let filters = [vec![Filter::Ids(ids.to_vec())], filters].concat();
+        Ok(reader.search(&Search::all(kind.number(), filters, now), ids.len()).await?.0)
     }
 
     /// What canonical URLs name, each with `|` and a version or without. One that is named with a version has a row without
@@ -120,7 +138,7 @@ impl Node {
             let Some(url) = fhir::params::find(kind, "url").filter(|param| is_meant && param.supported) else {
                 continue;
             };
-            if caller.scopes.permits(kind.name(), Interactions::READ) != Permit::Yes {
+            if caller.permit(kind, Interactions::READ).is_err() {
                 continue;
             }
             let is = |param: u16, codes: &mut dyn Iterator<Item = String>| Filter::Param {
@@ -163,11 +181,15 @@ impl Node {
         let mut found = Vec::new();
         for (target, referred) in targets {
             for (source, filters) in referring(include, target, &referred, &names) {
-                if caller.permit(source, Interactions::SEARCH).is_err() {
-                    continue;
-                }
+                let narrower = match self.reach(caller, source, Interactions::SEARCH).await {
+                    Ok(Reach::Whole) => Vec::new(),
+                    Ok(Reach::Where(narrower)) => narrower,
+                    Err(NodeError::Forbidden(_)) => continue,
+                    Err(error) => return Err(error),
+                };
                 let own_only = own_listed(source);
-                let search = Search::all(source.number(), vec![Filter::Any(filters)], crate::clock::now_ms());
+                let filters = [vec![Filter::Any(filters)], narrower].concat();
+                let search = Search::all(source.number(), filters, crate::clock::now_ms());
                 let search = Search { own_only, ..search };
                 found.extend(Reader::from(&self.store).search(&search, INCLUDES_MAX + 1).await?.0);
                 if found.len() > INCLUDES_MAX {

@@ -7,6 +7,7 @@ use crate::history::own_listed;
 use crate::index::Reading;
 use crate::index::contained::id_of;
 use crate::node::Node;
+use crate::permit::{Reach, Reaches};
 use crate::search::{contained, pairs};
 use fhir::query::{Condition, Contained, Query};
 use fhir::{Code, Issue, ResourceType, Severity};
@@ -22,6 +23,8 @@ impl Node {
         let contained = self.contained_targets(&query.conditions).await?;
         let mut filters = self.filters(caller, &query.conditions, contained).await?;
         if query.contained != Contained::False {
+            // Containers are of any type, and each would have to be narrowed.
+            query.kinds.iter().try_for_each(|kind| caller.permit(*kind, Interactions::SEARCH))?;
             return self.contained_statement(caller, query, filters);
         }
         let own_only = is_own_only(&query.kinds, &query.conditions);
@@ -29,8 +32,28 @@ impl Node {
             let own = query.kinds.iter().filter(|kind| own_listed(**kind)).map(|kind| kind.number());
             filters.push(Filter::OwnOf(own.collect()));
         }
+        filters.extend(self.within_reach(caller, &query.kinds).await?);
         let kinds = query.kinds.iter().map(|kind| kind.number()).collect();
         Ok(Search { own_only, order: order(query), ..self.search_of(kinds, filters) })
+    }
+
+    /// What narrows a search of these types to what the token reaches.
+    async fn within_reach(&self, caller: &Caller, kinds: &[ResourceType]) -> Result<Vec<Filter>, NodeError> {
+        let (mut whole, mut narrowed) = (Vec::new(), Vec::new());
+        for kind in kinds {
+            match self.reach(caller, *kind, Interactions::SEARCH).await? {
+                Reach::Whole => whole.push(kind.number()),
+                Reach::Where(filters) if kinds.len() == 1 => return Ok(filters),
+                Reach::Where(filters) => narrowed.push(Filter::Of { kinds: vec![kind.number()], filters }),
+            }
+        }
+        if narrowed.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !whole.is_empty() {
+            narrowed.push(Filter::Of { kinds: whole, filters: Vec::new() });
+        }
+        Ok(vec![Filter::Any(narrowed)])
     }
 
     /// A search of these types as it begins, newest first.
@@ -43,7 +66,7 @@ impl Node {
     ///
     /// A condition answers as a search does, so the token must permit one.
     pub(crate) async fn condition(&self, caller: &Caller, kind: ResourceType, text: &str) -> Result<Search, NodeError> {
-        caller.permit(kind, Interactions::SEARCH)?;
+        let reach = self.reach(caller, kind, Interactions::SEARCH).await?;
         let query = self.query(kind, &pairs(text)).await?;
         if let Some(issue) = query.unknown.into_iter().next() {
             return Err(NodeError::Invalid(Issue { severity: Severity::Error, ..issue }.into()));
@@ -57,7 +80,10 @@ impl Node {
             return Err(NodeError::Invalid(Issue::error(Code::Required, text).into()));
         }
         // What another process writes before it is asked may be the first that is contained: nothing is left out.
-        let filters = self.filters(caller, &query.conditions, chained(&query.conditions)).await?;
+        let mut filters = self.filters(caller, &query.conditions, chained(&query.conditions)).await?;
+        if let Reach::Where(narrower) = reach {
+            filters.extend(narrower);
+        }
         Ok(Search::own(kind.number(), filters, crate::clock::now_ms()))
     }
 
@@ -77,12 +103,13 @@ impl Node {
         contained: BTreeSet<u16>,
     ) -> Result<Vec<Filter>, NodeError> {
         let terms = self.terms(caller, conditions).await?;
+        let reaches = self.reaches(caller, conditions).await?;
         let reading =
             Reading { base: self.base(), now_us: crate::clock::now_us(), terms: &terms, contained: &contained };
         let mut filters = Vec::with_capacity(conditions.len());
         for condition in conditions {
             // What must hold together is held apart: a plan may begin with any part of it.
-            match narrow(caller, &reading, condition)? {
+            match narrow(&reaches, &reading, condition)? {
                 Filter::All(inner) => filters.extend(inner),
                 only => filters.push(only),
             }
@@ -165,28 +192,28 @@ pub(super) fn is_named(conditions: &[Condition]) -> bool {
 }
 
 /// As deep as the condition itself, which has a limit.
-fn narrow(caller: &Caller, reading: &Reading<'_>, condition: &Condition) -> Result<Filter, NodeError> {
-    let all = |inner: &[Condition]| inner.iter().map(|one| narrow(caller, reading, one)).collect::<Result<Vec<_>, _>>();
+fn narrow(reaches: &Reaches<'_>, reading: &Reading<'_>, condition: &Condition) -> Result<Filter, NodeError> {
+    let all =
+        |inner: &[Condition]| inner.iter().map(|one| narrow(reaches, reading, one)).collect::<Result<Vec<_>, _>>();
     match condition {
         Condition::Is(filter) => reading.filter(filter),
         Condition::All(inner) => Ok(Filter::All(all(inner)?)),
         Condition::Any(inner) => Ok(Filter::Any(all(inner)?)),
-        Condition::Not(inner) => Ok(Filter::Not(Box::new(narrow(caller, reading, inner)?))),
+        Condition::Not(inner) => Ok(Filter::Not(Box::new(narrow(reaches, reading, inner)?))),
         Condition::Referred { source, param, condition } => {
-            caller.permit(*source, Interactions::SEARCH)?;
-            let from = target(caller, reading, *source, condition)?;
+            let mut from = target(reaches, reading, *source, condition)?;
+            from.filters.extend_from_slice(reaches.of(*source)?);
             Ok(Filter::Referred { param: param.id.0, from })
         }
         Condition::Refers { param, targets } => {
             let (mut found, mut within) = (Vec::<Target>::new(), Vec::new());
             for (kind, condition) in targets {
-                if caller.permit(*kind, Interactions::SEARCH).is_err() {
-                    continue;
-                }
-                let target = target(caller, reading, *kind, condition)?;
+                let Ok(narrower) = reaches.of(*kind) else { continue };
+                let mut target = target(reaches, reading, *kind, condition)?;
                 if reading.contained.contains(&kind.number()) {
                     within.extend(contained::of(*kind, &target.filters));
                 }
+                target.filters.extend_from_slice(narrower);
                 // Types that are asked the same are asked together.
                 match found
                     .iter_mut()
@@ -197,7 +224,7 @@ fn narrow(caller: &Caller, reading: &Reading<'_>, condition: &Condition) -> Resu
                 }
             }
             if let (true, Some((kind, _))) = (found.is_empty(), targets.first()) {
-                caller.permit(*kind, Interactions::SEARCH)?;
+                reaches.of(*kind)?;
             }
             Ok(Filter::Refers { param: param.id.0, targets: found, within })
         }
@@ -205,12 +232,12 @@ fn narrow(caller: &Caller, reading: &Reading<'_>, condition: &Condition) -> Resu
 }
 
 fn target(
-    caller: &Caller,
+    reaches: &Reaches<'_>,
     reading: &Reading<'_>,
     kind: ResourceType,
     condition: &Condition,
 ) -> Result<Target, NodeError> {
-    let filters = match narrow(caller, reading, condition)? {
+    let filters = match narrow(reaches, reading, condition)? {
         Filter::All(inner) => inner,
         only => vec![only],
     };

@@ -139,7 +139,7 @@ impl Node {
         let if_match = request.if_match.as_deref().map(version_of);
         let (kind, id, verb, resource) = match (request.method, target(request, place)?) {
             (Method::Post, Target::Kind(kind)) => {
-                caller.permit(kind, Interactions::CREATE)?;
+                caller.may(kind, Interactions::CREATE)?;
                 let resource = resource.ok_or_else(need)?;
                 same_kind(kind, resource.kind(), place)?;
                 let condition = match if_none_exist(request) {
@@ -150,7 +150,7 @@ impl Node {
                 (kind, found.unwrap_or_else(crate::clock::fresh_id), Verb::Create(condition), Some(resource))
             }
             (Method::Put, Target::Instance(kind, id)) => {
-                caller.permit(kind, Interactions::UPDATE)?;
+                caller.may(kind, Interactions::UPDATE)?;
                 let resource = resource.ok_or_else(need)?;
                 same_kind(kind, resource.kind(), place)?;
                 same_id(id, resource.id(), place)?;
@@ -158,7 +158,7 @@ impl Node {
                 (kind, id.to_owned(), Verb::Update, Some(resource))
             }
             (Method::Put, Target::Where(kind, criteria)) => {
-                caller.permit(kind, Interactions::UPDATE)?;
+                caller.may(kind, Interactions::UPDATE)?;
                 let resource = resource.ok_or_else(need)?;
                 same_kind(kind, resource.kind(), place)?;
                 if let Some(id) = resource.id() {
@@ -170,18 +170,18 @@ impl Node {
                 (kind, id, Verb::UpdateWhere(condition), Some(resource))
             }
             (Method::Patch, Target::Instance(kind, id)) => {
-                caller.permit(kind, Interactions::UPDATE)?;
+                caller.may(kind, Interactions::UPDATE)?;
                 self.check_local_id(kind, id)?;
                 (kind, id.to_owned(), Verb::Patch(Which::Id(id.to_owned())), Some(resource.ok_or_else(need)?))
             }
             (Method::Patch, Target::Where(kind, criteria)) => {
-                caller.permit(kind, Interactions::UPDATE)?;
+                caller.may(kind, Interactions::UPDATE)?;
                 let (_, found) = self.existing(caller, kind, criteria).await?;
                 let verb = Verb::Patch(Which::Where(criteria.to_owned()));
                 (kind, found.unwrap_or_default(), verb, Some(resource.ok_or_else(need)?))
             }
             (Method::Delete, Target::Instance(kind, id)) => {
-                caller.permit(kind, Interactions::DELETE)?;
+                caller.may(kind, Interactions::DELETE)?;
                 self.check_local_id(kind, id)?;
                 (kind, id.to_owned(), Verb::Delete, None)
             }

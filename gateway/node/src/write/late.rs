@@ -10,10 +10,11 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::patch::Patch;
+use crate::permit::Guards;
 use crate::prepare::Prepared;
 use fhir::{Code, Parsed, ResourceType, datetime};
 use record::frame::{Method, Packer};
-use record::scope::{Interactions, Permit};
+use record::scope::Interactions;
 use std::sync::Arc;
 use store::db::Reader;
 use store::search::Search;
@@ -101,7 +102,7 @@ impl Node {
         patch: Patch,
         if_match: Option<String>,
     ) -> Result<Late, NodeError> {
-        caller.permit(kind, Interactions::UPDATE)?;
+        caller.may(kind, Interactions::UPDATE)?;
         let (select, current) = match which {
             Which::Id(id) => {
                 self.check_local_id(kind, &id)?;
@@ -145,7 +146,7 @@ impl Node {
         if_match: Option<String>,
     ) -> Result<Late, NodeError> {
         let kind = resource.kind();
-        caller.permit(kind, Interactions::UPDATE)?;
+        caller.may(kind, Interactions::UPDATE)?;
         let search = self.condition(caller, kind, criteria).await?;
         if let Some(id) = resource.id() {
             self.check_local_id(kind, id)?;
@@ -175,7 +176,7 @@ impl Node {
         criteria: &str,
         if_match: Option<String>,
     ) -> Result<Late, NodeError> {
-        caller.permit(kind, Interactions::DELETE)?;
+        caller.may(kind, Interactions::DELETE)?;
         let search = self.condition(caller, kind, criteria).await?;
         let change = Change::Delete { multiple: self.deletes_multiple() };
         Ok(Late { kind, select: Select::Where { search, planned: None }, if_match, change })
@@ -184,12 +185,12 @@ impl Node {
 
 /// Whether the token permits a create.
 pub(crate) fn may_create(caller: &Caller, kind: ResourceType) -> bool {
-    caller.scopes.permits(kind.name(), Interactions::CREATE) == Permit::Yes
+    caller.may(kind, Interactions::CREATE).is_ok()
 }
 
 impl Batch {
     /// What a late write comes to, now that nobody else writes.
-    pub(super) async fn settle(&mut self, late: &Late) -> Result<Vec<(Step, Decision)>, NodeError> {
+    pub(super) async fn settle(&mut self, late: &Late, guards: &Guards) -> Result<Vec<(Step, Decision)>, NodeError> {
         let mut found = match &late.select {
             Select::Id(id) => self.current(late.kind.number(), id).await?.into_iter().collect::<Vec<_>>(),
             Select::Where { search, planned } => {
@@ -209,7 +210,25 @@ impl Batch {
                 found
             }
         };
+        let interaction = match late.change {
+            Change::Delete { .. } => Interactions::DELETE,
+            Change::Patch { .. } | Change::Put { .. } => Interactions::UPDATE,
+        };
+        let narrowed = guards.narrows(late.kind, interaction);
+        if narrowed {
+            let mut within = Vec::with_capacity(found.len());
+            for one in found {
+                if self.is_within(guards, late.kind, &one.id, interaction).await? {
+                    within.push(one);
+                }
+            }
+            found = within;
+        }
         match &late.change {
+            Change::Put { resource, .. } if narrowed && found.is_empty() && resource.id().is_some() => {
+                let text = "a token that does not reach the whole type does not choose the id of what is made";
+                Err(NodeError::Forbidden(text.to_owned()))
+            }
             Change::Patch { patch, ready } => Ok(vec![self.settle_patch(late, found.pop(), patch, ready).await?]),
             Change::Put { resource, ready, fresh, may_create } => {
                 let only = found.pop();

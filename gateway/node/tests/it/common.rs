@@ -98,6 +98,7 @@ pub fn caller() -> Caller {
         scopes: Scopes::parse("system/*.cruds"),
         purpose: "TREAT".into(),
         request: "r-1".into(),
+        ..Caller::nobody()
     }
 }
 

@@ -10,6 +10,7 @@ mod deletes;
 mod failover;
 mod moves;
 mod others;
+mod permits;
 mod search;
 mod way;
 mod writes;

@@ -13,7 +13,7 @@ use record::scope::Interactions;
 pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     let kind = call.kind()?;
     // Before the body is read: who may not write here need not send it.
-    call.caller.permit(kind, Interactions::CREATE)?;
+    call.caller.may(kind, Interactions::CREATE)?;
     let if_none_exist = condition::if_none_exist(&call.headers)?;
     no_criteria(&call, kind).await?;
     let resource = call.resource().await?;

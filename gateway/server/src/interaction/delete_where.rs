@@ -11,7 +11,7 @@ use record::scope::Interactions;
 
 pub(crate) async fn run(call: Call) -> Result<Answer, ApiError> {
     let kind = call.kind()?;
-    call.caller.permit(kind, Interactions::DELETE)?;
+    call.caller.may(kind, Interactions::DELETE)?;
     let criteria = condition::criteria(&call)?;
     let if_match = condition::if_match(&call.headers)?;
     let mut written = call.app.node.write(&call.caller, Intent::DeleteWhere { kind, criteria, if_match }).await?;

@@ -18,7 +18,7 @@ use record::scope::Interactions;
 pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     let kind = call.kind()?;
     // Before the body is read: who may not write here need not send it.
-    call.caller.permit(kind, Interactions::UPDATE)?;
+    call.caller.may(kind, Interactions::UPDATE)?;
     let if_match = condition::if_match(&call.headers)?;
     let which = match call.target.shape {
         Shape::Type => Which::Where(condition::criteria(&call)?),

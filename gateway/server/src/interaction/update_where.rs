@@ -11,7 +11,7 @@ use record::scope::Interactions;
 
 pub(crate) async fn run(mut call: Call) -> Result<Answer, ApiError> {
     let kind = call.kind()?;
-    call.caller.permit(kind, Interactions::UPDATE)?;
+    call.caller.may(kind, Interactions::UPDATE)?;
     let criteria = condition::criteria(&call)?;
     let if_match = condition::if_match(&call.headers)?;
     let resource = call.resource().await?;

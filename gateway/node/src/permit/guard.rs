@@ -1,0 +1,97 @@
+//! Writes of a token that does not reach a whole type: what is changed must be within its reach before, and what is written
+//! must be afterwards. What lies beyond is for such a token as if it were not there. Called by `write`, inside its
+//! transaction, so that the same statements decide as in a search.
+
+use super::Reach;
+use crate::batch::Batch;
+use crate::caller::Caller;
+use crate::error::NodeError;
+use crate::node::Node;
+use crate::write::{Asked, Change, Work, Written};
+use fhir::ResourceType;
+use record::frame::Method;
+use record::scope::Interactions;
+use std::collections::HashMap;
+use store::search::{Filter, Search};
+
+/// What narrows the writes of one request, by type and interaction; nothing for a token that writes whole types.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Guards(HashMap<(ResourceType, Interactions), Vec<Filter>>);
+
+impl Node {
+    /// What narrows these writes.
+    ///
+    /// # Errors
+    /// [`NodeError::Forbidden`] for a type that the token does not write.
+    pub(crate) async fn guards(&self, caller: &Caller, asked: &[Asked]) -> Result<Guards, NodeError> {
+        let mut guards = Guards::default();
+        if caller.is_plain() {
+            return Ok(guards);
+        }
+        for (kind, interaction) in asked.iter().flat_map(writes) {
+            match self.reach(caller, kind, interaction).await {
+                Ok(Reach::Whole) => {}
+                Ok(Reach::Where(filters)) => drop(guards.0.insert((kind, interaction), filters)),
+                // An update may turn out to be a create, which is refused where it does.
+                Err(NodeError::Forbidden(_)) if interaction == Interactions::CREATE => {
+                    guards.0.insert((kind, interaction), vec![Filter::Ids(Vec::new())]);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(guards)
+    }
+}
+
+/// The interactions that a request may come to.
+fn writes(asked: &Asked) -> Vec<(ResourceType, Interactions)> {
+    let update = |kind| vec![(kind, Interactions::UPDATE), (kind, Interactions::CREATE)];
+    match &asked.work {
+        Work::Ready(step) => match (step.prepared.kind, step.prepared.method) {
+            (kind, Method::Create) => vec![(kind, Interactions::CREATE)],
+            (kind, Method::Delete) => vec![(kind, Interactions::DELETE)],
+            (kind, _) => update(kind),
+        },
+        Work::Late(late) => match late.change {
+            Change::Patch { .. } => vec![(late.kind, Interactions::UPDATE)],
+            Change::Put { .. } => update(late.kind),
+            Change::Delete { .. } => vec![(late.kind, Interactions::DELETE)],
+        },
+    }
+}
+
+impl Guards {
+    /// Whether a write of this kind is narrowed.
+    pub(crate) fn narrows(&self, kind: ResourceType, interaction: Interactions) -> bool {
+        self.0.contains_key(&(kind, interaction))
+    }
+}
+
+impl Batch {
+    /// Whether a resource is within reach as it is now; what no guard narrows always is.
+    pub(crate) async fn is_within(
+        &mut self,
+        guards: &Guards,
+        kind: ResourceType,
+        id: &str,
+        interaction: Interactions,
+    ) -> Result<bool, NodeError> {
+        let Some(filters) = guards.0.get(&(kind, interaction)) else { return Ok(true) };
+        let filters = [vec![Filter::Ids(vec![id.to_owned()])], filters.clone()].concat();
+        let search = Search::all(kind.number(), filters, crate::clock::now_ms());
+        Ok(!self.search(&search, 1).await?.is_empty())
+    }
+
+    /// Refuses what was written beyond the token's reach; nothing of it is kept.
+    pub(crate) async fn check_within(&mut self, guards: &Guards, written: &[Written]) -> Result<(), NodeError> {
+        for one in written.iter().filter(|one| one.changed && !one.json.is_empty()) {
+            let interaction = if one.created { Interactions::CREATE } else { Interactions::UPDATE };
+            if !self.is_within(guards, one.kind, &one.id, interaction).await? {
+                let text =
+                    format!("the token's scopes for {}.{interaction} do not reach this resource", one.kind.name());
+                return Err(NodeError::Forbidden(text));
+            }
+        }
+        Ok(())
+    }
+}
