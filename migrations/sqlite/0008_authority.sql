@@ -19,3 +19,5 @@ CREATE TABLE cache_quarantine (
     position INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX cache_quarantine_record ON cache_quarantine (record, position);
+-- What a line of reach serves, a bit for each family of purposes.
+ALTER TABLE cache_reach ADD COLUMN purposes INTEGER NOT NULL DEFAULT 0;

@@ -240,7 +240,13 @@ fn gather(
         let gathered = reads.entry((record, agent.clone())).or_default();
         if gathered.due.is_none() {
             let recently = gathered.signed.is_some_and(|at| at.elapsed() < COALESCE);
-            gathered.due = Some(Instant::now() + if recently { COALESCE } else { FIRST });
+            let wait = match crate::purpose::with_reason(&agent.purpose).0 {
+                // The patient is told at once.
+                code if crate::purpose::is_emergency(code) => Duration::ZERO,
+                _ if recently => COALESCE,
+                _ => FIRST,
+            };
+            gathered.due = Some(Instant::now() + wait);
             gathered.from_ms = now;
         }
         gathered.to_ms = now;

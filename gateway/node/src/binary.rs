@@ -43,7 +43,9 @@ impl Node {
             return Ok(());
         }
         match self.find_current(kind.number(), id).await? {
-            Some(target) if self.may_see(&target).await? && self.is_within(caller, &reach, &target).await? => Ok(()),
+            Some(target) if self.may_see(caller, &target).await? && self.is_within(caller, &reach, &target).await? => {
+                Ok(())
+            }
             _ => Err(hidden()),
         }
     }

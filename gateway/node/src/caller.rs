@@ -4,6 +4,7 @@
 use crate::error::NodeError;
 use record::body::access::Agent;
 use record::scope::{Interactions, Scopes};
+use store::reach::Sight;
 
 /// Who calls, through what, and why.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Caller {
     pub user: Option<String>,
     /// Purpose of use (v3-PurposeOfUse code).
     pub purpose: String,
+    /// Why, in words, where the purpose is an emergency; empty for no reason given.
+    pub reason: String,
     /// The request's id, for logs and audit.
     pub request: String,
 }
@@ -37,6 +40,7 @@ impl Caller {
             patient: None,
             user: None,
             purpose: String::new(),
+            reason: String::new(),
             request: String::new(),
         }
     }
@@ -79,9 +83,16 @@ impl Caller {
         }
     }
 
+    /// By whose eyes statements look for this caller.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight { now_ms: crate::clock::now_ms(), purpose: crate::purpose::asked(&self.purpose) }
+    }
+
     /// Who acts, as signed into records.
     pub(crate) fn agent(&self) -> Agent {
-        let cut = |text: &str| text.chars().take(200).collect();
-        Agent { who: cut(&self.who), client: cut(&self.client), purpose: cut(&self.purpose) }
+        let cut = |text: &str| text.chars().take(200).collect::<String>();
+        // The code first, and behind it the reason in words.
+        let purpose = format!("{} {}", cut(&self.purpose), cut(&self.reason)).trim_end().to_owned();
+        Agent { who: cut(&self.who), client: cut(&self.client), purpose }
     }
 }

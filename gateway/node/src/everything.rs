@@ -161,7 +161,7 @@ impl Node {
             since: wanted.since,
             care,
             care_params,
-            now_ms: crate::clock::now_ms(),
+            sight: caller.sight(),
             snapshot,
         };
         Ok((asked, issues))

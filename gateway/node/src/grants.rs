@@ -23,12 +23,14 @@ use record::{Class, Kind, OpId, RecordId};
 use std::sync::Arc;
 
 /// What a patient decided about a request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Approval {
     /// The scopes that stay, as [`ScopeLine::scope`] gave them.
     pub scopes: Vec<String>,
     /// Until when, milliseconds since 1970; zero for no end. Not later than was asked.
     pub end_ms: u64,
+    /// The sensitive classes that are opened too, by name; all others stay closed.
+    pub sensitive: Vec<String>,
 }
 
 impl Node {
@@ -78,7 +80,7 @@ fn granted(asked: &Asked, approval: &Approval) -> Result<Grant, NodeError> {
         to: asked.from.clone(),
         name: asked.name.clone(),
         scope: narrowed(&approval.scopes, &asked.scope)?,
-        classes: vec![Class::NORMAL, Class::DIRECTORY],
+        classes: classes(&approval.sensitive)?,
         purpose: asked.purpose.clone(),
         start_ms: asked.start_ms,
         end_ms: checked_end(approval.end_ms, asked.end_ms)?,
@@ -101,6 +103,19 @@ fn narrowed(chosen: &[String], wide: &str) -> Result<String, NodeError> {
         return refuse("more was chosen than was asked for");
     }
     Ok(scopes.to_string())
+}
+
+/// The classes of a grant that opens these sensitive ones.
+fn classes(sensitive: &[String]) -> Result<Vec<Class>, NodeError> {
+    let named = sensitive.iter().map(|name| {
+        let class = Class::all().find(|class| class.name() == name && class.is_sensitive());
+        class.ok_or_else(|| NodeError::Unprocessable("no such class of protected entries".to_owned()))
+    });
+    let mut classes = named.collect::<Result<Vec<_>, _>>()?;
+    classes.extend([Class::NORMAL, Class::DIRECTORY]);
+    classes.sort();
+    classes.dedup();
+    Ok(classes)
 }
 
 /// The end that was chosen, if it is to come and no later than `latest`; zero for none.

@@ -152,7 +152,6 @@ impl Batch {
         let search = Search::own(
             patient.number(),
             vec![Filter::Param { param: param.id.0, table: ParamTable::Token, any: vec![one], not: false }],
-            crate::clock::now_ms(),
         );
         let found = self.reader().await?.search(&search, 2).await?.0;
         let mut ids = together.identifiers.get(&identifier_target(system, value)).cloned().unwrap_or_default();

@@ -31,6 +31,7 @@ pub mod patch;
 pub mod peers;
 mod permit;
 mod prepare;
+pub mod purpose;
 pub mod quarantine;
 pub mod read;
 pub mod reindex;

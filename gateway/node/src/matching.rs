@@ -244,7 +244,7 @@ impl Node {
             // A birth date that is none brings nobody in.
             let Ok(query) = fhir::query::parse(kind, &pairs, &Lookup::default()) else { continue };
             let filters = self.filters(caller, &query.conditions, BTreeSet::new()).await?;
-            let search = Search::own(kind.number(), filters, crate::clock::now_ms());
+            let search = Search::own(kind.number(), filters);
             let rows = reader.search(&search, CANDIDATES_MAX).await?.0;
             found.extend(rows.into_iter().map(|row| (row.position, row)));
         }

@@ -47,7 +47,7 @@ impl Node {
         }
         let mut found = Metas::default();
         for code in ["_profile", "_security", "_tag"] {
-            let used = self.used(&kinds, code).await?;
+            let used = self.used(caller, &kinds, code).await?;
             match code {
                 "_profile" => found.profiles = used.into_iter().map(|(_, url)| url).collect(),
                 "_security" => found.security = used,
@@ -57,13 +57,18 @@ impl Node {
         Ok(found)
     }
 
-    async fn used(&self, kinds: &[ResourceType], code: &str) -> Result<Vec<(String, String)>, NodeError> {
+    async fn used(
+        &self,
+        caller: &Caller,
+        kinds: &[ResourceType],
+        code: &str,
+    ) -> Result<Vec<(String, String)>, NodeError> {
         let param = |kind: &ResourceType| Some((kind.number(), fhir::params::find(*kind, code)?.id.0));
         let asked = Used {
             params: kinds.iter().filter_map(param).collect(),
             // Others' Patients and Binaries are in no list.
             own_only: ResourceType::all().filter(|kind| own_listed(*kind)).map(ResourceType::number).collect(),
-            now_ms: crate::clock::now_ms(),
+            sight: caller.sight(),
         };
         let used = Reader::from(&self.store).used(&asked, METAS_MAX as i64 + 1).await?;
         if used.len() > METAS_MAX {

@@ -13,6 +13,7 @@ use record::RecordId;
 use record::frame::Content;
 use record::scope::Interactions;
 use store::db::Reader;
+use store::reach::Sight;
 use store::versions::StoredVersion;
 
 /// Versions one history page may hold.
@@ -63,7 +64,7 @@ impl Node {
         let Some(version) = self.find_current(kind.number(), id).await? else {
             return Err(NodeError::NotFound(name()));
         };
-        if !self.may_see(&version).await? || !self.is_within(caller, &reach, &version).await? {
+        if !self.may_see(caller, &version).await? || !self.is_within(caller, &reach, &version).await? {
             return Err(NodeError::NotFound(name()));
         }
         if version.is_deleted() {
@@ -91,7 +92,7 @@ impl Node {
         let Some(found) = Reader::from(&self.store).version(kind.number(), id, version).await? else {
             return Err(NodeError::NotFound(name()));
         };
-        if !self.may_see(&found).await? || !self.is_within(caller, &reach, &found).await? {
+        if !self.may_see(caller, &found).await? || !self.is_within(caller, &reach, &found).await? {
             return Err(NodeError::NotFound(name()));
         }
         if found.is_deleted() {
@@ -123,11 +124,17 @@ impl Node {
     }
 
     /// Own resources always; others' while a grant reaches them.
-    pub(crate) async fn may_see(&self, version: &StoredVersion) -> Result<bool, NodeError> {
+    pub(crate) async fn may_see(&self, caller: &Caller, version: &StoredVersion) -> Result<bool, NodeError> {
         if version.own {
             return Ok(true);
         }
-        Ok(Reader::from(&self.store).is_visible(version.position, crate::clock::now_ms()).await?)
+        Ok(Reader::from(&self.store).is_visible(version.position, caller.sight()).await?)
+    }
+
+    /// As [`Node::may_see`], whatever it is for.
+    pub(crate) async fn is_reached(&self, version: &StoredVersion) -> Result<bool, NodeError> {
+        let sight = Sight { now_ms: crate::clock::now_ms(), purpose: u8::MAX };
+        Ok(version.own || Reader::from(&self.store).is_visible(version.position, sight).await?)
     }
 
     /// The served form of a version; `None` where its frame does not open here.

@@ -100,8 +100,7 @@ impl Node {
         if let Some(name) = unknown.into_iter().find(|name| ResourceType::parse(name).is_none()) {
             return refuse(format!("scope: {name} is no resource type of R4"));
         }
-        let purpose_is_code = !asked.purpose.is_empty() && asked.purpose.chars().all(|c| c.is_ascii_alphanumeric());
-        if !purpose_is_code || asked.purpose.len() > 32 {
+        if !crate::purpose::is_known(&asked.purpose) {
             return refuse("purpose: expected a code of v3-PurposeOfUse such as TREAT".to_owned());
         }
         if asked.reason.len() > 2000 {

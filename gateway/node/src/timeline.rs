@@ -5,7 +5,7 @@ use crate::context::{Context, open_body, open_resource, open_sealed_body};
 use crate::error::NodeError;
 use crate::node::Node;
 use record::body::Body;
-use record::body::access::Access;
+use record::body::access::{Access, Agent};
 use record::body::request::Request;
 use record::entry::{FrameKind, wrap_handle};
 use record::frame::{Content, Method};
@@ -59,6 +59,8 @@ pub struct Moment {
     pub what: String,
     /// Purpose of use; empty for none.
     pub why: String,
+    /// Why, in the words of who acted: given in emergencies.
+    pub reason: String,
     /// What kind it is.
     pub kind: MomentKind,
     /// Its place in the record's log here.
@@ -94,6 +96,16 @@ impl Node {
         count: usize,
     ) -> Result<(Vec<Moment>, Option<i64>), NodeError> {
         self.moments(record, before, count, true).await
+    }
+
+    /// Who looked at a record for an emergency since `since_ms`, newest first, among the last [`MOMENTS_MAX`] looks.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub async fn emergencies(&self, record: RecordId, since_ms: u64) -> Result<Vec<Moment>, NodeError> {
+        let (mut moments, _) = self.moments(record, None, MOMENTS_MAX, true).await?;
+        moments.retain(|moment| moment.at_ms >= since_ms && crate::purpose::is_emergency(&moment.why));
+        Ok(moments)
     }
 
     async fn moments(
@@ -145,6 +157,7 @@ impl Node {
             mine: op.header().lane.author == self.identity().id(),
             what,
             why: String::new(),
+            reason: String::new(),
             kind,
             position: stored.position,
             resource: None,
@@ -204,7 +217,7 @@ impl Node {
             if !agent.who.is_empty() {
                 moment.who = format!("{} ({})", moment.who, agent.who);
             }
-            moment.why = agent.purpose;
+            (moment.why, moment.reason) = purpose_of(&agent);
         }
         let put = op.entries().iter().filter(|entry| entry.kind == FrameKind::Put).map(|entry| entry.handle);
         let put = put.collect::<HashSet<_>>();
@@ -283,13 +296,18 @@ impl Node {
     pub async fn resource(&self, kind: &str, id: &str) -> Result<Option<String>, NodeError> {
         let Some(kind) = fhir::ResourceType::parse(kind) else { return Ok(None) };
         let Some(version) = Reader::from(&self.store).current(kind.number(), id).await? else { return Ok(None) };
-        if !self.may_see(&version).await? || version.is_deleted() {
+        if !self.is_reached(&version).await? || version.is_deleted() {
             return Ok(None);
         }
         let Some(served) = self.serve(version).await? else { return Ok(None) };
         let value = serde_json::from_slice::<serde_json::Value>(&served.json).ok();
         Ok(value.and_then(|value| serde_json::to_string_pretty(&value).ok()))
     }
+}
+
+fn purpose_of(agent: &Agent) -> (String, String) {
+    let (code, reason) = crate::purpose::with_reason(&agent.purpose);
+    (code.to_owned(), reason.to_owned())
 }
 
 fn looked(stored: &StoredOp, author: String, access: Access) -> Moment {
@@ -306,12 +324,14 @@ fn looked(stored: &StoredOp, author: String, access: Access) -> Moment {
         };
         format!("{verb} {} {}", line.count, line.resource_type)
     });
+    let (why, reason) = purpose_of(&access.agent);
     Moment {
         at_ms: access.to_ms,
         who: if access.agent.who.is_empty() { author } else { format!("{author} ({})", access.agent.who) },
         mine: false,
         what: what.collect::<Vec<_>>().join("; "),
-        why: access.agent.purpose,
+        why,
+        reason,
         kind: MomentKind::Read,
         position: stored.position,
         resource: None,

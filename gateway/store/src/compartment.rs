@@ -3,7 +3,7 @@
 //! Spec: <https://hl7.org/fhir/R4/compartmentdefinition-patient.html>.
 
 use crate::db::{Reader, StoreError, Value};
-use crate::reach::VISIBLE;
+use crate::reach::Sight;
 use crate::versions::{COLUMNS, FRAME, StoredVersion, stored};
 
 /// A patient's compartment, or a part of it; without the Patient itself.
@@ -21,8 +21,8 @@ pub struct Compartment {
     pub care: Option<(i64, i64)>,
     /// Types and the date parameters that say when care was given; what has none of these is always in.
     pub care_params: Vec<(u16, u16)>,
-    /// The clock that grants are held against, milliseconds since 1970.
-    pub now_ms: u64,
+    /// By whose eyes.
+    pub sight: Sight,
     /// Nothing newer than this position.
     pub snapshot: i64,
 }
@@ -40,7 +40,7 @@ impl Compartment {
     fn conditions(&self) -> (String, String, Vec<Value>) {
         let target = format!("Patient/{}", self.patient);
         let mut args: Vec<Value> = vec![
-            self.now_ms.into(),
+            self.sight.now_ms.into(),
             self.snapshot.into(),
             target.into(),
             self.patient_kind.into(),
@@ -48,10 +48,11 @@ impl Compartment {
         ];
         let mut with = format!("WITH p(type, param) AS (VALUES {})", rows(&self.members));
         let mut sql = format!(
-            "v.current = 1 AND v.method <> 2 AND {VISIBLE} AND v.position <= $2 AND v.position IN \
+            "v.current = 1 AND v.method <> 2 AND {} AND v.position <= $2 AND v.position IN \
              (SELECT i.position FROM p CROSS JOIN cache_reference i \
              WHERE i.type = p.type AND i.param = p.param AND i.target = $3) \
-             AND (v.type <> $4 OR (v.own = 1 AND v.id <> $5))"
+             AND (v.type <> $4 OR (v.own = 1 AND v.id <> $5))",
+            self.sight.condition("v")
         );
         if let Some(since) = self.since {
             args.push(since.into());

@@ -2,7 +2,7 @@
 //! they may be seen. Called by `node`. Spec: <https://hl7.org/fhir/R4/resource-operation-meta.html>.
 
 use crate::db::{Reader, StoreError, Value};
-use crate::reach::VISIBLE;
+use crate::reach::Sight;
 
 /// Which values.
 #[derive(Clone, Debug, Default)]
@@ -11,8 +11,8 @@ pub struct Used {
     pub params: Vec<(u16, u16)>,
     /// Types of which only one's own count, by number.
     pub own_only: Vec<u16>,
-    /// The clock that grants are held against, milliseconds since 1970.
-    pub now_ms: u64,
+    /// By whose eyes.
+    pub sight: Sight,
 }
 
 impl Reader<'_> {
@@ -32,9 +32,10 @@ impl Reader<'_> {
         let sql = format!(
             "WITH p(type, param) AS (VALUES {params}) SELECT DISTINCT t.system, t.code FROM p CROSS JOIN cache_token t \
              JOIN cache_versions v ON v.position = t.position WHERE t.type = p.type AND t.param = p.param \
-             AND v.current = 1 AND v.method <> 2 AND {VISIBLE}{own} ORDER BY t.system, t.code LIMIT $2"
+             AND v.current = 1 AND v.method <> 2 AND {}{own} ORDER BY t.system, t.code LIMIT $2",
+            asked.sight.condition("v")
         );
-        let args: [Value; 2] = [asked.now_ms.into(), most.into()];
+        let args: [Value; 2] = [asked.sight.now_ms.into(), most.into()];
         Ok(self.fetch(sql, &args).await?.iter_mut().map(|row| (row.text(0), row.text(1))).collect())
     }
 }

@@ -1,4 +1,4 @@
-//! What others let us see: rows folded from their grants, joined into every search with the request's clock.
+//! What others let us see: rows folded from their grants, joined into every search with the request's clock and purpose.
 //! Called by `node`; read by `search`.
 
 use crate::db::{Reader, StoreError, Tx, Value};
@@ -14,6 +14,7 @@ const REACH: Table = Table {
         ("start_ms", Kind::Int),
         ("end_ms", Kind::Int),
         ("grant_id", Kind::Text),
+        ("purposes", Kind::Int),
     ],
     suffix: "",
 };
@@ -33,11 +34,30 @@ pub struct Reach {
     pub end_ms: Option<u64>,
     /// The grant it follows from.
     pub grant: String,
+    /// The purposes it serves, a bit for each.
+    pub purposes: u8,
 }
 
-/// The condition on a version `v` of others' that it may be seen now; `$1` is the clock in milliseconds.
-pub(crate) const VISIBLE: &str = "(v.own = 1 OR EXISTS (SELECT 1 FROM cache_reach r WHERE r.record = v.record \
-     AND r.type IN (v.type, -1) AND r.class = v.class AND r.start_ms <= $1 AND r.end_ms > $1))";
+/// By whose eyes a statement looks at what others wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// The clock that grants are held against, milliseconds since 1970.
+    pub now_ms: u64,
+    /// What the request is for, as one bit; none sees one's own alone.
+    pub purpose: u8,
+}
+
+impl Sight {
+    /// The condition on a version `v` that it is one's own or may be seen; `$1` is the clock.
+    pub(crate) fn condition(self, v: &str) -> String {
+        format!(
+            "({v}.own = 1 OR EXISTS (SELECT 1 FROM cache_reach r WHERE r.record = {v}.record \
+             AND r.type IN ({v}.type, -1) AND r.class = {v}.class AND r.start_ms <= $1 AND r.end_ms > $1 \
+             AND (r.purposes & {}) <> 0))",
+            self.purpose
+        )
+    }
+}
 
 impl Tx {
     /// Replaces what may be seen of a record.
@@ -54,6 +74,7 @@ impl Tx {
                 line.start_ms.into(),
                 line.end_ms.map_or(Value::Int(i64::MAX), Value::from),
                 line.grant.into(),
+                Value::Int(i64::from(line.purposes)),
             ]
         });
         REACH.insert(self, rows.collect()).await
@@ -61,12 +82,12 @@ impl Tx {
 }
 
 impl Reader<'_> {
-    /// Whether the version at `position` may be seen at `now_ms`.
+    /// Whether the version at `position` may be seen.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn is_visible(&mut self, position: i64, now_ms: u64) -> Result<bool, StoreError> {
-        let sql = format!("SELECT v.position FROM cache_versions v WHERE v.position = $2 AND {VISIBLE}");
-        Ok(!self.fetch(sql, &[now_ms.into(), position.into()]).await?.is_empty())
+    pub async fn is_visible(&mut self, position: i64, sight: Sight) -> Result<bool, StoreError> {
+        let sql = format!("SELECT v.position FROM cache_versions v WHERE v.position = $2 AND {}", sight.condition("v"));
+        Ok(!self.fetch(sql, &[sight.now_ms.into(), position.into()]).await?.is_empty())
     }
 }

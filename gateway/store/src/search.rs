@@ -13,6 +13,7 @@ mod plan;
 mod sql;
 
 use crate::db::{Reader, StoreError, Value};
+use crate::reach::Sight;
 use crate::versions::{CONTAINED, StoredVersion};
 pub use plan::Plan;
 use std::collections::BTreeSet;
@@ -248,8 +249,8 @@ pub struct Search {
     pub filters: Vec<Filter>,
     /// Only what this node's identity wrote (conditional interactions).
     pub own_only: bool,
-    /// The clock that grants are held against, milliseconds since 1970.
-    pub now_ms: u64,
+    /// By whose eyes.
+    pub sight: Sight,
     /// Orders with their direction (`true` descending), first first; none means newest first.
     pub order: Vec<(Order, bool)>,
     /// What was current at this position, so that pages belong together; none for what is current now.
@@ -284,12 +285,12 @@ pub enum Tally {
 impl Search {
     /// Every current resource of a type that the filters hold for and that may be seen, newest first.
     #[must_use]
-    pub fn all(kind: u16, filters: Vec<Filter>, now_ms: u64) -> Self {
+    pub fn all(kind: u16, filters: Vec<Filter>, sight: Sight) -> Self {
         Self {
             kinds: vec![kind],
             filters,
             own_only: false,
-            now_ms,
+            sight,
             order: Vec::new(),
             snapshot: None,
             from: From::default(),
@@ -297,10 +298,10 @@ impl Search {
         }
     }
 
-    /// Those of one's own among them.
+    /// Those of one's own alone, whoever looks.
     #[must_use]
-    pub fn own(kind: u16, filters: Vec<Filter>, now_ms: u64) -> Self {
-        Self { own_only: true, ..Self::all(kind, filters, now_ms) }
+    pub fn own(kind: u16, filters: Vec<Filter>) -> Self {
+        Self { own_only: true, ..Self::all(kind, filters, Sight::default()) }
     }
 }
 
@@ -345,10 +346,10 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn visible(&mut self, kind: u16, ids: &[String], now_ms: u64) -> Result<Vec<StoredVersion>, StoreError> {
+    pub async fn visible(&mut self, kind: u16, ids: &[String], sight: Sight) -> Result<Vec<StoredVersion>, StoreError> {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(POSITIONS_MAX) {
-            let search = Search::all(kind, vec![Filter::Ids(chunk.to_vec())], now_ms);
+            let search = Search::all(kind, vec![Filter::Ids(chunk.to_vec())], sight);
             found.append(&mut self.search(&search, chunk.len()).await?.0);
         }
         Ok(found)

@@ -104,10 +104,18 @@ impl Batch {
 
 /// What the grants of a record let `me` see.
 fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
-    let line =
-        |kind, class, start_ms, end_ms, grant| Reach { record: context.record, kind, class, start_ms, end_ms, grant };
+    let record = context.record;
     if context.state.authority().is_some_and(|card| card.id() == *me) {
-        return record::Class::all().map(|class| line(None, class, 0, None, String::new())).collect();
+        let whole = |class| Reach {
+            record,
+            kind: None,
+            class,
+            start_ms: 0,
+            end_ms: None,
+            grant: String::new(),
+            purposes: u8::MAX,
+        };
+        return record::Class::all().map(whole).collect();
     }
     let mut reach = Vec::new();
     let open = context
@@ -115,7 +123,6 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
         .grants()
         .filter(|given| given.grant.to.id() == *me && given.revoked_by.is_none() && given.replaced_by.is_none());
     for given in open {
-        let (start, end) = (given.grant.start_ms, (given.grant.end_ms != 0).then_some(given.grant.end_ms));
         for (class, kind) in context.state.open_reads(given) {
             let kind = match kind {
                 None => None,
@@ -124,7 +131,15 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
                     None => continue,
                 },
             };
-            reach.push(line(kind, class, start, end, given.id.text()));
+            reach.push(Reach {
+                record,
+                kind,
+                class,
+                start_ms: given.grant.start_ms,
+                end_ms: (given.grant.end_ms != 0).then_some(given.grant.end_ms),
+                grant: given.id.text(),
+                purposes: crate::purpose::served(&given.grant.purpose),
+            });
         }
     }
     reach

@@ -51,8 +51,12 @@ pub(crate) fn event(row: &AuditRow) -> Option<Served> {
         agent.remove("name");
     }
     if !row.purpose.is_empty() {
-        event["purposeOfEvent"] = json!([{ "coding": [{
-            "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": row.purpose }] }]);
+        let (code, reason) = crate::purpose::with_reason(&row.purpose);
+        let coding = json!({ "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": code });
+        event["purposeOfEvent"] = match reason {
+            "" => json!([{ "coding": [coding] }]),
+            reason => json!([{ "coding": [coding], "text": reason }]),
+        };
     }
     let mut entities = Vec::new();
     if !row.patient.is_empty() {

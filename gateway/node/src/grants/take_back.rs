@@ -1,7 +1,7 @@
 //! Access that ends: taken back, narrowed, or over by the clock. Each is a revoke that keeps what was received by then, and
 //! an epoch that its holder gets no key of. Called by `patient`; what is over is closed by a task of `node`.
 
-use super::{Approval, NOT_YOURS, checked_end, narrowed};
+use super::{Approval, NOT_YOURS, checked_end, classes, narrowed};
 use crate::author::current_key;
 use crate::batch::Batch;
 use crate::context::Context;
@@ -38,7 +38,7 @@ impl Node {
         .await
     }
 
-    /// Puts a narrower grant in the place of one: fewer of its scopes, an earlier end.
+    /// Puts a narrower grant in the place of one: fewer of its scopes or sensitive classes, an earlier end.
     ///
     /// # Errors
     /// [`NodeError::NotFound`], or [`NodeError::Unprocessable`] if it says more than the grant does, the same, or nothing.
@@ -50,10 +50,15 @@ impl Node {
                 let (context, before) = batch.open_grant(&id).await?;
                 let scope = narrowed(&approval.scopes, &before.scope)?;
                 let end_ms = checked_end(approval.end_ms, before.end_ms)?;
-                if scope == before.scopes().to_string() && end_ms == before.end_ms {
+                let open = before.classes.iter().map(|class| class.name());
+                let open = open.filter(|name| approval.sensitive.iter().any(|kept| kept == name)).map(str::to_owned);
+                // What a custodian was left by a claim may have fewer classes than those open to everybody let in.
+                let mut classes = classes(&open.collect::<Vec<_>>())?;
+                classes.retain(|class| before.classes.contains(class));
+                if scope == before.scopes().to_string() && end_ms == before.end_ms && classes == before.classes {
                     return Err(NodeError::Unprocessable("nothing was changed".to_owned()));
                 }
-                batch.give(&context, vec![Grant { scope, end_ms, replaces: vec![id], ..before }]).await?;
+                batch.give(&context, vec![Grant { scope, end_ms, classes, replaces: vec![id], ..before }]).await?;
                 // A replacement draws no line (rule 6.10): the revoke of what it replaces does.
                 let context = batch.known(&context.record).await?;
                 batch.take_back(&context, vec![id]).await

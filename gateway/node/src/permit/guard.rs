@@ -12,11 +12,16 @@ use fhir::ResourceType;
 use record::frame::Method;
 use record::scope::Interactions;
 use std::collections::HashMap;
+use store::reach::Sight;
 use store::search::{Filter, Search};
 
 /// What narrows the writes of one request, by type and interaction; nothing for a token that writes whole types.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Guards(HashMap<(ResourceType, Interactions), Vec<Filter>>);
+pub(crate) struct Guards {
+    narrowed: HashMap<(ResourceType, Interactions), Vec<Filter>>,
+    /// By whose eyes the writer looks.
+    pub(crate) sight: Sight,
+}
 
 impl Node {
     /// What narrows these writes.
@@ -24,18 +29,16 @@ impl Node {
     /// # Errors
     /// [`NodeError::Forbidden`] for a type that the token does not write.
     pub(crate) async fn guards(&self, caller: &Caller, asked: &[Asked]) -> Result<Guards, NodeError> {
-        let mut guards = Guards::default();
+        let mut guards = Guards { sight: caller.sight(), ..Guards::default() };
         if caller.is_plain() {
             return Ok(guards);
         }
         for (kind, interaction) in asked.iter().flat_map(writes) {
             match self.reach(caller, kind, interaction).await {
                 Ok(Reach::Whole) => {}
-                Ok(Reach::Where(filters)) => drop(guards.0.insert((kind, interaction), filters)),
-                // An update may turn out to be a create, which is refused where it does.
-                Err(NodeError::Forbidden(_)) if interaction == Interactions::CREATE => {
-                    guards.0.insert((kind, interaction), vec![Filter::Ids(Vec::new())]);
-                }
+                Ok(Reach::Where(filters)) => drop(guards.narrowed.insert((kind, interaction), filters)),
+                // An update may turn out to be a create: whether it may is asked where it does.
+                Err(NodeError::Forbidden(_)) if interaction == Interactions::CREATE => {}
                 Err(error) => return Err(error),
             }
         }
@@ -63,7 +66,7 @@ fn writes(asked: &Asked) -> Vec<(ResourceType, Interactions)> {
 impl Guards {
     /// Whether a write of this kind is narrowed.
     pub(crate) fn narrows(&self, kind: ResourceType, interaction: Interactions) -> bool {
-        self.0.contains_key(&(kind, interaction))
+        self.narrowed.contains_key(&(kind, interaction))
     }
 }
 
@@ -76,9 +79,9 @@ impl Batch {
         id: &str,
         interaction: Interactions,
     ) -> Result<bool, NodeError> {
-        let Some(filters) = guards.0.get(&(kind, interaction)) else { return Ok(true) };
+        let Some(filters) = guards.narrowed.get(&(kind, interaction)) else { return Ok(true) };
         let filters = [vec![Filter::Ids(vec![id.to_owned()])], filters.clone()].concat();
-        let search = Search::all(kind.number(), filters, crate::clock::now_ms());
+        let search = Search::all(kind.number(), filters, guards.sight);
         Ok(!self.search(&search, 1).await?.is_empty())
     }
 

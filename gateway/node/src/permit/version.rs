@@ -30,7 +30,7 @@ impl Node {
         }
         if version.current {
             let filters = [vec![Filter::Ids(vec![version.id.clone()])], filters.clone()].concat();
-            let search = Search::all(kind.number(), filters, crate::clock::now_ms());
+            let search = Search::all(kind.number(), filters, caller.sight());
             return Ok(!Reader::from(&self.store).search(&search, 1).await?.0.is_empty());
         }
         let Some(served) = self.serve(version.clone()).await? else { return Ok(false) };

@@ -59,7 +59,7 @@ impl Node {
             }
             Asked::True | Asked::False => vec![within, own_of],
         };
-        Ok(Search { order: order(query), ..self.search_of(kinds, filters) })
+        Ok(Search { order: order(query), ..self.search_of(caller, kinds, filters) })
     }
 
     /// The contained resources of a page that match, and beside them what matches itself.

@@ -60,8 +60,8 @@ impl Node {
                 return Err(too_many(format!("a hierarchy has more than {LEVELS_MAX} levels")));
             }
             let next = match modifier {
-                Modifier::Above => self.wholes(kind, param.id.0, &edge).await?,
-                _ => self.parts(kind, param.id.0, &edge).await?,
+                Modifier::Above => self.wholes(caller, kind, param.id.0, &edge).await?,
+                _ => self.parts(caller, kind, param.id.0, &edge).await?,
             };
             edge = next.into_iter().filter(|id| found.insert(id.clone())).collect();
             if found.len() > room {
@@ -72,18 +72,30 @@ impl Node {
     }
 
     /// What is part of one of these.
-    async fn parts(&self, kind: ResourceType, param: u16, ids: &[String]) -> Result<Vec<String>, NodeError> {
+    async fn parts(
+        &self,
+        caller: &Caller,
+        kind: ResourceType,
+        param: u16,
+        ids: &[String],
+    ) -> Result<Vec<String>, NodeError> {
         let any = vec![Match::References(ids.iter().map(|id| format!("{kind}/{id}")).collect())];
         let filter = Filter::Param { param, table: ParamTable::Reference, any, not: false };
-        let search = Search::all(kind.number(), vec![filter], crate::clock::now_ms());
+        let search = Search::all(kind.number(), vec![filter], caller.sight());
         let rows = Reader::from(&self.store).search(&search, HIERARCHY_MAX + 1).await?.0;
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
 
     /// What these are part of.
-    async fn wholes(&self, kind: ResourceType, param: u16, ids: &[String]) -> Result<Vec<String>, NodeError> {
+    async fn wholes(
+        &self,
+        caller: &Caller,
+        kind: ResourceType,
+        param: u16,
+        ids: &[String],
+    ) -> Result<Vec<String>, NodeError> {
         let mut reader = Reader::from(&self.store);
-        let rows = reader.visible(kind.number(), ids, crate::clock::now_ms()).await?;
+        let rows = reader.visible(kind.number(), ids, caller.sight()).await?;
         let positions = rows.iter().map(|row| row.position).collect::<Vec<_>>();
         let targets = reader.targets(&positions, Some(param)).await?;
         let named = targets.iter().filter_map(|target| match fhir::reference::parse(target) {

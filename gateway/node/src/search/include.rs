@@ -105,16 +105,16 @@ impl Node {
         kind: ResourceType,
         ids: &[String],
     ) -> Result<Vec<StoredVersion>, NodeError> {
-        let now = crate::clock::now_ms();
+        let sight = caller.sight();
         let mut reader = Reader::from(&self.store);
         let filters = match self.reach(caller, kind, Interactions::READ).await {
-            Ok(Reach::Whole) => return Ok(reader.visible(kind.number(), ids, now).await?),
+            Ok(Reach::Whole) => return Ok(reader.visible(kind.number(), ids, sight).await?),
             Ok(Reach::Where(filters)) => filters,
             Err(NodeError::Forbidden(_)) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
         let filters = [vec![Filter::Ids(ids.to_vec())], filters].concat();
-        Ok(reader.search(&Search::all(kind.number(), filters, now), ids.len()).await?.0)
+        Ok(reader.search(&Search::all(kind.number(), filters, sight), ids.len()).await?.0)
     }
 
     /// What canonical URLs name, each with `|` and a version or without. One that is named with a version has a row without
@@ -158,7 +158,7 @@ impl Node {
                 Some(Filter::All(vec![is(url.id.0, &mut std::iter::once((*of).to_owned())), version]))
             }));
             if !any.is_empty() {
-                let search = Search::all(kind.number(), vec![Filter::Any(any)], crate::clock::now_ms());
+                let search = Search::all(kind.number(), vec![Filter::Any(any)], caller.sight());
                 found.extend(Reader::from(&self.store).search(&search, INCLUDES_MAX + 1).await?.0);
             }
         }
@@ -189,7 +189,7 @@ impl Node {
                 };
                 let own_only = own_listed(source);
                 let filters = [vec![Filter::Any(filters)], narrower].concat();
-                let search = Search::all(source.number(), filters, crate::clock::now_ms());
+                let search = Search::all(source.number(), filters, caller.sight());
                 let search = Search { own_only, ..search };
                 found.extend(Reader::from(&self.store).search(&search, INCLUDES_MAX + 1).await?.0);
                 if found.len() > INCLUDES_MAX {

@@ -34,7 +34,7 @@ impl Node {
         }
         filters.extend(self.within_reach(caller, &query.kinds).await?);
         let kinds = query.kinds.iter().map(|kind| kind.number()).collect();
-        Ok(Search { own_only, order: order(query), ..self.search_of(kinds, filters) })
+        Ok(Search { own_only, order: order(query), ..self.search_of(caller, kinds, filters) })
     }
 
     /// What narrows a search of these types to what the token reaches.
@@ -57,9 +57,9 @@ impl Node {
     }
 
     /// A search of these types as it begins, newest first.
-    pub(super) fn search_of(&self, kinds: Vec<u16>, filters: Vec<Filter>) -> Search {
+    pub(super) fn search_of(&self, caller: &Caller, kinds: Vec<u16>, filters: Vec<Filter>) -> Search {
         let plan = *self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        Search { kinds, filters, plan, ..Search::all(0, Vec::new(), crate::clock::now_ms()) }
+        Search { kinds, filters, plan, ..Search::all(0, Vec::new(), caller.sight()) }
     }
 
     /// The statement of a conditional interaction: only what this hospital wrote, and nothing unknown is passed over.
@@ -84,7 +84,7 @@ impl Node {
         if let Reach::Where(narrower) = reach {
             filters.extend(narrower);
         }
-        Ok(Search::own(kind.number(), filters, crate::clock::now_ms()))
+        Ok(Search::own(kind.number(), filters))
     }
 
     /// The types that chains lead to and that something here contains: where there are none, no search looks for them.

@@ -131,7 +131,7 @@ impl Node {
                 Filter::Param { param: param.id.0, table: ParamTable::Token, any, not: false }
             }
         };
-        let search = Search::own(number.number(), vec![filter], crate::clock::now_ms());
+        let search = Search::own(number.number(), vec![filter]);
         let Some(row) = Reader::from(&self.store).search(&search, 1).await?.0.into_iter().next() else {
             return Ok(None);
         };

@@ -17,6 +17,7 @@ use record::frame::{Method, Packer};
 use record::scope::Interactions;
 use std::sync::Arc;
 use store::db::Reader;
+use store::reach::Sight;
 use store::search::Search;
 use store::versions::StoredVersion;
 
@@ -229,7 +230,9 @@ impl Batch {
                 let text = "a token that does not reach the whole type does not choose the id of what is made";
                 Err(NodeError::Forbidden(text.to_owned()))
             }
-            Change::Patch { patch, ready } => Ok(vec![self.settle_patch(late, found.pop(), patch, ready).await?]),
+            Change::Patch { patch, ready } => {
+                Ok(vec![self.settle_patch(late, found.pop(), patch, ready, guards.sight).await?])
+            }
             Change::Put { resource, ready, fresh, may_create } => {
                 let only = found.pop();
                 Ok(vec![self.settle_put(late, only, resource, ready.as_ref(), fresh, *may_create).await?])
@@ -244,6 +247,7 @@ impl Batch {
         current: Option<StoredVersion>,
         patch: &Patch,
         ready: &Option<(String, Arc<Prepared>)>,
+        sight: Sight,
     ) -> Result<(Step, Decision), NodeError> {
         let Some(current) = current else {
             return Err(NodeError::NotFound(match &late.select {
@@ -255,7 +259,7 @@ impl Batch {
         if current.is_deleted() {
             return Err(NodeError::Gone(name));
         }
-        if !current.own && current.op.0 != [0; 32] && !self.sees(&current).await? {
+        if !current.own && current.op.0 != [0; 32] && !self.sees(&current, sight).await? {
             return Err(NodeError::NotFound(name));
         }
         may_change(late.kind, &current.id, Some(&current), late.if_match.as_deref())?;
@@ -334,8 +338,8 @@ impl Batch {
         each.collect()
     }
 
-    async fn sees(&mut self, version: &StoredVersion) -> Result<bool, NodeError> {
-        Ok(self.reader().await?.is_visible(version.position, crate::clock::now_ms()).await?)
+    async fn sees(&mut self, version: &StoredVersion, sight: Sight) -> Result<bool, NodeError> {
+        Ok(self.reader().await?.is_visible(version.position, sight).await?)
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a patient decides holds when others are offline or late: access narrowed, over by the clock, taken back while its
 //! holder wrote on; and what was written late is kept apart until the patient takes it in.
 
-use crate::common::{Database, Place, count, create, databases, let_in, pair, stays_the_same_after_reindex, until};
+use crate::common::{
+    Database, Place, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until,
+};
 use node::grants::{Approval, GrantState};
-use node::{NodeError, Role};
+use node::requests::AccessRequest;
+use node::{Caller, NodeError, Role};
 use record::Verified;
 use record::state::Quarantine;
 use serde_json::json;
@@ -66,7 +69,11 @@ async fn narrowed_access_opens_what_is_left_and_nothing_else() {
         })
         .await;
         let grant = house.grants(GrantState::Open).await.remove(0);
-        let say = |scopes: &[&str], end_ms| Approval { scopes: scopes.iter().map(|s| s.to_string()).collect(), end_ms };
+        let say = |scopes: &[&str], end_ms| Approval {
+            scopes: scopes.iter().map(|s| s.to_string()).collect(),
+            end_ms,
+            ..Approval::default()
+        };
         for (scopes, end_ms) in [
             (&["patient/*.rs"][..], grant.end_ms),
             (&["patient/Observation.cruds"], grant.end_ms),
@@ -145,7 +152,7 @@ async fn access_that_is_over_is_closed_with_a_line_and_new_keys() {
         let grant = house.grants(GrantState::Open).await.remove(0);
         let end_ms = node::clock::now_ms() + 1500;
         let scopes = vec![grant.scope.clone()];
-        house.p.node.narrow(&grant.id, Approval { scopes, end_ms }).await.unwrap();
+        house.p.node.narrow(&grant.id, Approval { scopes, end_ms, ..Approval::default() }).await.unwrap();
         until("its time is over", || async { node::clock::now_ms() > end_ms }).await;
         // The node looks by itself as well: whoever comes first closes it.
         house.p.node.close_expired().await.unwrap();
@@ -222,5 +229,74 @@ async fn who_signs_two_histories_is_flagged_and_a_line_keeps_one_of_them() {
         house.p.node.take_in(held.record, held.ops).await.unwrap();
         assert_eq!(house.p.node.held_back_count().await.unwrap(), 0);
         stays_the_same_after_reindex(&house.p.node).await;
+    }
+}
+
+fn used_for(purpose: &str) -> Caller {
+    Caller { purpose: purpose.to_owned(), ..caller() }
+}
+
+async fn seen(node: &node::Node, by: &Caller, name: &str) -> usize {
+    let query = node.query(kind(name), &[]).await.unwrap();
+    node.search(by, query, None).await.unwrap().matches.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_opens_for_what_it_is_for_and_an_emergency_is_told_at_once() {
+    for database in databases() {
+        let house = house(database).await;
+        let ask = AccessRequest {
+            address: house.address.clone(),
+            scope: "patient/Condition.rs".to_owned(),
+            purpose: "ETREAT".to_owned(),
+            start_ms: None,
+            end_ms: None,
+            reason: "in case of an emergency".to_owned(),
+        };
+        let nonsense = AccessRequest { purpose: "CURIOSITY".to_owned(), ..ask.clone() };
+        let refused = house.b.node.request_access(&caller(), &house.at_b, nonsense).await;
+        assert!(matches!(refused, Err(NodeError::Unprocessable(_))), "{refused:?}");
+        house.b.node.request_access(&caller(), &house.at_b, ask).await.unwrap();
+        until("the request is on the page", || async { !house.p.node.requests().await.unwrap().is_empty() }).await;
+        let request = house.p.node.requests().await.unwrap().remove(0);
+        let scopes = vec![request.scope.clone()];
+        let unknown = Approval { scopes: scopes.clone(), end_ms: request.end_ms, sensitive: vec!["normal".to_owned()] };
+        let refused = house.p.node.approve(&request.id, unknown).await;
+        assert!(matches!(refused, Err(NodeError::Unprocessable(_))), "only sensitive classes are named: {refused:?}");
+        let approval = Approval { scopes, end_ms: request.end_ms, ..Approval::default() };
+        house.p.node.approve(&request.id, approval).await.unwrap();
+        let emergency = Caller { reason: "found unconscious".to_owned(), ..used_for("BTG") };
+        until("in an emergency B sees it", || async { seen(&house.b.node, &emergency, "Condition").await == 1 }).await;
+        for purpose in ["TREAT", "HRESCH", "CURIOSITY", ""] {
+            assert_eq!(seen(&house.b.node, &used_for(purpose), "Condition").await, 0, "{purpose}");
+        }
+        house.let_in("patient/Observation.rs").await;
+        until("for treatment B sees this", || async { count(&house.b.node, "Observation", "").await == 1 }).await;
+        for (purpose, expected) in [("ETREAT", 1), ("COC", 1), ("HRESCH", 0), ("HPAYMT", 0), ("nothing", 0)] {
+            assert_eq!(seen(&house.b.node, &used_for(purpose), "Observation").await, expected, "{purpose}");
+        }
+        let query = house.b.node.query(kind("Condition"), &[]).await.unwrap();
+        let shown = house.b.node.search(&emergency, query, None).await.unwrap();
+        let id = shown.matches[0].id.clone();
+        house.b.node.read(&emergency, kind("Condition"), &id).await.unwrap();
+        let refused = house.b.node.read(&caller(), kind("Condition"), &id).await;
+        assert!(matches!(refused, Err(NodeError::NotFound(_))), "{refused:?}");
+        let event = node::access::Event {
+            caller: Some(&emergency),
+            interaction: "search",
+            kind: Some(kind("Condition")),
+            id: "",
+            query: "",
+            status: 200,
+            request: "r-1",
+            patient: "",
+            read: &shown.matches.iter().collect::<Vec<_>>(),
+        };
+        house.b.node.audit(event).await;
+        let record = house.p.node.records().await.unwrap()[0].record;
+        until("the patient is told", || async { !house.p.node.emergencies(record, 0).await.unwrap().is_empty() }).await;
+        let told = house.p.node.emergencies(record, 0).await.unwrap().remove(0);
+        assert_eq!((told.why.as_str(), told.reason.as_str()), ("BTG", "found unconscious"));
+        assert!(house.p.node.emergencies(record, u64::MAX).await.unwrap().is_empty());
     }
 }

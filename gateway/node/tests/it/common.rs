@@ -174,7 +174,7 @@ pub async fn let_in(hospital: &Node, patient: &Node, id: &str, address: &str, sc
     until("the request is on the page", || async { patient.requests().await.unwrap().len() > known }).await;
     let request = patient.requests().await.unwrap().remove(0);
     let scopes = request.lines.iter().map(|line| line.scope.clone()).collect();
-    patient.approve(&request.id, Approval { scopes, end_ms: request.end_ms }).await.unwrap();
+    patient.approve(&request.id, Approval { scopes, end_ms: request.end_ms, ..Approval::default() }).await.unwrap();
     until("access is given", || async {
         let task = hospital.read(&caller(), kind("Task"), &task.id).await.unwrap();
         String::from_utf8(task.json).unwrap().contains("\"completed\"")

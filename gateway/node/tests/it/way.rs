@@ -90,9 +90,10 @@ async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_l
     until("the request is on the page", || async { !p.node.requests().await.unwrap().is_empty() }).await;
     let request = p.node.requests().await.unwrap().remove(0);
     assert_eq!((request.name.as_str(), request.reason.as_str()), ("Hospital B", "follow-up"));
-    let wide = Approval { scopes: vec!["patient/*.rs".into()], end_ms: request.end_ms };
+    let wide = Approval { scopes: vec!["patient/*.rs".into()], end_ms: request.end_ms, ..Approval::default() };
     assert!(matches!(p.node.approve(&request.id, wide).await, Err(NodeError::Unprocessable(_))));
-    let narrow = Approval { scopes: vec!["patient/Observation.rs".into()], end_ms: request.end_ms };
+    let narrow =
+        Approval { scopes: vec!["patient/Observation.rs".into()], end_ms: request.end_ms, ..Approval::default() };
     p.node.approve(&request.id, narrow.clone()).await.unwrap();
     assert!(matches!(p.node.approve(&request.id, narrow).await, Err(NodeError::Unprocessable(_))));
 
@@ -116,7 +117,7 @@ async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_l
     until("the second request", || async { p.node.requests().await.unwrap().len() == 2 }).await;
     let request = p.node.requests().await.unwrap().remove(0);
     let scopes = request.lines.iter().map(|line| line.scope.clone()).collect();
-    p.node.approve(&request.id, Approval { scopes, end_ms: request.end_ms }).await.unwrap();
+    p.node.approve(&request.id, Approval { scopes, end_ms: request.end_ms, ..Approval::default() }).await.unwrap();
     until("B may write", || async { count(&b.node, "Consent", "status=active").await == 2 }).await;
     create(&b.node, observation(&at_b, "from B")).await;
     until("A sees what B wrote", || async { count(&a.node, "Observation", &format!("patient={at_a}")).await == 3 })

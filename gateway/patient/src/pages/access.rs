@@ -50,7 +50,8 @@ pub(crate) async fn narrow(State(app): State<App>, form: Form) -> Result<Redirec
         return Err(PageError::typed("Nothing was left ticked. To allow nothing at all, take the access back."));
     }
     let end_ms = requests::end_of(form.one("until"), given.end_ms, node::clock::now_ms())?;
-    app.node.narrow(id, Approval { scopes, end_ms }).await?;
+    let sensitive = form.all("class").map(str::to_owned).collect();
+    app.node.narrow(id, Approval { scopes, end_ms, sensitive }).await?;
     Ok(done("/access"))
 }
 
@@ -153,8 +154,11 @@ fn less(frame: &Frame, grant: &GrantView) -> El {
     let hidden = el("input").attr("type", "hidden").attr("name", "grant").attr("value", &grant.id);
     let what = requests::ticks(&grant.id, &grant.lines, "Untick whatever it shall no longer do. What it wrote stays.");
     let until = requests::until_field(frame, &grant.id, grant.end_ms);
+    let open = words::classes::all().filter(|(name, _)| grant.classes.iter().any(|class| class == name));
+    let open = open.collect::<Vec<_>>();
+    let protected = (!open.is_empty()).then(|| requests::protected(&grant.id, &open, true));
     let form = frame.form("/access/narrow").class("grant-narrow");
-    let form = form.with((hidden, what, until, button("Leave only what is ticked", "main")));
+    let form = form.with((hidden, what, protected, until, button("Leave only what is ticked", "main")));
     let id = format!("less-{}", grant.id);
     el("details").class("take-back").id(id).with((el("summary").with("Allow less…"), form))
 }

@@ -114,12 +114,14 @@ pub(crate) fn item(frame: &Frame, moment: &Moment) -> El {
     let counts = many.then(|| el("ul").class("scopes").with(counts.collect::<Vec<_>>()));
     let why = (!moment.why.is_empty())
         .then(|| el("p").class("why").with(format!("Why: {}", words::purposes::words(&moment.why))));
+    let reason = (!moment.reason.is_empty())
+        .then(|| el("p").class("why").with(("In its own words: ", el("q").with(&moment.reason))));
     let line = el("p").with((who, " ", text));
     el("li")
         .class("moment")
         .attr("data-kind", key(moment.kind))
         .attr("data-position", moment.position.to_string())
-        .with((el("p").class("when").with(when), el("div").with((line, counts, why))))
+        .with((el("p").class("when").with(when), el("div").with((line, counts, why, reason))))
 }
 
 fn key(kind: MomentKind) -> &'static str {

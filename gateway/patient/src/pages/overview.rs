@@ -14,6 +14,8 @@ use node::grants::{GrantState, GrantView, RecordView, RequestState, RequestView}
 use node::pairing::{PairingState, PairingView};
 use node::timeline::Moment;
 
+/// How long an emergency stands on the first page: a month.
+const EMERGENCY_MS: u64 = 30 * clock::DAY_MS;
 /// Moments shown of each record.
 const LATEST: usize = 5;
 
@@ -23,12 +25,15 @@ pub(crate) struct View {
     pub(crate) requests: Vec<RequestView>,
     pub(crate) pairings: Vec<PairingView>,
     pub(crate) grants: Vec<GrantView>,
+    /// Who looked for an emergency not long ago, the latest first.
+    pub(crate) emergencies: Vec<Moment>,
 }
 
 /// `GET /`.
 pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Session>) -> Result<Html, PageError> {
-    let mut records = Vec::new();
+    let (mut records, mut emergencies) = (Vec::new(), Vec::new());
     for record in app.node.records().await? {
+        emergencies.extend(app.node.emergencies(record.record, node::clock::now_ms() - EMERGENCY_MS).await?);
         let (latest, _) = app.node.timeline(record.record, None, LATEST).await?;
         records.push((record, latest));
     }
@@ -37,6 +42,7 @@ pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Se
         requests: app.node.requests().await?,
         pairings: app.node.pairings().await?,
         grants: app.node.grants().await?,
+        emergencies,
     };
     app.show(&session, |frame| page(frame, &view)).await
 }
@@ -48,8 +54,10 @@ pub(crate) fn page(frame: &Frame, view: &View) -> Page {
     let running = running.collect::<Vec<_>>();
     let waits = !running.is_empty();
     let open = view.requests.iter().filter(|request| request.state == RequestState::Open);
+    let emergencies = view.emergencies.iter().map(|moment| emergency_line(frame, moment));
     let attention =
-        running.iter().map(|pairing| pairing_line(pairing)).chain(open.map(request_line)).collect::<Vec<_>>();
+        emergencies.chain(running.iter().map(|pairing| pairing_line(pairing))).chain(open.map(request_line));
+    let attention = attention.collect::<Vec<_>>();
     let attention = (!attention.is_empty()).then(|| {
         let heading = el("h2").id("attention-title").with("Waiting for you");
         el("section")
@@ -67,6 +75,19 @@ pub(crate) fn page(frame: &Frame, view: &View) -> Page {
     let records = records.map(|(at, (record, latest))| self::record(frame, at, record, latest, &view.grants));
     let body = el("div").with((el("h1").with("Your health record"), attention, welcome, records.collect::<Vec<_>>()));
     Page { menu: "/", title: "Overview", waits, body: body.html() }
+}
+
+/// Nobody can open a record for an emergency without its patient being told.
+fn emergency_line(frame: &Frame, moment: &Moment) -> El {
+    let who = el("strong").with(words::name(&moment.who, "Somebody"));
+    let when = clock::stamp(moment.at_ms, &clock::ago(moment.at_ms, frame.now_ms));
+    let reason = match words::name(&moment.reason, "") {
+        "" => el("span").with("no reason was given"),
+        reason => el("q").with(reason),
+    };
+    let words = el("span").with((who, " opened your record for an emergency, ", when, ": ", reason));
+    let link = el("a").class("button").href("/audit").with("See what was looked at");
+    el("li").class("line").attr("data-kind", "emergency").with((words, link))
 }
 
 fn pairing_line(pairing: &PairingView) -> El {
@@ -176,13 +197,16 @@ mod tests {
         let place = |text: &str| html.find(text).expect(text);
         assert!(place("id=\"attention\"") < place("<h3>Who has access</h3>"));
         assert!(place("Compare six digits") < place("asks for access"));
+        assert!(place("opened your record for an emergency") < place("Compare six digits"));
+        assert!(html.contains("<q>found unconscious</q>") && html.contains("data-kind=\"emergency\""));
         assert!(html.contains("chartwell:") && html.contains("<svg"));
         assert!(html.contains("data-state=\"open\""));
     }
 
     #[test]
     fn without_a_record_the_page_says_how_to_get_one() {
-        let html = shown("welcome", &View { records: vec![], requests: vec![], pairings: vec![], grants: vec![] });
+        let view = View { records: vec![], requests: vec![], pairings: vec![], grants: vec![], emergencies: vec![] };
+        let html = shown("welcome", &view);
         assert!(html.contains("id=\"invite-form\"") && html.contains("id=\"no-record\""));
         assert!(!html.contains("id=\"attention\""));
     }

@@ -35,7 +35,8 @@ pub(crate) async fn approve(State(app): State<App>, form: Form) -> Result<Redire
         ));
     }
     let end_ms = end_of(form.one("until"), asked.end_ms, node::clock::now_ms())?;
-    app.node.approve(id, Approval { scopes, end_ms }).await?;
+    let sensitive = form.all("class").map(str::to_owned).collect();
+    app.node.approve(id, Approval { scopes, end_ms, sensitive }).await?;
     Ok(done("/access"))
 }
 
@@ -119,11 +120,12 @@ fn ask(frame: &Frame, request: &RequestView) -> El {
 }
 
 fn approve_form(frame: &Frame, request: &RequestView) -> El {
-    let hint = "Untick whatever you do not want to allow. Especially protected entries, such as mental health, HIV or genetics, stay closed in any case.";
+    let hint = "Untick whatever you do not want to allow.";
     let what = ticks(&request.id, &request.lines, hint);
+    let sensitive = protected(&request.id, &words::classes::all().collect::<Vec<_>>(), false);
     let until = until_field(frame, &request.id, request.end_ms);
     let form = frame.form("/requests/approve").class("request-approve").with(hidden(request));
-    form.with((what, until, button("Allow what is ticked", "main")))
+    form.with((what, sensitive, until, button("Allow what is ticked", "main")))
 }
 
 /// One box per thing that may be done.
@@ -131,6 +133,20 @@ pub(super) fn ticks(id: &str, lines: &[ScopeLine], hint: &str) -> El {
     let boxes = lines.iter().enumerate().map(|(at, line)| tick(id, at, line)).collect::<Vec<_>>();
     let legend = el("legend").with("What it may do");
     el("fieldset").with((legend, el("p").class("hint").with(hint), boxes))
+}
+
+/// One box for each kind of especially protected entries, which stay closed where it is not ticked.
+pub(super) fn protected(of: &str, classes: &[(&str, &str)], ticked: bool) -> El {
+    let one = |(name, words): &(&str, &str)| {
+        let id = format!("class-{of}-{name}");
+        let input = el("input").id(&id).attr("type", "checkbox").attr("name", "class").attr("value", *name);
+        let input = input.flag("checked", ticked);
+        el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(*words)))
+    };
+    let legend = el("legend").with("Especially protected entries");
+    let hint = "They stay closed unless you tick them here, even to those who may see everything else.";
+    let boxes = classes.iter().map(one).collect::<Vec<_>>();
+    el("fieldset").class("protected").with((legend, el("p").class("hint").with(hint), boxes))
 }
 
 /// The day access ends, no later than `end_ms`; zero for no end.
@@ -196,6 +212,8 @@ mod tests {
         assert_eq!(html.matches("class=\"request-approve\"").count(), 1);
         assert_eq!(html.matches("class=\"request-refuse\"").count(), 1);
         assert_eq!(html.matches("name=\"scope\"").count(), 2);
+        assert_eq!(html.matches("name=\"class\"").count(), 7);
+        assert_eq!(html.matches("checked").count(), 2, "what is especially protected is closed unless ticked");
         assert!(html.contains("value=\"patient/Condition.rs\""));
         assert!(html.contains("See diagnoses and health problems"));
         assert!(html.contains("name=\"until\" min=\"2026-11-21\" value=\"2026-12-21\" max=\"2026-12-21\""));

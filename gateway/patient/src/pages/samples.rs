@@ -135,6 +135,7 @@ fn moment(minutes: u64, who: &str, what: &str, why: &str, kind: MomentKind) -> M
         mine: false,
         what: text(what),
         why: text(why),
+        reason: String::new(),
         kind,
         position: 100 - minutes as i64 / 30,
         resource: None,
@@ -208,7 +209,10 @@ pub(crate) fn peers() -> Vec<PeerView> {
 }
 
 pub(crate) fn overview() -> overview::View {
+    let mut emergency = moment(30, "Hospital B (Dr. Rot)", "read 1 Patient", "ETREAT", MomentKind::Read);
+    emergency.reason = text("found unconscious");
     overview::View {
+        emergencies: vec![emergency],
         records: vec![(record(), moments().moments.into_iter().take(5).collect())],
         requests: requests(),
         pairings: vec![pairing(PairingState::Digits), pairing(PairingState::Done)],
@@ -259,16 +263,18 @@ fn hostile_pages() -> Vec<String> {
     let spoil = |mut view: moments::View| {
         view.records = vec![record(), record()];
         for moment in &mut view.moments {
-            (moment.who, moment.what, moment.why) = (bad(), format!("wrote {HOSTILE}"), bad());
+            (moment.who, moment.what, moment.why, moment.reason) = (bad(), format!("wrote {HOSTILE}"), bad(), bad());
             (moment.resource, moment.counts) = (Some((bad(), bad())), vec![(bad(), 2)]);
         }
         view
     };
+    let held = || HeldBack { name: bad(), origin: bad(), counts: vec![(bad(), 2)], ..held_back() };
     let mut peers = peers();
     for peer in &mut peers {
         (peer.name, peer.origin, peer.addresses) = (bad(), bad(), vec![bad()]);
     }
     let overview = overview::View {
+        emergencies: spoil(moments()).moments,
         records: vec![(record(), spoil(moments()).moments)],
         requests: requests.clone(),
         pairings: pairings.to_vec(),
@@ -278,6 +284,7 @@ fn hostile_pages() -> Vec<String> {
         shown("hostile-overview", |frame| overview::page(frame, &overview)),
         shown("hostile-requests", |frame| super::requests::page(frame, &requests)),
         shown("hostile-access", |frame| super::access::page(frame, &grants, &super::access::Notes::default())),
+        shown("hostile-held-back", |frame| super::held_back::page(frame, &[held()], 1)),
         shown("hostile-timeline", |frame| super::timeline::page(frame, &spoil(moments()))),
         shown("hostile-audit", |frame| super::audit::page(frame, &spoil(looks()))),
         shown("hostile-network", |frame| super::network::page(frame, &peers)),

@@ -11,6 +11,11 @@ const SENSITIVE: [(&str, &str); 7] = [
     ("violence", "violence and abuse"),
 ];
 
+/// Every class that is closed unless named: its name, and what it is called.
+pub(crate) fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SENSITIVE.into_iter()
+}
+
 /// A sentence about what is especially protected.
 pub(crate) fn words(classes: &[String]) -> String {
     let named = |class: &&(&str, &str)| classes.iter().any(|name| name == class.0);

@@ -6,7 +6,7 @@
 
 use super::{Compare, Match, ParamTable, Search};
 use crate::db::{Dialect, Value};
-use crate::reach::VISIBLE;
+use crate::reach::Sight;
 
 pub(super) struct Statement {
     pub(super) dialect: Dialect,
@@ -14,14 +14,15 @@ pub(super) struct Statement {
     /// Positions after this are of no page; none for what is current now.
     snapshot: bool,
     aliases: usize,
+    sight: Sight,
 }
 
 impl Statement {
     /// `$1` is the clock, and with a snapshot `$2` its position.
     pub(super) fn new(dialect: Dialect, search: &Search) -> Self {
-        let mut args: Vec<Value> = vec![search.now_ms.into()];
+        let mut args: Vec<Value> = vec![search.sight.now_ms.into()];
         args.extend(search.snapshot.map(Value::from));
-        Self { dialect, args, snapshot: search.snapshot.is_some(), aliases: 0 }
+        Self { dialect, args, snapshot: search.snapshot.is_some(), aliases: 0, sight: search.sight }
     }
 
     pub(super) fn hole(&mut self, value: impl Into<Value>) -> String {
@@ -51,7 +52,7 @@ impl Statement {
     pub(super) fn visible(&self, v: &str, own_only: bool) -> String {
         match own_only {
             true => format!("{v}.own = 1 AND $1 = $1"),
-            false => VISIBLE.replace("v.", &format!("{v}.")),
+            false => self.sight.condition(v),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::{COLUMNS, FRAME, StoredVersion, stored};
 use crate::db::{Reader, StoreError, Value};
-use crate::reach::VISIBLE;
+use crate::reach::Sight;
 
 /// Which versions, and in which order.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +18,8 @@ pub struct Histories {
     pub since: Option<i64>,
     /// Current at some time between these microseconds, both inside.
     pub at: Option<(i64, i64)>,
-    /// The clock that grants are held against, milliseconds since 1970.
-    pub now_ms: u64,
+    /// By whose eyes.
+    pub sight: Sight,
     /// Nothing newer than this position, so that pages belong together.
     pub snapshot: i64,
     /// Oldest first.
@@ -31,13 +31,13 @@ pub struct Histories {
 impl Histories {
     /// The condition, and what it binds; without the page.
     fn conditions(&self) -> (String, Vec<Value>) {
-        let mut args: Vec<Value> = vec![self.now_ms.into()];
+        let mut args: Vec<Value> = vec![self.sight.now_ms.into()];
         let mut hole = |value: Value| {
             args.push(value);
             format!("${}", args.len())
         };
         let snapshot = hole(self.snapshot.into());
-        let mut sql = format!("{VISIBLE} AND v.position <= {snapshot}");
+        let mut sql = format!("{} AND v.position <= {snapshot}", self.sight.condition("v"));
         match self.kinds.as_deref() {
             None => {}
             Some([]) => sql.push_str(" AND 1 = 0"),
@@ -59,7 +59,7 @@ impl Histories {
         if let Some((low, high)) = self.at {
             let (low, high) = (hole(low.into()), hole(high.into()));
             // A version is current until the next of its resource that may be seen, as far as this snapshot goes.
-            let seen = VISIBLE.replace("v.", "n.");
+            let seen = self.sight.condition("n");
             sql.push_str(&format!(
                 " AND v.last_updated <= {high} AND NOT EXISTS (SELECT 1 FROM cache_versions n WHERE n.type = v.type \
                  AND n.id = v.id AND n.position > v.position AND n.position <= {snapshot} \
