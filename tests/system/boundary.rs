@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 8] = [
 ];
 
 /// External crates that live in these rooms alone.
-const LIVES_IN: [(&str, &[&str]); 16] = [
+const LIVES_IN: [(&str, &[&str]); 17] = [
     ("sqlx", &["store"]),
     ("sea-query", &["store"]),
     ("libp2p", &["net"]),
@@ -26,6 +26,7 @@ const LIVES_IN: [(&str, &[&str]); 16] = [
     ("axum", &["server", "patient"]),
     ("tower-http", &["server"]),
     ("jsonwebtoken", &["server"]),
+    ("aws-lc-rs", &["server"]),
     ("ed25519-dalek", &["record"]),
     ("hpke", &["record"]),
     ("aes-gcm-siv", &["record"]),

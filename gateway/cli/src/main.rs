@@ -7,6 +7,7 @@ mod common;
 mod demo;
 mod gateway;
 mod identity;
+mod keys;
 mod logs;
 mod passphrase;
 mod patient_node;
@@ -46,6 +47,8 @@ enum Command {
     Client(client::Args),
     /// Print a bearer token for a registered client.
     Token(token::Args),
+    /// List or rotate the keys that tokens are signed with.
+    Keys(keys::Args),
     /// Show a folder's identity, or seal its file under a passphrase.
     Identity(identity::Args),
     /// Check every op, frame and index row; changes nothing.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Client(args) => client::run(args).await,
             Command::Token(args) => token::run(args).await,
+            Command::Keys(args) => keys::run(args).await,
             Command::Identity(args) => identity::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Reindex(args) => reindex::run(args).await,

@@ -2,11 +2,8 @@
 
 use crate::common::{Place, say};
 use anyhow::bail;
+use server::token::LIFETIME_MAX;
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// How long a token of the command line is good.
-const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -23,7 +20,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(client) = node.client(&args.client).await? else {
         bail!("there is no client {:?}: add it with `chartwell client add`", args.client);
     };
-    let token = server::token::issue(&node.token_key(), &client.id, &client.name, &client.scope, LIFETIME);
+    let token = server::token::issue(&node, &client, LIFETIME_MAX).await?;
     node.close().await;
     say(&token)?;
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! Registered clients, and the keys of this hospital's own tokens and paging links. Called by `server` and `cli`.
+//! Registered clients, and the keys of this hospital's paging links. Called by `server` and `cli`.
 
 use crate::error::NodeError;
 use crate::node::Node;
@@ -71,9 +71,9 @@ impl Node {
         Ok(fresh)
     }
 
-    /// The secret that signs bearer tokens: the same on every process of the hospital.
-    pub fn token_key(&self) -> [u8; 32] {
-        self.identity().storage_key("bearer tokens")
+    /// The secret that binds a paging link to its client: the same on every process of the hospital.
+    pub fn page_key(&self) -> [u8; 32] {
+        self.identity().storage_key("clients of paging links")
     }
 
     /// Seals what a link carries, so that nobody else can make or change one.

@@ -41,6 +41,7 @@ pub mod search;
 mod sweep;
 mod sync;
 pub mod timeline;
+pub mod token_keys;
 pub mod transaction;
 pub mod verify;
 pub mod write;

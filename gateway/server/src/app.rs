@@ -4,6 +4,8 @@ use crate::auth::Callers;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::smart::jwks::KeySets;
+use crate::smart::signing::Signing;
+use crate::token::Place;
 use crate::{dispatch, edge, health, metrics, smart};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -31,6 +33,9 @@ pub(crate) struct Inner {
     pub(crate) base: String,
     /// Where tokens are asked for; the audience of client assertions.
     pub(crate) token_url: String,
+    /// Who may have issued a token, and for what.
+    pub(crate) places: [Place; 2],
+    pub(crate) signing: Signing,
     pub(crate) callers: Callers,
     pub(crate) metrics: Metrics,
     /// One permit per request that is worked on.
@@ -51,7 +56,7 @@ impl Deref for App {
 
 /// The whole HTTP surface of a hospital's node.
 ///
-/// FHIR is at `/fhir`, tokens at `/auth/token`, the rest at `/health/live`, `/health/ready`, `/metrics` and
+/// FHIR is at `/fhir`, tokens and their keys at `/auth/token` and `/auth/jwks`, the rest at `/health/live`, `/health/ready`, `/metrics` and
 /// `/.well-known/smart-configuration`. Every answer carries `X-Request-Id`.
 pub fn app(settings: Settings, node: Node) -> Router {
     node.allow_multiple_deletes(settings.conditional_delete_multiple);
@@ -59,7 +64,9 @@ pub fn app(settings: Settings, node: Node) -> Router {
     let app = App(Arc::new(Inner {
         base: format!("{}/fhir", settings.base_url),
         token_url: format!("{}/auth/token", settings.base_url),
-        callers: Callers::new(&node.token_key()),
+        places: [Place::of_base(&settings.base_url), Place::of_operator(&node)],
+        signing: Signing::default(),
+        callers: Callers::default(),
         metrics: Metrics::new(node.database_kind()),
         turns: Semaphore::new(settings.limits.requests_max),
         key_sets: KeySets::default(),
@@ -75,6 +82,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .route("/fhir/.well-known/smart-configuration", get(smart::discovery::configuration))
         .route("/.well-known/smart-configuration", get(smart::discovery::configuration))
         .route("/auth/token", post(smart::token_endpoint::grant))
+        .route("/auth/jwks", get(smart::keys_endpoint::keys))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::text))

@@ -4,13 +4,12 @@
 use crate::app::App;
 use crate::error::ApiError;
 use crate::request_id::RequestId;
-use crate::token::{self, TokenError};
+use crate::token::{self, Claims, TokenError};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use fhir::Code;
-use jsonwebtoken::DecodingKey;
 use node::Caller;
-use record::scope::{Interactions, Scope, Scopes};
+use record::scope::{Context, Interactions, Scope, Scopes};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,44 +17,49 @@ use std::time::{Duration, Instant};
 /// How long a checked token is remembered: a client that is changed or taken away is served so long at most.
 const REMEMBERED: Duration = Duration::from_millis(500);
 
-/// Most tokens remembered; beyond it all are forgotten and checked anew.
+/// Most tokens remembered; beyond it all are forgotten and verified anew.
 const REMEMBERED_MAX: usize = 4096;
 
 /// Purpose of use of a token that names none: treatment.
 const PURPOSE: &str = "TREAT";
 
-/// The key of tokens, and those checked a moment ago.
-pub(crate) struct Callers {
-    key: DecodingKey,
-    known: Mutex<HashMap<String, Arc<Known>>>,
-}
+/// Tokens whose signature was verified, each with what it came to a moment ago.
+#[derive(Default)]
+pub(crate) struct Callers(Mutex<HashMap<String, Arc<Known>>>);
 
 /// What a token came to.
 struct Known {
+    claims: Claims,
+    /// The key that verified it.
+    kid: String,
     who: String,
-    client: String,
     scopes: Scopes,
+    patient_scopes: Scopes,
     purpose: String,
-    exp: u64,
     checked: Instant,
 }
 
 impl Callers {
-    pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self { key: DecodingKey::from_secret(key), known: Mutex::default() }
-    }
-
     fn find(&self, token: &str) -> Option<Arc<Known>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()?;
-        (known.checked.elapsed() < REMEMBERED && known.exp > token::now_s()).then_some(known)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
     }
 
     fn remember(&self, token: &str, known: Arc<Known>) {
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= REMEMBERED_MAX {
             all.clear();
         }
         all.insert(token.to_owned(), known);
+    }
+
+    fn forget(&self, token: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+    }
+}
+
+impl Known {
+    fn is_fresh(&self) -> bool {
+        self.checked.elapsed() < REMEMBERED && self.claims.exp > token::now_s()
     }
 }
 
@@ -66,17 +70,26 @@ impl Callers {
 pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) -> Result<Caller, ApiError> {
     let token = bearer(headers)?;
     let known = match app.callers.find(token) {
-        Some(known) => known,
-        None => {
-            let known = Arc::new(check(app, token).await?);
-            app.callers.remember(token, known.clone());
-            known
-        }
+        Some(known) if known.is_fresh() => known,
+        stale => match check(app, token, stale).await {
+            Ok(known) => {
+                let known = Arc::new(known);
+                app.callers.remember(token, known.clone());
+                known
+            }
+            Err(error) => {
+                app.callers.forget(token);
+                return Err(error);
+            }
+        },
     };
     Ok(Caller {
         who: known.who.clone(),
-        client: known.client.clone(),
+        client: known.claims.client_id.clone(),
         scopes: known.scopes.clone(),
+        patient_scopes: known.patient_scopes.clone(),
+        patient: known.claims.patient.clone(),
+        user: known.claims.fhir_user.clone(),
         purpose: known.purpose.clone(),
         request: request.as_str().to_owned(),
         ..Caller::nobody()
@@ -102,10 +115,13 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     }
 }
 
-async fn check(app: &App, text: &str) -> Result<Known, ApiError> {
-    let claims = token::check_with(&app.callers.key, text, token::now_s()).map_err(|error| {
-        let code = if error == TokenError::Expired { Code::Expired } else { Code::Unknown };
-        ApiError::unauthorized(code, Some("invalid_token"), &error.to_string())
+/// What a token comes to now. A signature that was verified before is not verified again, while its key still counts:
+/// that is most of the cost of a token.
+async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Known, ApiError> {
+    let (claims, kid) = verified(app, text, before).await.map_err(|error| match error {
+        TokenError::Node(error) => error.into(),
+        TokenError::Expired => ApiError::unauthorized(Code::Expired, Some("invalid_token"), &error.to_string()),
+        TokenError::Forged => ApiError::unauthorized(Code::Unknown, Some("invalid_token"), &error.to_string()),
     })?;
     let Some(client) = app.node.client(&claims.client_id).await?.filter(|client| client.id == claims.client_id) else {
         return Err(ApiError::unauthorized(
@@ -114,15 +130,44 @@ async fn check(app: &App, text: &str) -> Result<Known, ApiError> {
             "the client of the token is not registered",
         ));
     };
-    let purpose = claims.purpose.filter(|code| code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
+    let purpose = claims.purpose.as_deref();
+    let purpose = purpose.filter(|code| code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
+    let (scopes, patient_scopes) =
+        apart(both(&Scopes::parse(&claims.scope), &Scopes::parse(&client.scope)), claims.fhir_user.as_deref());
     Ok(Known {
-        who: if claims.name.is_empty() { client.name } else { claims.name },
-        scopes: both(&Scopes::parse(&claims.scope), &Scopes::parse(&client.scope)),
-        client: client.id,
-        purpose: purpose.unwrap_or_else(|| PURPOSE.to_owned()),
-        exp: claims.exp,
+        who: if claims.name.is_empty() { client.name } else { claims.name.clone() },
+        scopes,
+        patient_scopes,
+        purpose: purpose.unwrap_or(PURPOSE).to_owned(),
+        claims,
+        kid,
         checked: Instant::now(),
     })
+}
+
+async fn verified(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<(Claims, String), TokenError> {
+    let before = match before {
+        Some(known) => app.signing.find(&app.node, &known.kid).await?.map(|_| known),
+        None => None,
+    };
+    let (claims, kid) = match before {
+        Some(known) => (known.claims.clone(), known.kid.clone()),
+        None => token::verify(&app.signing, &app.node, &app.places, text).await?,
+    };
+    claims.check_time(token::now_s())?;
+    Ok((claims, kid))
+}
+
+/// Scopes that open whatever they name, and those that open one patient's part of it. What a `user/` scope opens is what its
+/// user may see: to a patient, or somebody who stands for one, that is no more than the patient's own.
+fn apart(scopes: Scopes, user: Option<&str>) -> (Scopes, Scopes) {
+    let of_patient = user.is_some_and(|user| user.starts_with("Patient/") || user.starts_with("RelatedPerson/"));
+    let (patient, other) = scopes.known.into_iter().partition(|scope| match scope.context {
+        Context::Patient => true,
+        Context::User => of_patient,
+        Context::System => false,
+    });
+    (Scopes { known: other, other: Vec::new() }, Scopes { known: patient, other: Vec::new() })
 }
 
 /// What both permit.
@@ -170,6 +215,18 @@ mod tests {
         check("system/Observation.r?code=b", "system/*.r?category=a", "system/Observation.r?code=b&category=a");
         check("system/Observation.r?code=b", "system/*.r?code=b", "system/Observation.r?code=b");
         check("openid", "openid", "");
+    }
+
+    #[test]
+    fn a_scope_of_a_patient_opens_no_others() {
+        let row = |user: Option<&str>, wanted: (&str, &str)| {
+            let (scopes, patient) = apart(Scopes::parse("system/A.r user/B.r patient/C.r"), user);
+            assert_eq!((scopes.to_string().as_str(), patient.to_string().as_str()), wanted, "{user:?}");
+        };
+        row(None, ("system/A.r user/B.r", "patient/C.r"));
+        row(Some("Practitioner/7"), ("system/A.r user/B.r", "patient/C.r"));
+        row(Some("Patient/7"), ("system/A.r", "user/B.r patient/C.r"));
+        row(Some("RelatedPerson/7"), ("system/A.r", "user/B.r patient/C.r"));
     }
 
     fn check(token: &str, client: &str, wanted: &str) {

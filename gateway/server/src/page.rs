@@ -62,7 +62,7 @@ pub(crate) fn open(app: &App, caller: &Caller, search: &str, token: &str) -> Res
 
 fn binding(app: &App, caller: &Caller, search: &str) -> Vec<u8> {
     let text = format!("page\0{}\0{search}", caller.client);
-    let key = EncodingKey::from_secret(&app.node.token_key());
+    let key = EncodingKey::from_secret(&app.node.page_key());
     let mac = jsonwebtoken::crypto::sign(text.as_bytes(), &key, Algorithm::HS256).expect("any 32 bytes are a key");
     mac.into_bytes().into_iter().take(BINDING_BYTES).collect()
 }

@@ -4,4 +4,6 @@
 pub(crate) mod assertion;
 pub(crate) mod discovery;
 pub(crate) mod jwks;
+pub(crate) mod keys_endpoint;
+pub mod signing;
 pub(crate) mod token_endpoint;

@@ -25,6 +25,7 @@ pub mod removed;
 pub mod search;
 pub mod table;
 pub mod tasks;
+pub mod token_keys;
 mod value;
 pub mod versions;
 pub mod waiting;

@@ -2,7 +2,7 @@
 
 use crate::db::{Store, StoreError, Tx};
 
-const POSTGRES: [&str; 8] = [
+const POSTGRES: [&str; 9] = [
     include_str!("../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../migrations/postgres/0002_cache.sql"),
     include_str!("../../../migrations/postgres/0003_moves.sql"),
@@ -11,8 +11,9 @@ const POSTGRES: [&str; 8] = [
     include_str!("../../../migrations/postgres/0006_parameters.sql"),
     include_str!("../../../migrations/postgres/0007_content.sql"),
     include_str!("../../../migrations/postgres/0008_authority.sql"),
+    include_str!("../../../migrations/postgres/0009_smart.sql"),
 ];
-const SQLITE: [&str; 8] = [
+const SQLITE: [&str; 9] = [
     include_str!("../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../migrations/sqlite/0002_cache.sql"),
     include_str!("../../../migrations/sqlite/0003_moves.sql"),
@@ -21,6 +22,7 @@ const SQLITE: [&str; 8] = [
     include_str!("../../../migrations/sqlite/0006_parameters.sql"),
     include_str!("../../../migrations/sqlite/0007_content.sql"),
     include_str!("../../../migrations/sqlite/0008_authority.sql"),
+    include_str!("../../../migrations/sqlite/0009_smart.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY)";

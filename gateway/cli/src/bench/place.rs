@@ -58,7 +58,7 @@ impl Place {
     pub(crate) async fn serve(node: Node) -> anyhow::Result<Self> {
         let client = node.add_client("bench", "system/*.cruds", None).await?;
         let hour = Duration::from_secs(3600);
-        let token = server::token::issue(&node.token_key(), &client.id, &client.name, &client.scope, hour);
+        let token = server::token::issue(&node, &client, hour).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let router = server::app(server::Settings::new(&base), node.clone());

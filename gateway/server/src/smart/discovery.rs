@@ -11,7 +11,8 @@ use serde_json::json;
 /// The configuration; it lists what works and nothing else.
 pub(crate) async fn configuration(State(app): State<App>) -> Response {
     let json = json!({
-        "issuer": app.base,
+        "issuer": app.settings.base_url,
+        "jwks_uri": format!("{}/auth/jwks", app.settings.base_url),
         "token_endpoint": app.token_url,
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],

@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, PRAGMA};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use node::NodeError;
 use record::scope::Scopes;
 use serde_json::json;
 use std::time::Duration;
@@ -83,19 +84,21 @@ async fn token(app: &App, request: Request) -> Result<serde_json::Value, Refused
         return Err(Refused(StatusCode::BAD_REQUEST, "invalid_scope", text));
     }
     let scope = granted.to_string();
-    let token = token::issue(&app.node.token_key(), &client.id, &client.name, &scope, LIFETIME);
+    let claims = token::claims(&app.places[0], &client, &scope, LIFETIME);
+    let token = token::sign_with(&app.signing, &app.node, &claims).await.map_err(unavailable)?;
     tracing::info!(client = %client.id, "a token was granted for {} s", LIFETIME.as_secs());
     Ok(json!({ "access_token": token, "token_type": "bearer", "expires_in": LIFETIME.as_secs(), "scope": scope }))
 }
 
 fn refused(error: AssertionError) -> Refused {
-    if let AssertionError::Node(error) = &error {
-        tracing::error!(error = %chain(error), "a client could not be looked up");
-        return Refused(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "temporarily_unavailable",
-            "try again in a few seconds".to_owned(),
-        );
+    match error {
+        AssertionError::Node(error) => unavailable(error),
+        error => Refused(StatusCode::UNAUTHORIZED, "invalid_client", error.to_string()),
     }
-    Refused(StatusCode::UNAUTHORIZED, "invalid_client", error.to_string())
+}
+
+fn unavailable(error: NodeError) -> Refused {
+    tracing::error!(error = %chain(&error), "a token could not be granted");
+    let text = "try again in a few seconds".to_owned();
+    Refused(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", text)
 }

@@ -1,7 +1,7 @@
 //! Bearer tokens: who is let in, who is not, and what a scope permits.
 
 use crate::hospital::Hospital;
-use server::token::{self, Claims};
+use server::token::{self, Claims, Place};
 use std::time::Duration;
 
 const PATIENT: &str = r#"{"resourceType":"Patient"}"#;
@@ -9,14 +9,14 @@ const PATIENT: &str = r#"{"resourceType":"Patient"}"#;
 #[tokio::test]
 async fn only_a_token_of_a_known_client_is_let_in() {
     let hospital = Hospital::open().await;
-    let key = hospital.node.token_key();
     let client = hospital.node.client("ehr").await.unwrap().unwrap();
-    let hour = Duration::from_secs(3600);
-    let good = token::check(&key, &hospital.token, 0).unwrap();
-    let expired = token::sign(&key, &Claims { exp: good.iat - 1, ..good.clone() });
-    let unknown = token::issue(&key, "nobody", "x", "system/*.cruds", hour);
-    let by_name = token::issue(&key, "ehr", "x", "system/*.cruds", hour);
-    let forged = token::issue(&[1; 32], &client.id, "ehr", "system/*.cruds", hour);
+    let good = token::claims(&Place::of_operator(&hospital.node), &client, "system/*.cruds", Duration::from_secs(3600));
+    let sign = async |claims: Claims| token::sign(&hospital.node, &claims).await.unwrap();
+    let expired = sign(Claims { exp: good.iat - 1, ..good.clone() }).await;
+    let unknown = sign(Claims { client_id: "nobody".to_owned(), ..good.clone() }).await;
+    let by_name = sign(Claims { client_id: "ehr".to_owned(), ..good.clone() }).await;
+    let other = Hospital::open().await;
+    let forged = token::sign(&other.node, &good).await.unwrap();
     for (authorization, status, code) in [
         (format!("Bearer {}", hospital.token), 404, "not-found"),
         (format!("bearer {}", hospital.token), 404, "not-found"),

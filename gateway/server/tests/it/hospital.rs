@@ -86,7 +86,7 @@ impl Hospital {
     /// Registers a client and gives a token of an hour.
     pub async fn client(&self, name: &str, scope: &str) -> String {
         let client = self.node.add_client(name, scope, None).await.unwrap();
-        token::issue(&self.node.token_key(), &client.id, name, scope, Duration::from_secs(3600))
+        token::issue(&self.node, &client, Duration::from_secs(3600)).await.unwrap()
     }
 
     /// A request with the token; the body, if any, goes as FHIR JSON.

@@ -124,11 +124,12 @@ async fn a_page_goes_by_the_scopes_of_who_asks_for_it() {
     for database in databases() {
         let hospital = filled(database, RECORD).await;
         let client = hospital.node.add_client("other", "system/*.rs", None).await.unwrap();
-        let token = |scope: &str| {
+        let token = async |scope: &str| {
             let hour = std::time::Duration::from_secs(3600);
-            format!("Bearer {}", server::token::issue(&hospital.node.token_key(), &client.id, "other", scope, hour))
+            let narrowed = node::clients::Client { scope: scope.to_owned(), ..client.clone() };
+            format!("Bearer {}", server::token::issue(&hospital.node, &narrowed, hour).await.unwrap())
         };
-        let (all, some) = (token("system/*.rs"), token("system/Observation.rs"));
+        let (all, some) = (token("system/*.rs").await, token("system/Observation.rs").await);
         for path in [
             "/fhir/Patient?_count=1",
             "/fhir/Patient?_count=1&_sort=family",

@@ -1,0 +1,11 @@
+-- The keys that tokens are signed with, sealed under the identity's storage key: the greatest number of an algorithm signs,
+-- those before verify until the last token they signed has ended.
+CREATE TABLE log_token_keys (
+    algorithm TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    kid TEXT NOT NULL,
+    -- Seconds since 1970.
+    made BIGINT NOT NULL,
+    sealed BYTEA NOT NULL,
+    PRIMARY KEY (algorithm, number)
+);
