@@ -1,8 +1,46 @@
-//! Registered clients, and the keys of this hospital's paging links. Called by `server` and `cli`.
+//! Registered clients: what each may ask for, how it proves who it is, where it sends people back to. Called by `server`
+//! and `cli`.
 
 use crate::error::NodeError;
 use crate::node::Node;
+use record::scope::Scopes;
 use store::db::Reader;
+
+mod check;
+
+/// How a client proves who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// By an assertion signed with its own key.
+    Key,
+    /// By a secret.
+    Secret,
+    /// Not at all: it runs where nothing can be kept.
+    None,
+}
+
+/// Whether a client may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It may.
+    Approved,
+    /// It registered itself and waits for the operator.
+    Pending,
+    /// The operator keeps it out.
+    Disabled,
+}
+
+/// The grant types there are (RFC 6749).
+pub const GRANTS: [&str; 3] = ["client_credentials", "authorization_code", "refresh_token"];
+
+/// May ask what any token is, not only its own.
+pub const INTROSPECT: &str = "introspect";
+/// May open apps for people who are logged in at the EHR.
+pub const EHR: &str = "ehr";
+
+/// Scopes that are no resource scopes: what a client may know of the person, the launch, and how long it may go on.
+pub const WORDS: [&str; 7] =
+    ["openid", "fhirUser", "launch", "launch/patient", "launch/encounter", "offline_access", "online_access"];
 
 /// A client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,41 +53,112 @@ pub struct Client {
     pub scope: String,
     /// Its JWKS, or where it is; empty for none.
     pub jwks: String,
+    /// How it proves who it is.
+    pub auth: Auth,
+    /// Where people are sent back to.
+    pub redirects: Vec<String>,
+    /// Where it is launched; empty for nowhere.
+    pub launch: String,
+    /// Those of [`GRANTS`] it may use.
+    pub grants: Vec<String>,
+    /// What the operator lets it do beyond that: [`INTROSPECT`], [`EHR`].
+    pub rights: Vec<String>,
+    /// Whether it may call.
+    pub status: Status,
+    /// When it was added, seconds since 1970; 0 where nobody noted it.
+    pub made_s: u64,
 }
 
-/// Longest name, scope or JWKS that is kept.
-const TEXT_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of a paging link's seal.
-const SEAL_BYTES: usize = 16;
+/// A client to be added.
+#[derive(Clone, Debug)]
+pub struct NewClient {
+    /// Its name; the client of this name is updated if there is one.
+    pub name: String,
+    /// Scopes it may have.
+    pub scope: String,
+    /// Its JWKS, or where it is; empty for none.
+    pub jwks: String,
+    /// How it proves who it is.
+    pub auth: Auth,
+    /// Where people are sent back to.
+    pub redirects: Vec<String>,
+    /// Where it is launched; empty for nowhere.
+    pub launch: String,
+    /// Those of [`GRANTS`] it may use.
+    pub grants: Vec<String>,
+    /// What the operator lets it do beyond that.
+    pub rights: Vec<String>,
+    /// Whether it may call; one that is there keeps what it has.
+    pub status: Status,
+}
 
-impl Node {
-    /// Adds a client, or updates the one of the same name.
-    ///
-    /// # Errors
-    /// [`NodeError::Unprocessable`] for a name, scope or JWKS that is none.
-    pub async fn add_client(&self, name: &str, scope: &str, jwks: Option<String>) -> Result<Client, NodeError> {
-        let jwks = jwks.unwrap_or_default();
-        let refuse = |text: &str| Err(NodeError::Unprocessable(text.to_owned()));
-        if name.trim().is_empty() || [name.len(), scope.len(), jwks.len()].iter().any(|len| *len > TEXT_BYTES_MAX) {
-            return refuse("a client needs a name, and name, scope and JWKS have at most 64 KiB");
-        }
-        let scopes = record::scope::Scopes::parse(scope);
-        if let Some(word) = scopes.other.first() {
-            return refuse(&format!("{word:?} is no SMART v2 scope such as system/*.rs"));
-        }
-        if scopes.known.is_empty() {
-            return refuse("a client needs at least one scope, for example system/*.cruds");
-        }
-        let new = store::clients::Client {
-            id: crate::clock::fresh_id(),
+impl NewClient {
+    /// A system that calls by itself and proves who it is by a key.
+    #[must_use]
+    pub fn system(name: &str, scope: &str, jwks: &str) -> Self {
+        Self {
             name: name.to_owned(),
             scope: scope.to_owned(),
-            jwks,
+            jwks: jwks.to_owned(),
+            auth: Auth::Key,
+            redirects: Vec::new(),
+            launch: String::new(),
+            grants: vec![GRANTS[0].to_owned()],
+            rights: Vec::new(),
+            status: Status::Approved,
+        }
+    }
+}
+
+impl Client {
+    /// Whether it may use a grant type.
+    #[must_use]
+    pub fn may_use(&self, grant: &str) -> bool {
+        self.grants.iter().any(|known| known == grant)
+    }
+
+    /// Whether the operator gave it a right.
+    #[must_use]
+    pub fn has(&self, right: &str) -> bool {
+        self.rights.iter().any(|known| known == right)
+    }
+}
+
+impl Node {
+    /// Adds a system that calls by itself, or updates the client of the same name.
+    ///
+    /// # Errors
+    /// As [`Node::register_client`].
+    pub async fn add_client(&self, name: &str, scope: &str, jwks: Option<String>) -> Result<Client, NodeError> {
+        let new = NewClient::system(name, scope, &jwks.unwrap_or_default());
+        Ok(self.register_client(&new).await?.0)
+    }
+
+    /// Adds a client, or updates the one of the same name; with [`Auth::Secret`] a fresh secret is told, this once.
+    ///
+    /// # Errors
+    /// [`NodeError::Unprocessable`] for what is no client.
+    pub async fn register_client(&self, new: &NewClient) -> Result<(Client, Option<String>), NodeError> {
+        check::client(new).map_err(NodeError::Unprocessable)?;
+        let secret = (new.auth == Auth::Secret).then(|| record::id::base32(&crate::clock::random::<32>()));
+        let row = store::clients::Client {
+            id: crate::clock::fresh_id(),
+            name: new.name.clone(),
+            scope: new.scope.clone(),
+            jwks: new.jwks.clone(),
+            auth: new.auth.text().to_owned(),
+            secret: secret.as_deref().map(|secret| self.secret_hash("client", secret)).unwrap_or_default(),
+            redirects: new.redirects.join(" "),
+            launch: new.launch.clone(),
+            grants: new.grants.join(" "),
+            rights: new.rights.join(" "),
+            status: new.status.text().to_owned(),
+            made_s: crate::clock::now_us() / 1_000_000,
         };
         let mut tx = self.store.begin().await?;
-        let client = tx.put_client(&new).await?;
+        let client = tx.put_client(&row).await?;
         tx.commit().await?;
-        Ok(shown(client))
+        Ok((shown(client), secret))
     }
 
     /// A client by its id or its name.
@@ -58,6 +167,65 @@ impl Node {
     /// [`NodeError::Store`].
     pub async fn client(&self, id_or_name: &str) -> Result<Option<Client>, NodeError> {
         Ok(Reader::from(&self.store).client(id_or_name).await?.map(shown))
+    }
+
+    /// The client of an id that may call now.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn approved_client(&self, id: &str) -> Result<Option<Client>, NodeError> {
+        let client = self.client(id).await?;
+        Ok(client.filter(|client| client.id == id && client.status == Status::Approved))
+    }
+
+    /// The client of a token that may call now, unless the token or its grant was taken back.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn client_of_token(&self, id: &str, jti: &str, grant: &str) -> Result<Option<Client>, NodeError> {
+        let client = Reader::from(&self.store).client_of_token(id, jti, grant).await?.map(shown);
+        Ok(client.filter(|client| client.status == Status::Approved))
+    }
+
+    /// Every client, by name.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn clients(&self) -> Result<Vec<Client>, NodeError> {
+        Ok(Reader::from(&self.store).clients().await?.into_iter().map(shown).collect())
+    }
+
+    /// Whether `secret` is that of a client.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn client_has_secret(&self, id: &str, secret: &str) -> Result<bool, NodeError> {
+        let client = Reader::from(&self.store).client(id).await?.filter(|client| client.id == id);
+        // An unknown client takes as long as a wrong secret.
+        let known = client.map(|client| client.secret).unwrap_or_default();
+        Ok(self.is_secret_hash("client", secret, &known))
+    }
+
+    /// Lets a client in or keeps it out.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub async fn set_client_status(&self, id: &str, status: Status) -> Result<(), NodeError> {
+        let mut tx = self.store.begin().await?;
+        if !tx.set_client_status(id, status.text()).await? {
+            return Err(NodeError::NotFound(format!("the client {id}")));
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Removes a client: its tokens end with it.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn remove_client(&self, id: &str) -> Result<(), NodeError> {
+        let mut tx = self.store.begin().await?;
+        tx.remove_client(id).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Uses a client assertion once; `false` if it was used before.
@@ -71,28 +239,74 @@ impl Node {
         Ok(fresh)
     }
 
-    /// The secret that binds a paging link to its client: the same on every process of the hospital.
-    pub fn page_key(&self) -> [u8; 32] {
-        self.identity().storage_key("clients of paging links")
+    /// Takes back a token or a grant by its name, which is kept until the last token of it has ended.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn revoke_token(&self, id: &str, expires_s: u64) -> Result<(), NodeError> {
+        let mut tx = self.store.begin().await?;
+        tx.revoke(id, expires_s as i64, crate::clock::now_us() / 1_000_000).await?;
+        Ok(tx.commit().await?)
     }
 
-    /// Seals what a link carries, so that nobody else can make or change one.
-    pub fn seal_page(&self, bytes: &[u8]) -> String {
-        let seal = record::seal::mac(&self.identity().storage_key("paging links"), bytes);
-        record::id::base32(&[&seal[..SEAL_BYTES], bytes].concat())
+    /// What is kept of a secret that was drawn at random: enough to know it again, under a key that is not in the database.
+    pub(crate) fn secret_hash(&self, purpose: &str, secret: &str) -> String {
+        let text = format!("{purpose} {secret}");
+        record::id::base32(&record::seal::mac(&self.identity().storage_key("secrets"), text.as_bytes()))
     }
 
-    /// Opens what [`Node::seal_page`] made; `None` if a letter of it was changed.
-    pub fn open_page(&self, text: &str) -> Option<Vec<u8>> {
-        let sealed = record::id::unbase32(text)?;
-        let (seal, bytes) = sealed.split_at_checked(SEAL_BYTES)?;
-        let expected = record::seal::mac(&self.identity().storage_key("paging links"), bytes);
-        // Every byte is compared, so that the time tells nothing of where a guess went wrong.
-        let differs = seal.iter().zip(&expected).fold(0, |differs, (a, b)| differs | (a ^ b));
-        (differs == 0).then(|| bytes.to_vec())
+    fn is_secret_hash(&self, purpose: &str, secret: &str, hash: &str) -> bool {
+        let text = format!("{purpose} {secret}");
+        let hash = record::id::unbase32(hash).unwrap_or_default();
+        record::seal::mac_is(&self.identity().storage_key("secrets"), text.as_bytes(), &hash)
+    }
+}
+
+impl Auth {
+    /// As it is stored, and as the command line names it.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Auth::Key => "key",
+            Auth::Secret => "secret",
+            Auth::None => "none",
+        }
+    }
+}
+
+impl Status {
+    /// As it is stored and shown.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Status::Approved => "approved",
+            Status::Pending => "pending",
+            Status::Disabled => "disabled",
+        }
     }
 }
 
 fn shown(client: store::clients::Client) -> Client {
-    Client { id: client.id, name: client.name, scope: client.scope, jwks: client.jwks }
+    let words = |text: &str| text.split_ascii_whitespace().map(str::to_owned).collect();
+    let auth = [Auth::Secret, Auth::None].into_iter().find(|auth| auth.text() == client.auth);
+    // A status that this build does not know lets nobody in.
+    let status = [Status::Approved, Status::Pending].into_iter().find(|status| status.text() == client.status);
+    Client {
+        auth: auth.unwrap_or(Auth::Key),
+        redirects: words(&client.redirects),
+        grants: words(&client.grants),
+        rights: words(&client.rights),
+        status: status.unwrap_or(Status::Disabled),
+        made_s: client.made_s as u64,
+        id: client.id,
+        name: client.name,
+        scope: client.scope,
+        jwks: client.jwks,
+        launch: client.launch,
+    }
+}
+
+/// The words of a scope that are no resource scopes and that this server knows.
+pub fn launch_words(scopes: &Scopes) -> impl Iterator<Item = &'static str> {
+    WORDS.into_iter().filter(|word| scopes.other.iter().any(|other| other == word))
 }

@@ -21,6 +21,7 @@ mod home;
 pub mod identity_file;
 mod index;
 pub mod invite;
+mod links;
 mod lookup;
 pub mod matching;
 pub mod metas;

@@ -82,6 +82,8 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .route("/fhir/.well-known/smart-configuration", get(smart::discovery::configuration))
         .route("/.well-known/smart-configuration", get(smart::discovery::configuration))
         .route("/auth/token", post(smart::token_endpoint::grant))
+        .route("/auth/introspect", post(smart::introspection::introspect))
+        .route("/auth/revoke", post(smart::revocation::revoke))
         .route("/auth/jwks", get(smart::keys_endpoint::keys))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -52,6 +52,11 @@ impl Callers {
         all.insert(token.to_owned(), known);
     }
 
+    /// Forgets what was taken back, so that this process asks at once.
+    pub(crate) fn forget_where(&self, gone: impl Fn(&Claims) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, known| !gone(&known.claims));
+    }
+
     fn forget(&self, token: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
     }
@@ -123,12 +128,10 @@ async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Know
         TokenError::Expired => ApiError::unauthorized(Code::Expired, Some("invalid_token"), &error.to_string()),
         TokenError::Forged => ApiError::unauthorized(Code::Unknown, Some("invalid_token"), &error.to_string()),
     })?;
-    let Some(client) = app.node.client(&claims.client_id).await?.filter(|client| client.id == claims.client_id) else {
-        return Err(ApiError::unauthorized(
-            Code::Unknown,
-            Some("invalid_token"),
-            "the client of the token is not registered",
-        ));
+    let grant = claims.grant.as_deref().unwrap_or_default();
+    let Some(client) = app.node.client_of_token(&claims.client_id, &claims.jti, grant).await? else {
+        let text = "the token was taken back, or its client is not registered any more";
+        return Err(ApiError::unauthorized(Code::Unknown, Some("invalid_token"), text));
     };
     let purpose = claims.purpose.as_deref();
     let purpose = purpose.filter(|code| code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase()));

@@ -1,9 +1,14 @@
-//! SMART Backend Services: how a system gets its bearer token without a person. Called by `app`.
-//! Spec: <https://hl7.org/fhir/smart-app-launch/backend-services.html>.
+//! SMART: how systems and apps get their bearer tokens, what is told of tokens, and how they are given back. Called by `app`.
+//! Spec: <https://hl7.org/fhir/smart-app-launch/>.
 
 pub(crate) mod assertion;
+pub(crate) mod authenticate;
 pub(crate) mod discovery;
+pub(crate) mod form;
+pub(crate) mod introspection;
 pub(crate) mod jwks;
 pub(crate) mod keys_endpoint;
+pub(crate) mod refused;
+pub(crate) mod revocation;
 pub mod signing;
 pub(crate) mod token_endpoint;

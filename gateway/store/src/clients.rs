@@ -1,9 +1,9 @@
-//! Registered clients, and the assertions they have used. Called by `node`.
+//! Registered clients, the assertions they have used, and the tokens that were taken back. Called by `node`.
 
 use crate::db::{Reader, StoreError, Tx};
 
 /// A client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
     /// `client_id`.
     pub id: String,
@@ -13,23 +13,88 @@ pub struct Client {
     pub scope: String,
     /// Its JWKS as JSON, or where to fetch it; empty for none.
     pub jwks: String,
+    /// How it proves who it is, as `node` names it.
+    pub auth: String,
+    /// The hash of its secret; empty for none.
+    pub secret: String,
+    /// Where people are sent back to, separated by spaces.
+    pub redirects: String,
+    /// Where it is launched; empty for nowhere.
+    pub launch: String,
+    /// The grant types it may use, separated by spaces.
+    pub grants: String,
+    /// What the operator lets it do beyond that, separated by spaces.
+    pub rights: String,
+    /// Whether it may call at all, as `node` names it.
+    pub status: String,
+    /// Seconds since 1970.
+    pub made_s: i64,
 }
 
+const COLUMNS: &str = "id, name, scope, jwks, auth, secret, redirects, launch, grants, rights, status, made";
+
 fn client(row: &mut crate::db::Row) -> Client {
-    Client { id: row.text(0), name: row.text(1), scope: row.text(2), jwks: row.text(3) }
+    Client {
+        id: row.text(0),
+        name: row.text(1),
+        scope: row.text(2),
+        jwks: row.text(3),
+        auth: row.text(4),
+        secret: row.text(5),
+        redirects: row.text(6),
+        launch: row.text(7),
+        grants: row.text(8),
+        rights: row.text(9),
+        status: row.text(10),
+        made_s: row.int(11),
+    }
 }
 
 impl Tx {
-    /// Adds a client, or updates the one of the same name, which keeps its id.
+    /// Adds a client, or updates the one of the same name, which keeps its id and its status.
     ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn put_client(&mut self, new: &Client) -> Result<Client, StoreError> {
-        let sql = "INSERT INTO log_clients (id, name, scope, jwks) VALUES ($1, $2, $3, $4) ON CONFLICT (name) \
-                   DO UPDATE SET scope = excluded.scope, jwks = excluded.jwks RETURNING id, name, scope, jwks";
-        let args = [(&new.id).into(), (&new.name).into(), (&new.scope).into(), (&new.jwks).into()];
+        let kept = ["scope", "jwks", "auth", "secret", "redirects", "launch", "grants", "rights"];
+        let kept = kept.map(|column| format!("{column} = excluded.{column}")).join(", ");
+        let sql = format!(
+            "INSERT INTO log_clients ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             ON CONFLICT (name) DO UPDATE SET {kept} RETURNING {COLUMNS}"
+        );
+        let texts = [
+            &new.id,
+            &new.name,
+            &new.scope,
+            &new.jwks,
+            &new.auth,
+            &new.secret,
+            &new.redirects,
+            &new.launch,
+            &new.grants,
+            &new.rights,
+            &new.status,
+        ];
+        let args = texts.into_iter().map(Into::into).chain([new.made_s.into()]).collect::<Vec<_>>();
         let mut rows = self.fetch(sql, &args).await?;
         rows.first_mut().map(client).ok_or(StoreError::Damaged("client"))
+    }
+
+    /// Gives a client another status; `false` if there is no such client.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn set_client_status(&mut self, id: &str, status: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE log_clients SET status = $2 WHERE id = $1";
+        Ok(self.execute(sql, &[id.into(), status.into()]).await? == 1)
+    }
+
+    /// Removes a client.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn remove_client(&mut self, id: &str) -> Result<(), StoreError> {
+        self.execute("DELETE FROM log_clients WHERE id = $1", &[id.into()]).await.map(drop)
     }
 
     /// Uses an assertion once; `false` if it was used before. Expired ones are forgotten.
@@ -41,15 +106,50 @@ impl Tx {
         let sql = "INSERT INTO log_assertions (jti, expires) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
         Ok(self.execute(sql, &[jti.into(), expires.into()]).await? == 1)
     }
+
+    /// Takes back a token or a grant by its name. What has expired is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn revoke(&mut self, id: &str, expires: i64, now: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM log_revoked WHERE expires < $1", &[now.into()]).await?;
+        let sql = "INSERT INTO log_revoked (id, expires) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+        self.execute(sql, &[id.into(), expires.into()]).await.map(drop)
+    }
 }
 
 impl Reader<'_> {
-    /// A client by its id or its name.
+    /// A client by its id, or else by its name.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn client(&mut self, id_or_name: &str) -> Result<Option<Client>, StoreError> {
-        let sql = "SELECT id, name, scope, jwks FROM log_clients WHERE id = $1 OR name = $1";
+        // An id comes first: nobody takes a client's place by a name.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM log_clients WHERE id = $1 OR name = $1 \
+             ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END LIMIT 1"
+        );
         Ok(self.fetch(sql, &[id_or_name.into()]).await?.first_mut().map(client))
+    }
+
+    /// The client of a token, unless the token or its grant was taken back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn client_of_token(&mut self, id: &str, jti: &str, grant: &str) -> Result<Option<Client>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM log_clients WHERE id = $1 \
+             AND NOT EXISTS (SELECT 1 FROM log_revoked r WHERE r.id = $2 OR r.id = $3)"
+        );
+        Ok(self.fetch(sql, &[id.into(), jti.into(), grant.into()]).await?.first_mut().map(client))
+    }
+
+    /// Every client, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clients(&mut self) -> Result<Vec<Client>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM log_clients ORDER BY name");
+        Ok(self.fetch(sql, &[]).await?.iter_mut().map(client).collect())
     }
 }

@@ -1,12 +1,12 @@
 //! A client's assertion of who it is: a JWT signed with its own key, good once and for five minutes. Called by
-//! `token_endpoint`. Spec: <https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html>.
+//! `authenticate`. Spec: <https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html>.
 
 use crate::app::App;
 use crate::smart::jwks::KeyError;
 use crate::token::{TOKEN_BYTES_MAX, now_s};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use node::NodeError;
-use node::clients::Client;
+use node::clients::{Auth, Client};
 use serde::Deserialize;
 use std::collections::HashSet;
 
@@ -70,7 +70,7 @@ pub(crate) async fn client(app: &App, text: &str) -> Result<Client, AssertionErr
     if said.iss != said.sub {
         return Err(refused("iss and sub of an assertion must both be the client's id"));
     }
-    let client = app.node.client(&said.sub).await?.filter(|client| client.id == said.sub);
+    let client = app.node.approved_client(&said.sub).await?.filter(|client| client.auth == Auth::Key);
     let client = client.ok_or(refused("the client is not registered"))?;
     let key = app.key_sets.key(&client.jwks, &name).await?;
     let key = DecodingKey::from_jwk(&key).map_err(|_| refused("the client's key cannot be used"))?;

@@ -8,6 +8,7 @@ use fhir::validate::Mode;
 use node::{Config, Node, Role};
 use serde_json::Value;
 use server::{Limits, Settings, token};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -37,7 +38,7 @@ pub struct Hospital {
     pub router: Router,
     pub node: Node,
     pub token: String,
-    _folder: TempDir,
+    _folder: Arc<TempDir>,
 }
 
 impl Hospital {
@@ -78,9 +79,15 @@ impl Hospital {
         };
         let node = Node::open(config).await.unwrap();
         let router = server::app(Settings { limits, ..Settings::new(BASE) }, node.clone());
-        let mut hospital = Self { router, node, token: String::new(), _folder: folder };
+        let mut hospital = Self { router, node, token: String::new(), _folder: Arc::new(folder) };
         hospital.token = hospital.client("ehr", "system/*.cruds").await;
         hospital
+    }
+
+    /// The same hospital through another router, which remembers nothing of this one's: another process for its clients.
+    pub fn beside(&self) -> Self {
+        let router = server::app(Settings::new(BASE), self.node.clone());
+        Self { router, node: self.node.clone(), token: self.token.clone(), _folder: self._folder.clone() }
     }
 
     /// Registers a client and gives a token of an hour.

@@ -2,6 +2,7 @@
 //! <https://hl7.org/fhir/smart-app-launch/>
 
 mod backend;
+mod clients;
 mod keys;
 mod tokens;
 
@@ -59,5 +60,11 @@ async fn discovery_says_where_and_how() {
     let json = hospital.get("/fhir/.well-known/smart-configuration").await.json();
     assert_eq!(json, hospital.get("/.well-known/smart-configuration").await.json());
     assert_eq!(json["token_endpoint"], format!("{BASE}/auth/token"));
-    assert_eq!(json["token_endpoint_auth_methods_supported"], json!(["private_key_jwt"]));
+    for (name, path) in
+        [("jwks_uri", "jwks"), ("introspection_endpoint", "introspect"), ("revocation_endpoint", "revoke")]
+    {
+        assert_eq!(json[name], format!("{BASE}/auth/{path}"));
+    }
+    let ways = json!(["private_key_jwt", "client_secret_basic", "client_secret_post"]);
+    assert_eq!(json["token_endpoint_auth_methods_supported"], ways);
 }

@@ -1,0 +1,29 @@
+//! Paging links: what they carry is sealed by this hospital, so that nobody else makes or changes one. Called by `server`.
+
+use crate::node::Node;
+
+/// Bytes of a paging link's seal.
+const SEAL_BYTES: usize = 16;
+
+impl Node {
+    /// The secret that binds a paging link to its client: the same on every process of the hospital.
+    pub fn page_key(&self) -> [u8; 32] {
+        self.identity().storage_key("clients of paging links")
+    }
+
+    /// Seals what a link carries, so that nobody else can make or change one.
+    pub fn seal_page(&self, bytes: &[u8]) -> String {
+        let seal = record::seal::mac(&self.identity().storage_key("paging links"), bytes);
+        record::id::base32(&[&seal[..SEAL_BYTES], bytes].concat())
+    }
+
+    /// Opens what [`Node::seal_page`] made; `None` if a letter of it was changed.
+    pub fn open_page(&self, text: &str) -> Option<Vec<u8>> {
+        let sealed = record::id::unbase32(text)?;
+        let (seal, bytes) = sealed.split_at_checked(SEAL_BYTES)?;
+        let expected = record::seal::mac(&self.identity().storage_key("paging links"), bytes);
+        // Every byte is compared, so that the time tells nothing of where a guess went wrong.
+        let differs = seal.iter().zip(&expected).fold(0, |differs, (a, b)| differs | (a ^ b));
+        (differs == 0).then(|| bytes.to_vec())
+    }
+}
