@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::error::ApiError;
+use crate::purpose;
 use crate::request_id::RequestId;
 use crate::token::{self, Claims, TokenError};
 use axum::http::HeaderMap;
@@ -20,9 +21,6 @@ const REMEMBERED: Duration = Duration::from_millis(500);
 /// Most tokens remembered; beyond it all are forgotten and verified anew.
 const REMEMBERED_MAX: usize = 4096;
 
-/// Purpose of use of a token that names none: treatment.
-const PURPOSE: &str = "TREAT";
-
 /// Tokens whose signature was verified, each with what it came to a moment ago.
 #[derive(Default)]
 pub(crate) struct Callers(Mutex<HashMap<String, Arc<Known>>>);
@@ -35,7 +33,6 @@ struct Known {
     who: String,
     scopes: Scopes,
     patient_scopes: Scopes,
-    purpose: String,
     checked: Instant,
 }
 
@@ -88,6 +85,7 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
             }
         },
     };
+    let (purpose, reason) = purpose::of(headers, known.claims.purpose.as_deref())?;
     Ok(Caller {
         who: known.who.clone(),
         client: known.claims.client_id.clone(),
@@ -95,9 +93,9 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
         patient_scopes: known.patient_scopes.clone(),
         patient: known.claims.patient.clone(),
         user: known.claims.fhir_user.clone(),
-        purpose: known.purpose.clone(),
+        purpose,
+        reason,
         request: request.as_str().to_owned(),
-        ..Caller::nobody()
     })
 }
 
@@ -133,15 +131,12 @@ async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Know
         let text = "the token was taken back, or its client is not registered any more";
         return Err(ApiError::unauthorized(Code::Unknown, Some("invalid_token"), text));
     };
-    let purpose = claims.purpose.as_deref();
-    let purpose = purpose.filter(|code| code.len() <= 16 && code.bytes().all(|byte| byte.is_ascii_uppercase()));
     let (scopes, patient_scopes) =
         apart(both(&Scopes::parse(&claims.scope), &Scopes::parse(&client.scope)), claims.fhir_user.as_deref());
     Ok(Known {
         who: if claims.name.is_empty() { client.name } else { claims.name.clone() },
         scopes,
         patient_scopes,
-        purpose: purpose.unwrap_or(PURPOSE).to_owned(),
         claims,
         kid,
         checked: Instant::now(),

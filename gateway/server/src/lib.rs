@@ -23,6 +23,7 @@ mod operation;
 mod page;
 mod pairs;
 mod parameters;
+mod purpose;
 mod request_id;
 mod routes;
 mod serve;

@@ -20,9 +20,6 @@ fn caller() -> Caller {
         who: "bench".into(),
         client: "bench".into(),
         scopes: Scopes::parse("system/*.cruds"),
-        patient_scopes: Scopes::default(),
-        patient: None,
-        user: None,
         purpose: "TREAT".into(),
         ..Caller::nobody()
     }

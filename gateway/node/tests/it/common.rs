@@ -96,9 +96,6 @@ pub fn caller() -> Caller {
         who: "Dr. Test".into(),
         client: "ehr".into(),
         scopes: Scopes::parse("system/*.cruds"),
-        patient_scopes: Scopes::default(),
-        patient: None,
-        user: None,
         purpose: "TREAT".into(),
         request: "r-1".into(),
         ..Caller::nobody()
