@@ -16,6 +16,7 @@ mod reindex;
 mod service;
 mod stop;
 mod token;
+mod user;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -47,6 +48,8 @@ enum Command {
     Client(client::Args),
     /// Print a bearer token for a registered client.
     Token(token::Args),
+    /// The people who log in at a gateway itself.
+    User(user::Args),
     /// List or rotate the keys that tokens are signed with.
     Keys(keys::Args),
     /// Show a folder's identity, or seal its file under a passphrase.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
             Command::Demo(args) => demo::run(args).await,
             Command::Client(args) => client::run(args).await,
             Command::Token(args) => token::run(args).await,
+            Command::User(args) => user::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Identity(args) => identity::run(args).await,
             Command::Verify(args) => verify::run(args).await,

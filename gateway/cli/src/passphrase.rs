@@ -34,6 +34,14 @@ impl From {
 
 /// The passphrase in a file.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Passphrase> {
+    let Some(passphrase) = Passphrase::new(text(path)?) else {
+        bail!("the passphrase in {} is empty", path.display());
+    };
+    Ok(passphrase)
+}
+
+/// The secret in a file, without its last line end.
+pub(crate) fn text(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let named = || format!("the passphrase cannot be read from {}", path.display());
     let mut text = Zeroizing::new(String::new());
     let file = std::fs::File::open(path).with_context(named)?;
@@ -41,8 +49,5 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Passphrase> {
     ensure!(text.len() as u64 <= PASSPHRASE_BYTES_MAX, "the passphrase is longer than {PASSPHRASE_BYTES_MAX} bytes");
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
-    let Some(passphrase) = Passphrase::new(Zeroizing::new(line.to_owned())) else {
-        bail!("the passphrase in {} is empty", path.display());
-    };
-    Ok(passphrase)
+    Ok(Zeroizing::new(line.to_owned()))
 }

@@ -4,6 +4,7 @@
 
 pub mod access;
 mod apply;
+pub mod apps;
 mod author;
 mod batch;
 mod binary;
@@ -31,6 +32,7 @@ pub mod parameters;
 pub mod patch;
 pub mod peers;
 mod permit;
+pub mod people;
 mod prepare;
 pub mod purpose;
 pub mod quarantine;

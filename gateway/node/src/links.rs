@@ -1,4 +1,5 @@
-//! Paging links: what they carry is sealed by this hospital, so that nobody else makes or changes one. Called by `server`.
+//! What is handed out and taken back, as paging links and hidden fields are: sealed by this hospital, so that nobody else
+//! makes or changes one. Called by `server`.
 
 use crate::node::Node;
 
@@ -9,6 +10,19 @@ impl Node {
     /// The secret that binds a paging link to its client: the same on every process of the hospital.
     pub fn page_key(&self) -> [u8; 32] {
         self.identity().storage_key("clients of paging links")
+    }
+
+    /// Seals what a form of `purpose` carries from one page to the next; it can be read by whoever holds it.
+    pub fn seal_form(&self, purpose: &'static str, bytes: &[u8]) -> String {
+        let seal = record::seal::mac(&self.identity().storage_key(purpose), bytes);
+        record::id::base32(&[&seal[..], bytes].concat())
+    }
+
+    /// Opens what [`Node::seal_form`] made; `None` if a letter of it was changed.
+    pub fn open_form(&self, purpose: &'static str, text: &str) -> Option<Vec<u8>> {
+        let sealed = record::id::unbase32(text)?;
+        let (seal, bytes) = sealed.split_at_checked(32)?;
+        record::seal::mac_is(&self.identity().storage_key(purpose), bytes, seal).then(|| bytes.to_vec())
     }
 
     /// Seals what a link carries, so that nobody else can make or change one.

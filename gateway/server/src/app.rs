@@ -3,6 +3,8 @@
 use crate::auth::Callers;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::smart::attempts::Attempts;
+use crate::smart::authorize::steps;
 use crate::smart::jwks::KeySets;
 use crate::smart::signing::Signing;
 use crate::token::Place;
@@ -41,6 +43,7 @@ pub(crate) struct Inner {
     /// One permit per request that is worked on.
     pub(crate) turns: Semaphore,
     pub(crate) key_sets: KeySets,
+    pub(crate) attempts: Attempts,
     /// The CapabilityStatement, and what it says can be searched by.
     pub(crate) capabilities: Mutex<Option<(Arc<Lookup>, Bytes)>>,
     /// Whether this node's key signs what it verifies, tried once at start.
@@ -70,6 +73,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         metrics: Metrics::new(node.database_kind()),
         turns: Semaphore::new(settings.limits.requests_max),
         key_sets: KeySets::default(),
+        attempts: Attempts::default(),
         capabilities: Mutex::default(),
         signer: health::signer_works(&node),
         settings,
@@ -82,6 +86,14 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .route("/fhir/.well-known/smart-configuration", get(smart::discovery::configuration))
         .route("/.well-known/smart-configuration", get(smart::discovery::configuration))
         .route("/auth/token", post(smart::token_endpoint::grant))
+        .route("/.well-known/openid-configuration", get(smart::discovery::configuration))
+        .route("/auth/authorize", get(smart::authorize::get).post(smart::authorize::post))
+        .route("/auth/login", post(steps::login))
+        .route("/auth/patient", post(steps::patient))
+        .route("/auth/consent", post(steps::consent))
+        .route("/auth/logout", post(steps::logout))
+        .route("/auth/style.css", get(smart::pages::style))
+        .route("/auth/launch", post(smart::launch_endpoint::launch))
         .route("/auth/introspect", post(smart::introspection::introspect))
         .route("/auth/revoke", post(smart::revocation::revoke))
         .route("/auth/jwks", get(smart::keys_endpoint::keys))

@@ -1,4 +1,4 @@
-//! Queries and forms as pairs of decoded text. Called by `dispatch`, `interaction::search` and `smart::token_endpoint`.
+//! Queries and forms as pairs of decoded text. Called by `dispatch`, `interaction::search` and `smart`.
 //! Spec: <https://url.spec.whatwg.org/#urlencoded-parsing>.
 
 use crate::error::ApiError;
@@ -43,6 +43,18 @@ pub(crate) fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Percent-encodes one value of a query.
+pub(crate) fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
 fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
@@ -62,6 +74,14 @@ mod tests {
         check("a=%4", None);
         check("a=%zz", None);
         check("a=%ff", None);
+    }
+
+    #[test]
+    fn a_value_comes_back_as_it_was() {
+        for text in ["", "a b&c=d+e", "Jürgen/M?#%", "plain-._~"] {
+            assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+        }
+        assert_eq!(encode("a b&\r\n"), "a%20b%26%0D%0A");
     }
 
     fn check(text: &str, wanted: Option<&[(&str, &str)]>) {

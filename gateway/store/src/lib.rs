@@ -2,6 +2,7 @@
 //! truth, `cache_` tables are rebuilt from it. What ops mean is not known here. Called by `node` alone.
 
 pub mod acks;
+pub mod apps;
 pub mod audit;
 pub mod bench;
 pub mod clients;
@@ -17,6 +18,7 @@ mod migrate;
 pub mod missing;
 pub mod ops;
 pub mod parameters;
+pub mod people;
 pub mod quarantine;
 pub mod reach;
 mod readers;

@@ -1,9 +1,10 @@
 //! Secrets at rest under a passphrase: AES-256-GCM-SIV, the key by argon2id (RFC 9106). Called by whoever keeps an identity
-//! in a file; how the parts are written there is theirs.
+//! in a file; how the parts are written there is theirs. And what is kept of the passwords that people log in with.
 //!
 //! The parameters are kept beside the text, so that a later build may take greater ones; what a file may ask for is bounded.
 
 use crate::entropy::Entropy;
+use crate::id::{base32, unbase32};
 use aes_gcm_siv::aead::{Aead, KeyInit, Payload};
 use aes_gcm_siv::{Aes256GcmSiv, Key, Nonce};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -74,20 +75,65 @@ impl Sealed {
     }
 
     fn cipher(&self, passphrase: &str) -> Result<Aes256GcmSiv, Fault> {
-        if self.memory_kib > MEMORY_KIB_MAX || self.passes > PASSES_MAX {
-            return Err(Fault::Bounds);
-        }
-        let params = Params::new(self.memory_kib, self.passes, 1, Some(32)).map_err(|_| Fault::Bounds)?;
-        let mut key = Zeroizing::new([0; 32]);
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon2.hash_password_into(passphrase.as_bytes(), &self.salt, &mut key[..]).map_err(|_| Fault::Bounds)?;
+        let key = stretched(passphrase, &self.salt, self.memory_kib, self.passes)?;
         Ok(Aes256GcmSiv::new(&Key::<Aes256GcmSiv>::from(*key)))
     }
+}
+
+/// What is kept of a password that somebody logs in with: parameters, salt and hash, as RFC 9106's argon2id makes them.
+/// Takes about a tenth of a second and 64 MiB.
+#[must_use]
+pub fn password_hash(password: &str, entropy: &mut Entropy) -> String {
+    let salt = entropy.draw::<SALT_BYTES>();
+    let hash = stretched(password, &salt, MEMORY_KIB, PASSES).expect("the parameters of a new hash are within bounds");
+    format!("argon2id {MEMORY_KIB} {PASSES} {} {}", base32(&salt), base32(&hash[..]))
+}
+
+/// Whether `kept` was made of this password, in a time that does not tell where they differ.
+#[must_use]
+pub fn password_is(password: &str, kept: &str) -> bool {
+    let parts = kept.split(' ').collect::<Vec<_>>();
+    let ["argon2id", memory, passes, salt, hash] = parts[..] else { return false };
+    let (Ok(memory), Ok(passes), Some(salt), Some(hash)) =
+        (memory.parse(), passes.parse(), unbase32(salt), unbase32(hash))
+    else {
+        return false;
+    };
+    // The comparison of blake3's hashes takes the same time for all.
+    stretched(password, &salt, memory, passes).is_ok_and(|found| blake3::hash(&found[..]) == blake3::hash(&hash))
+}
+
+fn stretched(text: &str, salt: &[u8], memory_kib: u32, passes: u32) -> Result<Zeroizing<[u8; 32]>, Fault> {
+    if memory_kib > MEMORY_KIB_MAX || passes > PASSES_MAX {
+        return Err(Fault::Bounds);
+    }
+    let params = Params::new(memory_kib, passes, 1, Some(32)).map_err(|_| Fault::Bounds)?;
+    let mut key = Zeroizing::new([0; 32]);
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    argon2.hash_password_into(text.as_bytes(), salt, &mut key[..]).map_err(|_| Fault::Bounds)?;
+    Ok(key)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_its_password_makes_a_hash() {
+        let mut entropy = Entropy::new([7; 32]);
+        let kept = password_hash("correct horse", &mut entropy);
+        assert_ne!(kept, password_hash("correct horse", &mut entropy));
+        let row = |password: &str, kept: &str, wanted: bool| assert_eq!(password_is(password, kept), wanted, "{kept}");
+        row("correct horse", &kept, true);
+        row("correct horsf", &kept, false);
+        row("", &kept, false);
+        row("correct horse", "", false);
+        row("correct horse", &kept[..kept.len() - 1], false);
+        row("correct horse", &kept.replace("argon2id", "argon2i"), false);
+        row("correct horse", &kept.replace(" 3 ", " 4 "), false);
+        row("correct horse", &kept.replace(" 3 ", " 17 "), false);
+        row("correct horse", &kept.replace("65536", "4000000000"), false);
+    }
 
     #[test]
     fn only_the_passphrase_opens_and_nothing_may_be_changed() {

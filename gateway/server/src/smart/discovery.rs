@@ -1,32 +1,69 @@
-//! Where tokens are had, for clients to find out: `/.well-known/smart-configuration`, at the host and under `/fhir`.
-//! Called by the router in `app`. Spec: <https://hl7.org/fhir/smart-app-launch/conformance.html>.
+//! Where tokens are had, for clients to find out: `/.well-known/smart-configuration`, at the host and under `/fhir`, and
+//! `/.well-known/openid-configuration` of the issuer. Called by the router in `app`.
+//! Spec: <https://hl7.org/fhir/smart-app-launch/conformance.html>, OpenID Connect Discovery section 3.
 
 use crate::app::App;
 use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use node::clients::GRANTS;
+use serde_json::{Value, json};
 
 /// How clients prove who they are.
 const AUTH_METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
 
+/// What SMART names what works.
+const CAPABILITIES: [&str; 16] = [
+    "launch-ehr",
+    "launch-standalone",
+    "authorize-post",
+    "client-public",
+    "client-confidential-symmetric",
+    "client-confidential-asymmetric",
+    "sso-openid-connect",
+    "context-banner",
+    "context-ehr-patient",
+    "context-ehr-encounter",
+    "context-standalone-patient",
+    "permission-offline",
+    "permission-online",
+    "permission-user",
+    "permission-v1",
+    "permission-v2",
+];
+
 /// The configuration; it lists what works and nothing else.
 pub(crate) async fn configuration(State(app): State<App>) -> Response {
-    let json = json!({
+    let mut response = json(&app).to_string().into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn json(app: &App) -> Value {
+    let at = |path: &str| format!("{}/auth/{path}", app.settings.base_url);
+    json!({
         "issuer": app.settings.base_url,
-        "jwks_uri": format!("{}/auth/jwks", app.settings.base_url),
+        "jwks_uri": at("jwks"),
+        "authorization_endpoint": at("authorize"),
         "token_endpoint": app.token_url,
         "token_endpoint_auth_methods_supported": AUTH_METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
-        "introspection_endpoint": format!("{}/auth/introspect", app.settings.base_url),
+        "introspection_endpoint": at("introspect"),
         "introspection_endpoint_auth_methods_supported": AUTH_METHODS,
-        "revocation_endpoint": format!("{}/auth/revoke", app.settings.base_url),
-        "grant_types_supported": ["client_credentials"],
-        "scopes_supported": ["system/*.cruds", "system/*.rs"],
-        "capabilities": ["client-confidential-asymmetric", "client-confidential-symmetric", "permission-v2"],
-    });
-    let mut response = json.to_string().into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+        "revocation_endpoint": at("revoke"),
+        "grant_types_supported": GRANTS,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nonce", "fhirUser"],
+        "scopes_supported": [
+            "openid", "fhirUser", "launch", "launch/patient", "offline_access", "online_access",
+            "patient/*.cruds", "user/*.cruds", "system/*.cruds",
+        ],
+        "capabilities": CAPABILITIES,
+    })
 }

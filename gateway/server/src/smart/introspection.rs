@@ -57,7 +57,8 @@ async fn told(app: &App, request: Request) -> Result<Value, Refused> {
         "iat": claims.iat,
         "exp": claims.exp,
     });
-    for (name, value) in [("patient", claims.patient), ("fhirUser", claims.fhir_user)] {
+    let user = claims.fhir_user.map(|user| format!("{}/{user}", app.base));
+    for (name, value) in [("patient", claims.patient), ("fhirUser", user)] {
         if let Some(value) = value {
             json[name] = value.into();
         }

@@ -3,9 +3,9 @@
 
 use crate::app::App;
 use crate::auth::both;
-use crate::smart::authenticate;
 use crate::smart::form::Form;
 use crate::smart::refused::{Refused, answer};
+use crate::smart::{app_tokens, authenticate};
 use crate::token;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -36,7 +36,11 @@ async fn token(app: &App, request: Request) -> Result<Value, Refused> {
     if !client.may_use(grant) {
         return Err(Refused::Unauthorized("the client was not registered for this grant type".to_owned()));
     }
-    system(app, &client, &form).await
+    match grant {
+        "authorization_code" => app_tokens::of_code(app, &client, &form).await,
+        "refresh_token" => app_tokens::of_refresh(app, &client, &form).await,
+        _ => system(app, &client, &form).await,
+    }
 }
 
 /// A token for a client that acts for itself.

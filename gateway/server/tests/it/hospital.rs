@@ -38,7 +38,7 @@ pub struct Hospital {
     pub router: Router,
     pub node: Node,
     pub token: String,
-    _folder: Arc<TempDir>,
+    pub _folder: Arc<TempDir>,
 }
 
 impl Hospital {

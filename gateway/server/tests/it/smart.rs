@@ -1,9 +1,13 @@
 //! SMART: how tokens are had and what is taken for one. Each file has the rows of one endpoint; what they share is here.
 //! <https://hl7.org/fhir/smart-app-launch/>
 
+mod authorize;
 mod backend;
 mod clients;
+mod codes;
 mod keys;
+mod launch;
+mod site;
 mod tokens;
 
 use crate::hospital::{Answered, BASE, Hospital};

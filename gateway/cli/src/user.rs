@@ -1,0 +1,79 @@
+//! `chartwell user`: the people who log in at the gateway itself, added, listed and kept out.
+
+use crate::common::{Place, say};
+use crate::passphrase;
+use anyhow::bail;
+use clap::Subcommand;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add a person, or give the one of the same name another password, title or resource; lets the person in.
+    Add {
+        #[command(flatten)]
+        place: Place,
+        /// What the person types.
+        #[arg(long)]
+        name: String,
+        /// What the person is called.
+        #[arg(long)]
+        title: String,
+        /// The person's own resource: Practitioner/ID, PractitionerRole/ID, Patient/ID or RelatedPerson/ID.
+        #[arg(long, value_name = "TYPE/ID")]
+        fhir_user: String,
+        /// The file with the password; its last line end is no part of it.
+        #[arg(long, value_name = "FILE")]
+        password_file: PathBuf,
+    },
+    /// List people: name, whether active, own resource, title.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Keep a person out: sessions end, and what the person allowed apps is taken back.
+    Disable {
+        #[command(flatten)]
+        place: Place,
+        /// What the person types.
+        name: String,
+    },
+}
+
+/// Runs `user`.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Add { place, name, title, fhir_user, password_file } => {
+            let password = passphrase::text(&password_file)?;
+            let node = place.open_or_make().await?;
+            let done = node.put_person(&name, &password, &title, &fhir_user).await;
+            node.close().await;
+            done?;
+        }
+        Command::List { place } => {
+            let node = place.open().await?;
+            let people = node.people().await;
+            node.close().await;
+            for person in people? {
+                let state = if person.active { "active" } else { "disabled" };
+                say(&format!("{:?} {state} {} {:?}", person.name, person.fhir_user, person.title))?;
+            }
+        }
+        Command::Disable { place, name } => {
+            let node = place.open().await?;
+            let Some(person) = node.person(&name).await? else {
+                bail!("there is no user {name:?}: `chartwell user list` shows them");
+            };
+            let done = node.disable_person(&person.id).await;
+            node.close().await;
+            done?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

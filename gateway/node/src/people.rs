@@ -1,0 +1,199 @@
+//! People who log in at the gateway itself, for sites without a login of their own, and the sessions of their browsers.
+//! Called by `server` and `cli`.
+
+use crate::error::NodeError;
+use crate::node::Node;
+use store::db::Reader;
+use store::people::Person as Row;
+
+/// Shortest password; NIST SP 800-63B asks for eight where nothing else protects it, more is better.
+pub const PASSWORD_CHARS_MIN: usize = 10;
+/// Longest password in bytes that is looked at: a sentence, and nothing that costs time to hash.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Longest name and title.
+const NAME_BYTES_MAX: usize = 200;
+/// A session ends when nothing was asked for so long, in seconds.
+const SESSION_IDLE_S: i64 = 2 * 3600;
+/// A session ends so long after it began, in seconds, whatever happens.
+const SESSION_AGE_S: i64 = 12 * 3600;
+/// How often the use of a session is noted, in seconds.
+const SESSION_NOTE_S: i64 = 60;
+/// What a person can be. A Person is left out: it may be a patient or not.
+const TYPES: [&str; 4] = ["Practitioner", "PractitionerRole", "Patient", "RelatedPerson"];
+
+const ACTIVE: &str = "active";
+
+/// A person who may log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Given once and to nobody else: `sub` in tokens.
+    pub id: String,
+    /// What is typed.
+    pub name: String,
+    /// What the person is called.
+    pub title: String,
+    /// The person's own resource, such as `Practitioner/7`.
+    pub fhir_user: String,
+    /// May log in.
+    pub active: bool,
+}
+
+impl Person {
+    /// The Patient that the person is, if it is one.
+    #[must_use]
+    pub fn is_patient(&self) -> Option<&str> {
+        self.fhir_user.strip_prefix("Patient/")
+    }
+}
+
+impl Node {
+    /// Adds a person, or updates the one of the same name; either may log in then.
+    ///
+    /// # Errors
+    /// [`NodeError::Unprocessable`].
+    pub async fn put_person(&self, name: &str, password: &str, title: &str, user: &str) -> Result<(), NodeError> {
+        let name = folded(name);
+        let refuse = |text: &str| Err(NodeError::Unprocessable(text.to_owned()));
+        let plain =
+            |text: &str| !text.trim().is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
+        if !plain(&name) || !plain(title) {
+            return refuse("a user has a name and a title of at most 200 bytes without control characters");
+        }
+        if password.chars().count() < PASSWORD_CHARS_MIN || password.len() > PASSWORD_BYTES_MAX {
+            return refuse("a password has at least 10 characters, and at most 1,024 bytes");
+        }
+        let known = user.split_once('/').is_some_and(|(kind, id)| TYPES.contains(&kind) && is_id(id));
+        if !known {
+            return refuse("a user's own resource is a Practitioner, PractitionerRole, Patient or RelatedPerson");
+        }
+        let (title, fhir_user) = (title.to_owned(), user.to_owned());
+        let (id, status) = (crate::clock::fresh_id(), ACTIVE.to_owned());
+        let text = password.to_owned();
+        let password = aside(move || record::passphrase::password_hash(&text, &mut crate::clock::entropy())).await?;
+        let mut tx = self.store.begin().await?;
+        tx.put_person(&Row { id, name, password, title, fhir_user, status }).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Who a name and a password are, if they belong together and the person may log in. Takes as long for nobody.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn log_in(&self, name: &str, password: &str) -> Result<Option<Person>, NodeError> {
+        let found = Reader::from(&self.store).person("", &folded(name)).await?;
+        let kept = found.as_ref().map(|person| person.password.clone());
+        let text = password.to_owned();
+        let right = aside(move || match kept {
+            Some(kept) => record::passphrase::password_is(&text, &kept),
+            None => {
+                let none = record::passphrase::password_hash(&text, &mut crate::clock::entropy());
+                none.is_empty()
+            }
+        })
+        .await?;
+        Ok(found.filter(|_| right).map(shown).filter(|person| person.active))
+    }
+
+    /// A person by id or by name.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn person(&self, id_or_name: &str) -> Result<Option<Person>, NodeError> {
+        Ok(Reader::from(&self.store).person(id_or_name, &folded(id_or_name)).await?.map(shown))
+    }
+
+    /// Everybody, by name.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn people(&self) -> Result<Vec<Person>, NodeError> {
+        Ok(Reader::from(&self.store).people().await?.into_iter().map(shown).collect())
+    }
+
+    /// Keeps a person out: sessions end, and what the person allowed apps is taken back.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn disable_person(&self, id: &str) -> Result<(), NodeError> {
+        let mut tx = self.store.begin().await?;
+        tx.set_person_status(id, "disabled").await?;
+        tx.end_sessions("", id).await?;
+        tx.commit().await?;
+        self.revoke_grants("", id).await.map(drop)
+    }
+
+    /// Begins a session; the secret that its browser keeps.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn begin_session(&self, person: &Person) -> Result<String, NodeError> {
+        let (secret, now) = (fresh_secret(), now_s());
+        let mut tx = self.store.begin().await?;
+        tx.begin_session(&self.session_hash(&secret), &person.id, now, now - SESSION_AGE_S).await?;
+        tx.commit().await?;
+        Ok(secret)
+    }
+
+    /// Who is logged in with a browser's secret.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn session(&self, secret: &str) -> Result<Option<Person>, NodeError> {
+        let (hash, now) = (self.session_hash(secret), now_s());
+        let found = Reader::from(&self.store).session(&hash, now - SESSION_AGE_S, now - SESSION_IDLE_S).await?;
+        let Some((person, used)) = found else { return Ok(None) };
+        if used + SESSION_NOTE_S < now {
+            let mut tx = self.store.begin().await?;
+            tx.use_session(&hash, now).await?;
+            tx.commit().await?;
+        }
+        Ok(Some(shown(person)).filter(|person| person.active))
+    }
+
+    /// Whether the session of a hash has not ended yet, however long nothing was asked in it.
+    pub(crate) async fn session_goes_on(&self, hash: &str) -> Result<bool, NodeError> {
+        Ok(Reader::from(&self.store).session(hash, now_s() - SESSION_AGE_S, 0).await?.is_some())
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn end_session(&self, secret: &str) -> Result<(), NodeError> {
+        let mut tx = self.store.begin().await?;
+        tx.end_sessions(&self.session_hash(secret), "").await?;
+        Ok(tx.commit().await?)
+    }
+
+    pub(crate) fn session_hash(&self, secret: &str) -> String {
+        self.secret_hash("session", secret)
+    }
+}
+
+/// 256 random bits as text.
+pub(crate) fn fresh_secret() -> String {
+    record::id::base32(&crate::clock::random::<32>())
+}
+
+/// Seconds since 1970.
+pub(crate) fn now_s() -> i64 {
+    crate::clock::now_us() / 1_000_000
+}
+
+/// Whether a text is an id of FHIR (<https://hl7.org/fhir/R4/datatypes.html#id>).
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+}
+
+/// Hashing takes a tenth of a second, which no other request waits for.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, NodeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| NodeError::Internal("a password that cannot be hashed"))
+}
+
+fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+fn shown(row: Row) -> Person {
+    Person { id: row.id, name: row.name, title: row.title, fhir_user: row.fhir_user, active: row.status == ACTIVE }
+}

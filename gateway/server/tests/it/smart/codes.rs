@@ -1,0 +1,161 @@
+//! Codes and refresh tokens: each once, for whom it was made; a second use ends what came of it.
+//! <https://www.rfc-editor.org/rfc/rfc9700#name-refresh-token-protection>
+
+use super::FORM;
+use super::site::{Browser, REDIRECT, Site, VERIFIER, app, form, parameter};
+use crate::hospital::databases;
+use node::clients::Auth;
+use serde_json::Value;
+use std::sync::Arc;
+
+async fn reads(site: &Site, json: &Value) -> u16 {
+    let bearer = format!("Bearer {}", json["access_token"].as_str().unwrap());
+    site.hospital.send("GET", "/fhir/Patient", &[("authorization", &bearer)], "").await.status
+}
+
+/// For a token that opens something today whatever is narrowed to one patient.
+const STAFF: (&str, &str) = ("scope", "user/Patient.rs openid offline_access");
+
+#[tokio::test]
+async fn a_code_is_good_for_its_app_its_place_and_its_verifier() {
+    let site = Site::open().await;
+    let (other, _) = site.hospital.node.register_client(&app("Other", Auth::None)).await.unwrap();
+    let id = site.app.id.as_str();
+    let wrong = "x".repeat(43);
+    for (what, client, redirect, verifier, error) in [
+        ("as it was made", id, REDIRECT, VERIFIER, ""),
+        ("another app's", other.id.as_str(), REDIRECT, VERIFIER, "invalid_grant"),
+        ("another place", id, "https://app.example/other?tenant=1", VERIFIER, "invalid_grant"),
+        ("another verifier", id, REDIRECT, wrong.as_str(), "invalid_grant"),
+        ("the challenge for a verifier", id, REDIRECT, super::site::CHALLENGE, "invalid_grant"),
+        ("no verifier", id, REDIRECT, "", "invalid_request"),
+        ("no place", id, "", VERIFIER, "invalid_request"),
+    ] {
+        let code = site.code("ada", &[], "").await;
+        let fields = [("grant_type", "authorization_code"), ("client_id", client), ("redirect_uri", redirect)];
+        let answered = site.token(&[&fields[..], &[("code", &code), ("code_verifier", verifier)]].concat()).await;
+        assert_eq!(answered.json()["error"].as_str().unwrap_or_default(), error, "{what}: {}", answered.text());
+        assert_eq!(answered.status, if error.is_empty() { 200 } else { 400 }, "{what}");
+        // Tried wrongly, it is used up: whoever has it may not guess on.
+        if error == "invalid_grant" {
+            assert_eq!(site.exchanged(&code).await.json()["error"], "invalid_grant", "{what}");
+        }
+    }
+    for (what, code) in [("none", "x"), ("empty", ""), ("long", "a".repeat(9000).as_str())] {
+        assert_eq!(site.exchanged(code).await.status, 400, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_comes_again_ends_what_came_of_it() {
+    for database in databases() {
+        let site = Site::on(database).await;
+        let code = site.code("doctor", &[STAFF], "").await;
+        let json = site.exchanged(&code).await.json();
+        assert_eq!(reads(&site, &json).await, 200, "{json}");
+        assert_eq!(site.exchanged(&code).await.json()["error"], "invalid_grant");
+        assert_eq!(reads(&site, &json).await, 401, "{database:?}");
+        let refresh = json["refresh_token"].as_str().unwrap();
+        assert_eq!(site.refreshed(refresh).await.json()["error"], "invalid_grant");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_sent_many_times_at_once_is_taken_once() {
+    for database in databases() {
+        let site = Arc::new(Site::on(database).await);
+        let code = Arc::new(site.code("doctor", &[STAFF], "").await);
+        let tasks = (0..16).map(|_| {
+            let (site, code) = (site.clone(), code.clone());
+            tokio::spawn(async move { site.exchanged(&code).await.status })
+        });
+        let mut granted = 0;
+        for task in tasks.collect::<Vec<_>>() {
+            granted += usize::from(task.await.unwrap() == 200);
+        }
+        assert!(granted <= 1, "{database:?}: {granted}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_rotates_and_the_old_one_ends_all() {
+    for database in databases() {
+        let site = Site::on(database).await;
+        let json = site.exchanged(&site.code("doctor", &[STAFF], "").await).await.json();
+        let first = json["refresh_token"].as_str().unwrap().to_owned();
+        // Another app's client does not use it up.
+        let (other, _) = site.hospital.node.register_client(&app("Other", Auth::None)).await.unwrap();
+        let stolen =
+            site.token(&[("grant_type", "refresh_token"), ("refresh_token", &first), ("client_id", &other.id)]).await;
+        assert_eq!(stolen.json()["error"], "invalid_grant");
+        let second = site.refreshed(&first).await;
+        assert_eq!(second.status, 200, "{}", second.text());
+        let second = second.json();
+        assert_eq!((&second["scope"], reads(&site, &second).await), (&json["scope"], 200));
+        assert!(second["id_token"].is_null());
+        let next = second["refresh_token"].as_str().unwrap();
+        assert_ne!(next, first);
+        // Fewer scopes for this token; the next one may have all again.
+        let narrower = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", next),
+            ("client_id", &site.app.id),
+            ("scope", "openid"),
+        ];
+        let third = site.token(&narrower).await.json();
+        assert_eq!((&third["scope"], reads(&site, &third).await), (&"openid".into(), 403), "{third}");
+        let next = third["refresh_token"].as_str().unwrap();
+        let fourth = site.refreshed(next).await.json();
+        assert_eq!((&fourth["scope"], reads(&site, &fourth).await), (&json["scope"], 200), "{fourth}");
+        // Somebody has the first one still.
+        assert_eq!(site.refreshed(&first).await.json()["error"], "invalid_grant");
+        for (what, json) in [("first", &json), ("second", &second), ("fourth", &fourth)] {
+            assert_eq!(reads(&site, json).await, 401, "{what} on {database:?}");
+        }
+        let last = fourth["refresh_token"].as_str().unwrap();
+        assert_eq!(site.refreshed(last).await.json()["error"], "invalid_grant");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_gives_no_more_than_was_allowed_and_ends_with_who_allowed_it() {
+    let site = Site::open().await;
+    let tokens = async |scope: &'static str| {
+        let code = site.code("doctor", &[("scope", scope)], &site.ada).await;
+        let json = site.exchanged(&code).await.json();
+        json["refresh_token"].as_str().unwrap_or_default().to_owned()
+    };
+    for wider in ["user/Patient.rs patient/*.rs", "user/Patient.cruds", "system/*.rs", "user/Patient.rs fhirUser"] {
+        let refresh = tokens("user/Patient.rs openid offline_access").await;
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", &refresh),
+            ("client_id", &site.app.id),
+            ("scope", wider),
+        ];
+        assert_eq!(site.token(&fields).await.json()["error"], "invalid_scope", "{wider}");
+    }
+    assert_eq!(tokens("user/Patient.rs openid").await, "", "nobody asked to go on");
+    // Given back by the app.
+    let refresh = tokens("user/Patient.rs offline_access").await;
+    let form = form(&[("token", refresh.as_str()), ("client_id", &site.app.id)]);
+    let back = site.hospital.send("POST", "/auth/revoke", &[FORM[0], ("authorization", "")], form).await;
+    assert_eq!((back.status, site.refreshed(&refresh).await.status), (200, 400));
+    // As long as the person is logged in.
+    let browser = Browser::new(&site.hospital);
+    let asked = site.asked(&[("scope", "user/Patient.rs online_access")]);
+    let url = browser.allowed("doctor", &asked, "").await;
+    let json = site.exchanged(&parameter(&url, "code").unwrap()).await.json();
+    let again = site.refreshed(json["refresh_token"].as_str().unwrap()).await.json();
+    let page = browser.asks(&asked).await;
+    browser.on(&page, "/auth/logout", &[]).await;
+    assert_eq!(site.refreshed(again["refresh_token"].as_str().unwrap()).await.status, 400, "{again}");
+    // As long as the person may log in.
+    let code = site.code("doctor", &[STAFF], "").await;
+    let json = site.exchanged(&code).await.json();
+    let doctor = site.hospital.node.person("doctor").await.unwrap().unwrap();
+    site.hospital.node.disable_person(&doctor.id).await.unwrap();
+    assert_eq!(site.refreshed(json["refresh_token"].as_str().unwrap()).await.status, 400);
+    tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+    assert_eq!(reads(&site, &json).await, 401);
+}
