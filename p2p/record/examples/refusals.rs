@@ -186,11 +186,27 @@ fn cards(to: &mut Refusals) {
     to.add("proof", "6.17", &proof.finish());
 }
 
+/// Archives: cut off, with a byte too many, of another version, with a byte changed.
+fn archives(to: &mut Refusals) {
+    let good = vector("archive")["archive"].clone();
+    to.add("archive", "10.6", &[&good[..], &[0]].concat());
+    to.add("archive", "10.6", &good[..good.len() - 1]);
+    to.add("archive", "10.6", &[]);
+    to.add("archive", "10.1", &with(&good, 18, b"2"));
+    let last = good.len() - 1;
+    to.add("archive", "10.6", &with(&good, last, &[good[last] ^ 1]));
+    // Behind the magic, the record's name and the head of the first part stand the cards.
+    to.add("archive", "10.3", &with(&good, 20 + 32 + 5, &[0xa1]));
+    to.add("archive", "10.2", &with(&good, 20 + 32, &[5]));
+    to.add("archive", "2.2", &with(&good, 20, &[0; 32]));
+}
+
 fn main() -> std::io::Result<()> {
     let mut refusals = Refusals(Vec::new());
     headers(&mut refusals);
     frames(&mut refusals);
     bodies(&mut refusals);
     cards(&mut refusals);
+    archives(&mut refusals);
     std::fs::write(folder().join("refusals.txt"), refusals.0.join("\n") + "\n")
 }

@@ -2,6 +2,7 @@
 //! that it would not write in the same way.
 
 use crate::address::Address;
+use crate::archive;
 use crate::body::Body;
 use crate::cbor::CodecError;
 use crate::entry;
@@ -65,6 +66,40 @@ pub fn wrap(bytes: &[u8]) {
 /// Proofs of a fork.
 pub fn proof(bytes: &[u8]) {
     one(bytes, Proof::decode(bytes), Proof::encode);
+}
+
+/// Archives: fed whole and byte by byte, they say the same; what is taken to its end is written again as it was.
+pub fn archive(bytes: &[u8]) {
+    let read = |step: usize| {
+        let (mut reader, mut parts) = (archive::Reader::default(), Vec::new());
+        for chunk in bytes.chunks(step.max(1)) {
+            reader.feed(chunk)?;
+            while let Some(part) = reader.next()? {
+                parts.push(part);
+            }
+        }
+        reader.finish()?;
+        Ok::<_, archive::ArchiveError>((reader.record(), parts))
+    };
+    let whole = read(bytes.len());
+    assert_eq!(read(977).ok(), whole.as_ref().ok().cloned(), "how it is fed decides nothing");
+    let Ok((Some(record), parts)) = whole else { return };
+    let (mut cards, mut keys, mut ops) = (Vec::new(), None, Vec::new());
+    for part in parts {
+        match part {
+            archive::Part::Cards(found) => cards = found,
+            archive::Part::Keys(found) => keys = Some(found),
+            archive::Part::Op(op, frames) => ops.push((op, frames)),
+            archive::Part::End(count) => assert_eq!(count, ops.len() as u64, "every op is counted"),
+        }
+    }
+    let begun = archive::Writer::new(record, cards, keys.as_ref());
+    let (mut writer, mut again) = begun.expect("what was read can be written");
+    for (op, frames) in &ops {
+        again.extend(writer.op(op, frames).expect("what was read can be written"));
+    }
+    again.extend(writer.finish());
+    assert_eq!(again, bytes, "one archive has one form");
 }
 
 /// Texts that people and tokens bring: addresses, scopes, phrases.

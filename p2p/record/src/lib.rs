@@ -2,6 +2,7 @@
 //! are arguments. Builds for wasm32. Called by `net`, `store`, `node` and above.
 
 pub mod address;
+pub mod archive;
 pub mod body;
 pub mod cbor;
 pub mod draft;

@@ -10,7 +10,7 @@ const ROUNDS: usize = 3000;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("header", fuzz::header),
     ("entries", fuzz::entries),
     ("body", fuzz::body),
@@ -19,6 +19,7 @@ const TARGETS: [Target; 10] = [
     ("content", fuzz::content),
     ("wrap", fuzz::wrap),
     ("proof", fuzz::proof),
+    ("archive", fuzz::archive),
     ("text", fuzz::text),
     ("fold", fuzz::fold),
 ];

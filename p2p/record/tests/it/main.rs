@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the failure, with its place")]
 
+mod archive;
 mod bytes;
 mod fuzz;
 mod histories;

@@ -126,6 +126,12 @@ fn what_was_refused_is_refused_by_the_same_rule() {
             ("packed", _) => unpack(&bytes).map(drop),
             ("wrap", _) => record::keys::decode_items(&bytes, record::OpId([1; 32])).map(drop),
             ("proof", _) => record::fork::Proof::decode(&bytes).map(drop),
+            ("archive", _) => {
+                let refused = crate::archive::read(&bytes).map(drop).map_err(|error| error.rule());
+                assert_eq!(refused, Err(rule), "{line:.60}");
+                rules.insert(rule.to_owned());
+                continue;
+            }
             _ => Parcel::decode(&bytes).map(drop),
         };
         assert_eq!(refused.map_err(|error| error.rule), Err(rule), "{line}");
