@@ -19,7 +19,7 @@ use tests::wait::until;
 const REFUSAL_MAX: Duration = Duration::from_secs(60);
 
 /// Runs a command that must fail, and returns what it said.
-async fn refused(arguments: &[&str]) -> anyhow::Result<(i32, String)> {
+pub(crate) async fn refused(arguments: &[&str]) -> anyhow::Result<(i32, String)> {
     let ran = command()?.args(arguments).stdin(std::process::Stdio::null()).output();
     let output = tokio::time::timeout(REFUSAL_MAX, ran).await.context("it does not end")??;
     let said = [output.stdout, output.stderr].concat();
@@ -28,7 +28,7 @@ async fn refused(arguments: &[&str]) -> anyhow::Result<(i32, String)> {
     Ok((output.status.code().unwrap_or_default(), said))
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 

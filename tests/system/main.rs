@@ -19,6 +19,8 @@ mod kill;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod record;
+#[cfg(test)]
 mod reindex;
 #[cfg(test)]
 mod restore;

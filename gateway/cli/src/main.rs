@@ -12,6 +12,7 @@ mod logs;
 mod passphrase;
 mod patient_node;
 mod ready;
+mod record;
 mod reindex;
 mod service;
 mod stop;
@@ -54,6 +55,8 @@ enum Command {
     Keys(keys::Args),
     /// Show a folder's identity, or seal its file under a passphrase.
     Identity(identity::Args),
+    /// Export, import, show and list records.
+    Record(record::Args),
     /// Check every op, frame and index row; changes nothing.
     Verify(verify::Args),
     /// Rebuild the search index and all other caches from the ops.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
             Command::User(args) => user::run(args).await,
             Command::Keys(args) => keys::run(args).await,
             Command::Identity(args) => identity::run(args).await,
+            Command::Record(args) => record::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Reindex(args) => reindex::run(args).await,
             Command::Bench(args) => bench::run(args).await,

@@ -1,6 +1,6 @@
 //! The one way received ops are applied: verified, appended, judged, opened as far as keys reach, indexed, in one
 //! transaction per batch. What lies is refused and its sender cut. Here ops are believed and appended; `control` does
-//! what follows from grants and keys, `index` makes versions, `fill` takes frames that come later. Called by `sync`.
+//! what follows from grants and keys, `index` makes versions, `fill` takes frames that come later. Called by `sync` and by `archive`.
 
 mod control;
 mod fill;
@@ -38,16 +38,34 @@ impl From<store::StoreError> for ApplyFault {
     }
 }
 
+/// What an archive brings along: whoever imports it expects its record, and it has the cards of its authors. Peers bring
+/// nothing; `record::archive` has verified this.
+pub(crate) struct Brought(HashMap<IdentityId, Card>);
+
+impl Brought {
+    pub(crate) fn new(cards: Vec<Card>) -> Self {
+        Self(cards.into_iter().map(|card| (card.id(), card)).collect())
+    }
+}
+
 impl Node {
     /// Applies a batch; returns the heads now held.
-    pub(crate) async fn apply_parcels(&self, record: RecordId, parcels: Vec<Parcel>) -> Result<Vec<Head>, ApplyFault> {
+    pub(crate) async fn apply_parcels(
+        &self,
+        record: RecordId,
+        parcels: Vec<Parcel>,
+        brought: Option<Arc<Brought>>,
+    ) -> Result<Vec<Head>, ApplyFault> {
         let parcels = Arc::new(parcels);
         // What a fault says must outlive the transaction that it undoes.
         let outcome = self
             .commit(move |batch| {
-                let parcels = parcels.clone();
+                let (parcels, brought) = (parcels.clone(), brought.clone());
                 Box::pin(async move {
-                    match batch.apply(&record, &parcels).await {
+                    batch.from_archive = brought.is_some();
+                    let applied = batch.apply(&record, &parcels, brought.as_deref()).await;
+                    batch.from_archive = false;
+                    match applied {
                         Ok(()) => Ok(Ok(())),
                         Err(ApplyFault::Node(error)) => Err(error),
                         Err(fault) => Ok(Err(fault)),
@@ -63,13 +81,18 @@ impl Node {
 
 impl Batch {
     /// Applies parcels in order. Those before a fault stay: each was whole.
-    async fn apply(&mut self, record: &RecordId, parcels: &[Parcel]) -> Result<(), ApplyFault> {
+    async fn apply(
+        &mut self,
+        record: &RecordId,
+        parcels: &[Parcel],
+        brought: Option<&Brought>,
+    ) -> Result<(), ApplyFault> {
         // All that the checks below look up, at once.
         let cited = parcels.iter().flat_map(|parcel| parcel.op.header().cited().copied());
         let ids = parcels.iter().map(|parcel| parcel.op.id()).chain(cited).collect::<HashSet<_>>();
         let mut here = self.lamports(&ids.into_iter().collect::<Vec<_>>()).await?;
         self.look_ahead(record, parcels).await?;
-        let (mut cards, me) = (HashMap::new(), self.node.identity.id());
+        let (mut cards, me) = (brought.map(|brought| brought.0.clone()).unwrap_or_default(), self.node.identity.id());
         let mut contested = false;
         for parcel in parcels {
             if parcel.op.record() != *record {
@@ -138,10 +161,12 @@ impl Batch {
             if within.is_none() {
                 return Err(ApplyFault::Lie("a genesis without its body".to_owned()));
             }
-            if !self.is_expected(&record).await? {
+            if !self.from_archive && !self.is_expected(&record).await? {
                 return Err(ApplyFault::Later("a record nobody here asked for".to_owned()));
             }
-            cards.extend(within.clone().map(|card| (header.lane.author, card)));
+            if let Some(card) = &within {
+                cards.entry(header.lane.author).or_insert_with(|| card.clone());
+            }
         }
         let card = match cards.get(&header.lane.author) {
             Some(card) => card.clone(),

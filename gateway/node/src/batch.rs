@@ -79,6 +79,8 @@ pub(crate) struct Batch {
     registry: Arc<Registry>,
     /// What searches may name has changed.
     renamed: bool,
+    /// What is applied comes out of an archive: nothing is signed because of it, since what was signed before may follow.
+    pub(crate) from_archive: bool,
 }
 
 impl Batch {
@@ -127,6 +129,7 @@ impl Batch {
             forget: false,
             registry,
             renamed: false,
+            from_archive: false,
         })
     }
 

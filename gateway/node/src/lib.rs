@@ -5,6 +5,7 @@
 pub mod access;
 mod apply;
 pub mod apps;
+pub mod archive;
 mod author;
 mod batch;
 mod binary;
@@ -37,6 +38,7 @@ mod prepare;
 pub mod purpose;
 pub mod quarantine;
 pub mod read;
+pub mod record_log;
 pub mod reindex;
 pub mod requests;
 mod rewrite;

@@ -78,7 +78,7 @@ impl Log for Port {
             sent.insert(parcel.op.header().lane, parcel.op.head());
         }
         let count = parcels.len();
-        match self.0.apply_parcels(record, parcels).await {
+        match self.0.apply_parcels(record, parcels, None).await {
             Ok(mut held) => {
                 // Whoever is not in any more learns of what it sent, and of no other lane.
                 held.retain(|head| member || sent.contains_key(&head.lane));

@@ -230,6 +230,15 @@ impl Reader<'_> {
         rows.iter_mut().map(stored).collect()
     }
 
+    /// How many ops a record has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn op_count(&mut self, record: &RecordId) -> Result<i64, StoreError> {
+        let rows = self.fetch("SELECT COUNT(*) FROM log_ops WHERE record = $1", &[record.bytes().into()]).await?;
+        Ok(rows.first().map_or(0, |row| row.int(0)))
+    }
+
     /// One op.
     ///
     /// # Errors

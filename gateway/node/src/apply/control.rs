@@ -84,7 +84,7 @@ impl Batch {
             self.rebuild_foreign(now).await?;
         }
         self.derive(now).await?;
-        if self.node.role == Role::Patient {
+        if self.node.role == Role::Patient && !self.from_archive {
             self.take_over(now).await?;
         }
         Ok(())
@@ -97,25 +97,34 @@ impl Batch {
             let bound = now.state.custodian().is_none_or(|card| card.id() != me);
             self.set_home(Home { patient, record: now.record, bound });
         }
-        let reach = reach_of(now, &me);
+        let mut reach = reach_of(now, &me);
+        // On a patient's own machine, what was imported is read as far as its keys open it. A hospital sees of a record what
+        // its grants reach, whatever was imported there.
+        if reach.is_empty() && self.node.role == Role::Patient && self.node.is_kept(&now.record, &now.state).await? {
+            reach = all_classes(now.record);
+        }
         Ok(self.tx().await?.set_reach(&now.record, reach).await?)
     }
+}
+
+fn all_classes(record: record::RecordId) -> Vec<Reach> {
+    let whole = |class| Reach {
+        record,
+        kind: None,
+        class,
+        start_ms: 0,
+        end_ms: None,
+        grant: String::new(),
+        purposes: u8::MAX,
+    };
+    record::Class::all().map(whole).collect()
 }
 
 /// What the grants of a record let `me` see.
 fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
     let record = context.record;
     if context.state.authority().is_some_and(|card| card.id() == *me) {
-        let whole = |class| Reach {
-            record,
-            kind: None,
-            class,
-            start_ms: 0,
-            end_ms: None,
-            grant: String::new(),
-            purposes: u8::MAX,
-        };
-        return record::Class::all().map(whole).collect();
+        return all_classes(record);
     }
     let mut reach = Vec::new();
     let open = context

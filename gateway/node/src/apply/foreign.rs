@@ -43,7 +43,8 @@ impl Batch {
         tx.forget_quarantined(&record).await?;
         let me = self.node.identity.id();
         let gone = context.state.authority().is_none_or(|card| card.id() != me)
-            && !context.state.grants().any(|given| given.grant.to.id() == me && given.revoked_by.is_none());
+            && !context.state.grants().any(|given| given.grant.to.id() == me && given.revoked_by.is_none())
+            && !self.node.is_kept(&record, &context.state).await?;
         for stored in ops {
             let lane = stored.op.header().lane;
             if lane.kind != LaneKind::Change || lane.author == me {
