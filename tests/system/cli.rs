@@ -135,13 +135,25 @@ fn is_count(line: &str, names: &[&str]) -> bool {
 async fn verify_finds_damage() -> anyhow::Result<()> {
     for database in Database::all() {
         let damages = [
-            "DELETE FROM cache_token WHERE position = (SELECT max(position) FROM cache_token)",
-            "DELETE FROM cache_versions WHERE position = (SELECT max(position) FROM cache_versions)",
-            "UPDATE log_frames SET bytes = (SELECT signature FROM log_ops ORDER BY position LIMIT 1) WHERE place = 1",
-            "UPDATE log_ops SET signature = (SELECT signature FROM log_ops ORDER BY position LIMIT 1)",
-            "DELETE FROM log_ops WHERE position = (SELECT max(position) FROM log_ops WHERE kind = 1)",
+            ("DELETE FROM cache_token WHERE position = (SELECT max(position) FROM cache_token)", None),
+            ("DELETE FROM cache_versions WHERE position = (SELECT max(position) FROM cache_versions)", None),
+            (
+                "UPDATE log_frames SET bytes = (SELECT signature FROM log_ops ORDER BY position LIMIT 1) WHERE place = 1",
+                Some("3.6"),
+            ),
+            ("UPDATE log_ops SET signature = (SELECT signature FROM log_ops ORDER BY position LIMIT 1)", Some("2.7")),
+            (
+                "UPDATE log_frames SET op = (SELECT id FROM log_ops WHERE kind = 1 LIMIT 1), place = 7000 WHERE place = 1 \
+              AND op = (SELECT id FROM log_ops WHERE kind = 1 ORDER BY position DESC LIMIT 1)",
+                Some("3.6"),
+            ),
+            ("DELETE FROM log_ops WHERE position = (SELECT max(position) FROM log_ops WHERE kind = 1)", None),
+            (
+                "DELETE FROM log_ops WHERE position = (SELECT min(position) FROM log_ops WHERE kind = 1 AND seq = 1)",
+                Some("2.5"),
+            ),
         ];
-        for damage in damages {
+        for (damage, rule) in damages {
             let folder = TempDir::new()?;
             let data = folder.path().join("Hospital-A");
             let url = database.fresh(&data).await?;
@@ -164,11 +176,36 @@ async fn verify_finds_damage() -> anyhow::Result<()> {
             ensure!(code == 1 && said.contains("fault:"), "{database:?}, {damage}: {code} {said}");
             let last = said.lines().rfind(|line| line.ends_with("index rows")).context("it counts all the same")?;
             ensure!(is_count(last, &["change ops", "frames", "versions", "index rows"]), "{said}");
+            in_json(&text(&data), rule).await.with_context(|| format!("{database:?}, {damage}"))?;
             if damage.contains("cache_") {
                 run(&["reindex", "--data", &text(&data)]).await?;
                 ensure!(process.verify().await?.lines().last() == clean.lines().last(), "reindex repairs {damage}");
             }
         }
+    }
+    Ok(())
+}
+
+/// The same report as an object: with the rule, words for a person, and a summary of the record.
+async fn in_json(data: &str, rule: Option<&str>) -> anyhow::Result<()> {
+    let output = command()?.args(["verify", "--json", "--data", data]).output().await?;
+    ensure!(output.status.code() == Some(1), "a fault is an exit code too");
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(report["ok"] == false && report["findings_count"].as_u64() > Some(0), "{report}");
+    let findings = report["findings"].as_array().context("findings are a list")?;
+    ensure!(findings.iter().any(|one| one["rule"].as_str() == rule), "none breaks rule {rule:?}: {report}");
+    for one in findings {
+        let sentence = |name: &str| one[name].as_str().is_some_and(|text| text.ends_with('.') && text.len() > 20);
+        ensure!(sentence("meaning") && (sentence("advice")), "words for a person: {one}");
+        ensure!(one["rule"].is_null() || one["op"].as_str().is_some_and(|op| op.len() == 52), "an op id: {one}");
+    }
+    let records = report["records"].as_array().context("records are a list")?;
+    ensure!(records.len() == 2, "the house record and the patient's: {report}");
+    for record in records {
+        let writers = record["writers"].as_array().context("writers are a list")?;
+        ensure!(writers.len() == 1 && writers[0]["name"] == "A hospital" && writers[0]["forked"] == false, "{record}");
+        ensure!(writers[0]["ops"] == record["ops"] && record["conflicts"] == 0, "{record}");
+        ensure!(record["frames"]["erased"] == 0 && record["quarantined"] == 0, "{record}");
     }
     Ok(())
 }

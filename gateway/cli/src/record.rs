@@ -9,6 +9,8 @@ mod log;
 mod progress;
 mod svg;
 
+pub(crate) use log::plain;
+
 use clap::Subcommand;
 use std::process::ExitCode;
 

@@ -1,5 +1,11 @@
-//! Verify: every op, frame and index row checked against the rules and against each other. Changes nothing. Called by
-//! `cli`.
+//! Verify: every op, frame and index row checked against the rules and against each other, and each record summed up.
+//! Changes nothing. Called by `cli`.
+
+mod finding;
+mod summary;
+
+pub use finding::Finding;
+pub use summary::{Summary, Writer};
 
 use crate::context::{Context, counts, open_resource};
 use crate::error::NodeError;
@@ -7,14 +13,16 @@ use crate::index;
 use crate::node::Node;
 use crate::parameters::{Registry, number_of};
 use fhir::ResourceType;
+use finding::Fault;
 use record::frame::Method;
 use record::identity::Card;
-use record::{IdentityId, Kind, LaneKind, Op, RecordId, verify};
-use std::collections::{HashMap, HashSet};
+use record::{IdentityId, Kind, LaneKind, Op, OpId, RecordId, verify};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use store::db::Reader;
 use store::ops::StoredOp;
 use store::parameters::State;
+use summary::Tally;
 
 /// Ops read at once.
 const ROWS: i64 = 512;
@@ -24,8 +32,8 @@ const FAULTS_MAX: usize = 100;
 /// What verification found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Faults in words, the first hundred.
-    pub faults: Vec<String>,
+    /// Faults, the first hundred.
+    pub faults: Vec<Finding>,
     /// How many there are in all.
     pub fault_count: u64,
     /// Control ops.
@@ -40,15 +48,8 @@ pub struct Report {
     pub versions: u64,
     /// Index rows.
     pub index_rows: u64,
-}
-
-impl Report {
-    fn fault(&mut self, text: String) {
-        self.fault_count += 1;
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(text);
-        }
-    }
+    /// What stands in each record, by its name.
+    pub records: Vec<Summary>,
 }
 
 struct Walk<'n> {
@@ -56,6 +57,7 @@ struct Walk<'n> {
     report: Report,
     cards: HashMap<IdentityId, Card>,
     contexts: HashMap<RecordId, Arc<Context>>,
+    tallies: BTreeMap<RecordId, Tally>,
     registry: Arc<Registry>,
     /// Stored parameters whose rows are being made or removed.
     unsettled: HashSet<u16>,
@@ -73,6 +75,7 @@ impl Node {
             report: Report::default(),
             cards: HashMap::new(),
             contexts: HashMap::new(),
+            tallies: BTreeMap::new(),
             registry: self.load_registry().await?,
             unsettled: stored.filter(|one| one.state != State::Searched).map(|one| one.number).collect(),
         };
@@ -80,7 +83,7 @@ impl Node {
         for known in Reader::from(&self.store).identities().await? {
             match Card::decode(&known.card) {
                 Ok(card) if card.id() == known.id => drop(walk.cards.insert(known.id, card)),
-                _ => walk.report.fault(format!("the card of identity {} does not verify", known.id)),
+                _ => walk.fault(Fault::Card, None, format!("the card of identity {} does not verify", known.id)),
             }
         }
         let mut position = 0;
@@ -88,8 +91,8 @@ impl Node {
             let rows = match Reader::from(&self.store).all_ops_after(position, ROWS).await {
                 Ok(rows) => rows,
                 Err(store::StoreError::Damaged(what)) => {
-                    walk.report
-                        .fault(format!("after position {position} the log holds a {what} that does not read back"));
+                    let text = format!("after position {position} the log holds a {what} that does not read back");
+                    walk.fault(Fault::Log, None, text);
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -102,18 +105,32 @@ impl Node {
         }
         for (what, count) in self.store.orphans().await? {
             if count > 0 {
-                walk.report.fault(format!("{count} {what} belong to ops that are not in the log"));
+                walk.fault(Fault::Orphans, None, format!("{count} {what} belong to ops that are not in the log"));
             }
         }
         let (versions, index_rows) = self.store.row_counts().await?;
         (walk.report.versions, walk.report.index_rows) = (versions as u64, index_rows as u64);
-        Ok(walk.report)
+        let Walk { mut report, tallies, .. } = walk;
+        self.sum_up(tallies, &mut report).await?;
+        Ok(report)
     }
 }
 
 impl Walk<'_> {
+    fn fault(&mut self, fault: Fault, of: Option<(RecordId, OpId)>, text: String) {
+        self.report.fault_count += 1;
+        if let Some((record, _)) = of {
+            self.tallies.entry(record).or_default().findings += 1;
+        }
+        if self.report.faults.len() < FAULTS_MAX {
+            let (record, op) = of.unzip();
+            self.report.faults.push(Finding::new(fault, record, op, text));
+        }
+    }
+
     async fn op(&mut self, stored: &StoredOp) -> Result<(), NodeError> {
         let (op, record) = (&stored.op, stored.op.record());
+        let of = Some((record, op.id()));
         match op.header().lane.kind {
             LaneKind::Control => self.report.control_ops += 1,
             LaneKind::Audit => self.report.access_ops += 1,
@@ -121,13 +138,14 @@ impl Walk<'_> {
         }
         let mut reader = Reader::from(&self.node.store);
         let frames = reader.frames(&op.id()).await?;
+        self.tallies.entry(record).or_default().op(op, &frames);
         // Reads add access ops of their own: the frames counted are those of changes, so that looking changes no count.
         if op.header().lane.kind == LaneKind::Change {
             self.report.frames += frames.len() as u64;
         }
         for (at, frame) in &frames {
             if !op.entries().get(*at as usize).is_some_and(|entry| record::frame::matches(entry, frame)) {
-                self.report.fault(format!("op {}: frame {at} is not the signed one (rule 3.6)", op.id()));
+                self.fault(Fault::Frame, of, format!("frame {at} is not the signed one"));
             }
         }
         if op.header().kind == Kind::Genesis {
@@ -140,19 +158,19 @@ impl Walk<'_> {
             self.cards.insert(card.id(), card);
         }
         match self.cards.get(&op.header().lane.author) {
-            None => self.report.fault(format!("op {}: its author's card is not here", op.id())),
+            None => self.fault(Fault::NoCard, of, "its author's card is not here".to_owned()),
             Some(card) => {
                 if let Err(error) = verify(op.clone(), card) {
-                    self.report.fault(format!("op {}: {error}", op.id()));
+                    self.fault(Fault::of(&error), of, error.to_string());
                 }
             }
         }
         let cited = op.header().cited().copied().collect::<Vec<_>>();
         let lamports = reader.lamports(&cited).await?;
         if lamports.len() < cited.iter().collect::<std::collections::BTreeSet<_>>().len() {
-            self.report.fault(format!("op {}: an op it cites is not here (rule 2.5)", op.id()));
+            self.fault(Fault::Cited, of, "an op it cites is not here".to_owned());
         } else if op.header().lamport != lamports.iter().map(|(_, lamport)| *lamport).max().unwrap_or(0) + 1 {
-            self.report.fault(format!("op {}: its Lamport number does not follow (rule 2.5)", op.id()));
+            self.fault(Fault::Lamport, of, "its Lamport number does not follow".to_owned());
         }
         if let Some(previous) = op.header().previous {
             let before = reader.op(&previous).await?;
@@ -161,7 +179,7 @@ impl Walk<'_> {
                 header.lane == op.header().lane && header.seq + 1 == op.header().seq && before.op.record() == record
             });
             if !follows {
-                self.report.fault(format!("op {}: it does not follow its lane (rule 2.3)", op.id()));
+                self.fault(Fault::Lane, of, "it does not follow its lane".to_owned());
             }
         }
         if op.header().lane.kind == LaneKind::Change {
@@ -174,9 +192,10 @@ impl Walk<'_> {
         let card = frames.first().and_then(|(_, frame)| record::op::card_within(op, frame));
         match card {
             Some(card) => drop(self.cards.insert(card.id(), card)),
-            None => self
-                .report
-                .fault(format!("op {}: the body of a genesis is not here or does not read (rule 4.2)", op.id())),
+            None => {
+                let text = "the body of a genesis is not here or does not read".to_owned();
+                self.fault(Fault::Genesis, Some((op.record(), op.id())), text);
+            }
         }
     }
 
@@ -187,12 +206,13 @@ impl Walk<'_> {
         record: &RecordId,
     ) -> Result<(), NodeError> {
         let (op, own) = (&stored.op, stored.op.header().lane.author == self.node.identity().id());
+        let of = Some((*record, op.id()));
         let context = match self.contexts.get(record) {
             Some(context) => context.clone(),
             None => {
                 let context = self.node.context(&mut Reader::from(&self.node.store), record).await?;
                 let Some(context) = context else {
-                    self.report.fault(format!("record {record}: it is not in the cache; run reindex"));
+                    self.fault(Fault::Cache, of, format!("record {record} is not in the cache; run reindex"));
                     return Ok(());
                 };
                 self.contexts.insert(*record, context.clone());
@@ -201,15 +221,17 @@ impl Walk<'_> {
         };
         for (at, frame) in frames {
             let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.is_resource()) else { continue };
-            let content = match open_resource(op, *at, entry, frame, &context) {
+            let content = open_resource(op, *at, entry, frame, &context);
+            self.tallies.entry(*record).or_default().opened(&content);
+            let content = match content {
                 Ok(Some(content)) => content,
                 Ok(None) if own => {
-                    self.report.fault(format!("op {}: frame {at} of one's own does not open", op.id()));
+                    self.fault(Fault::Sealed, of, format!("frame {at} of one's own does not open"));
                     continue;
                 }
                 Ok(None) => continue,
                 Err(error) => {
-                    self.report.fault(format!("op {}: frame {at}: {error}", op.id()));
+                    self.fault(Fault::Content(error.rule), of, format!("frame {at}: {error}"));
                     continue;
                 }
             };
@@ -233,13 +255,13 @@ impl Walk<'_> {
         context: &Context,
         own: bool,
     ) -> Result<(), NodeError> {
-        let me = self.node.identity().id();
+        let (me, of) = (self.node.identity().id(), Some((context.record, op.id())));
         let Some(kind) = ResourceType::parse(&content.resource_type) else { return Ok(()) };
         let id = crate::rewrite::served_id(&me, &content.origin, &content.id);
         let version = format!("{}.{at}", op.id().version());
         let row = Reader::from(&self.node.store).version(kind.number(), &id, &version).await?;
         let Some(row) = row else {
-            self.report.fault(format!("op {}: frame {at} has no version row; run reindex", op.id()));
+            self.fault(Fault::Cache, of, format!("frame {at} has no version row; run reindex"));
             return Ok(());
         };
         let mut expected = Vec::new();
@@ -265,7 +287,7 @@ impl Walk<'_> {
             texts
         };
         if text(&mut expected) != text(&mut found) {
-            self.report.fault(format!("op {}: frame {at} is not indexed as it reads; run reindex", op.id()));
+            self.fault(Fault::Cache, of, format!("frame {at} is not indexed as it reads; run reindex"));
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ fn instant(ms: u64) -> String {
 const NAME_CHARS_MAX: usize = 40;
 
 /// A name that is safe on a terminal: others chose it.
-pub(super) fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let unseen = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -142,7 +142,7 @@ where
 
 pub async fn is_clean(node: &Node) {
     let report = node.verify().await.unwrap();
-    assert_eq!(report.faults, Vec::<String>::new());
+    assert_eq!(report.faults, Vec::new());
 }
 
 /// Gives the record of a hospital's Patient to its patient; returns its address.
