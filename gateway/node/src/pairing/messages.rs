@@ -86,3 +86,42 @@ pub(crate) fn digits(transcript: &[u8; 32]) -> String {
     let number = u64::from_le_bytes(record::seal::mac(transcript, b"digits")[..8].try_into().unwrap_or_default());
     format!("{:06}", number % 1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rule 7.5: whoever exchanges a part on the way makes the two sides show other digits.
+    #[test]
+    fn every_part_of_a_pairing_is_in_its_digits() {
+        let record = RecordId([1; 32]);
+        let good = transcript(b"hospital", b"patient", "nonce a", "nonce b", &record);
+        assert_eq!(good, transcript(b"hospital", b"patient", "nonce a", "nonce b", &record));
+        let others = [
+            transcript(b"hospitaL", b"patient", "nonce a", "nonce b", &record),
+            transcript(b"hospital", b"patienT", "nonce a", "nonce b", &record),
+            transcript(b"hospital", b"patient", "nonce c", "nonce b", &record),
+            transcript(b"hospital", b"patient", "nonce a", "nonce c", &record),
+            transcript(b"hospital", b"patient", "nonce b", "nonce a", &record),
+            transcript(b"hospital", b"patient", "nonce a", "nonce b", &RecordId([2; 32])),
+            transcript(b"hospitalp", b"atient", "nonce a", "nonce b", &record),
+        ];
+        for other in others {
+            assert_ne!(good, other);
+            assert_ne!(digits(&good), digits(&other));
+        }
+        assert_eq!(digits(&good).len(), 6);
+    }
+
+    #[test]
+    fn a_message_opens_with_the_secret_of_the_invite_and_as_what_it_is() {
+        let sealed = seal(&[1; 32], "hello", &Reveal { nonce: "n".to_owned() }).sealed;
+        let open = |secret: u8, purpose: &str, sealed: &str| open::<Reveal>(&[secret; 32], purpose, sealed).is_some();
+        assert!(open(1, "hello", &sealed));
+        for (secret, purpose, sealed) in
+            [(2, "hello", sealed.as_str()), (1, "reveal", &sealed), (1, "hello", &sealed[1..]), (1, "hello", "")]
+        {
+            assert!(!open(secret, purpose, sealed), "{secret} {purpose} {sealed}");
+        }
+    }
+}

@@ -7,5 +7,6 @@ mod bytes;
 mod fuzz;
 mod histories;
 mod hostile;
+mod rules;
 mod vectors;
 mod world;
