@@ -116,6 +116,20 @@ fn every_file_says_first_what_lives_in_it() {
 }
 
 #[test]
+fn every_reader_of_outside_bytes_is_fuzzed() {
+    let table = std::fs::read_to_string(root().join("tests/fuzz/src/lib.rs")).unwrap();
+    for (name, file) in [("record", "p2p/record"), ("net", "p2p/net"), ("fhir", "fhir")] {
+        let text = std::fs::read_to_string(root().join(file).join("src/fuzz.rs")).unwrap();
+        let readers = text.lines().filter_map(|line| line.strip_prefix("pub fn ")?.strip_suffix("(bytes: &[u8]) {"));
+        let readers = readers.collect::<Vec<_>>();
+        assert!(!readers.is_empty(), "{name} has readers");
+        for reader in readers {
+            assert!(table.contains(&format!("(\"{name}::{reader}\", {name}::fuzz::{reader})")), "{name}::{reader}");
+        }
+    }
+}
+
+#[test]
 fn migrations_come_in_pairs() {
     let list = |folder: &str| {
         let mut found = Vec::new();
