@@ -108,15 +108,8 @@ impl Batch {
 }
 
 fn all_classes(record: record::RecordId) -> Vec<Reach> {
-    let whole = |class| Reach {
-        record,
-        kind: None,
-        class,
-        start_ms: 0,
-        end_ms: None,
-        grant: String::new(),
-        purposes: u8::MAX,
-    };
+    let whole =
+        |class| Reach { record, kind: None, class, start_ms: 0, end_ms: None, grant: String::new(), purposes: u8::MAX };
     record::Class::all().map(whole).collect()
 }
 

@@ -115,11 +115,9 @@ fn caller(asked: &Asked, person: &Person) -> Caller {
         who: person.title.clone(),
         client: asked.client.clone(),
         scopes: Scopes::parse("system/Patient.rs system/RelatedPerson.r system/Encounter.r"),
-        patient_scopes: Scopes::default(),
-        patient: None,
-        user: Some(person.fhir_user.clone()),
         purpose: "TREAT".to_owned(),
         request: node::clock::fresh_id(),
+        ..Caller::nobody()
     }
 }
 
