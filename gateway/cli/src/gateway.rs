@@ -5,6 +5,7 @@ use crate::stop;
 use fhir::validate::Mode;
 use node::Role;
 use serde_json::json;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 // Two structs of one name would be two groups of one name.
@@ -19,6 +20,19 @@ pub(crate) struct Args {
     /// Lets one conditional delete take every resource that matches, not only a single one.
     #[arg(long)]
     conditional_delete_multiple: bool,
+    /// Requests a second that one client may make over time, five times as many at once; 0 for no limit. Default: 1000.
+    #[arg(long, value_name = "COUNT")]
+    client_rate: Option<u32>,
+    /// A web page's origin whose scripts may call FHIR and the token endpoint, for example https://app.example.org; may be
+    /// repeated. Without any no other origin's scripts may.
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
+    /// Serves over TLS with this certificate chain in PEM, the server's own first. Taken up anew when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -44,11 +58,22 @@ impl From<Validation> for Mode {
 /// Runs the gateway.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let validation = Mode::from(args.validation);
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(server::tls::Tls::load(certificate, key)?),
+        _ => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let Started { node, listener, address, base_url, p2p, ready, stopped } =
-        args.service.start(Role::Gateway, validation).await?;
+        args.service.start(Role::Gateway, validation, scheme).await?;
     let base_url = base_url.trim_end_matches('/').to_owned();
     let conditional_delete_multiple = args.conditional_delete_multiple;
-    let settings = server::Settings { conditional_delete_multiple, ..server::Settings::new(&base_url) };
+    let mut settings = server::Settings { conditional_delete_multiple, ..server::Settings::new(&base_url) };
+    settings.cors_origins = args.cors_origin;
+    if let Some(per_second) = args.client_rate {
+        let burst =
+            per_second.saturating_mul(server::settings::CLIENT_RATE.burst / server::settings::CLIENT_RATE.per_second);
+        settings.limits.client_rate = server::quota::Rate { per_second, burst };
+    }
     let router = server::app(settings, node.clone());
     node.keep_base().await?;
     ready.write(&json!({ "fhir": format!("{base_url}/fhir"), "p2p": p2p, "pid": std::process::id() }))?;
@@ -56,7 +81,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tracing::warn!(?validation, "resources that break the rules of FHIR are kept");
     }
     tracing::info!(%address, database = node.database_kind(), identity = %node.identity().id(), "FHIR is served at {base_url}/fhir");
-    server::serve(listener, router, stop::wait(stopped)).await?;
+    server::serve(listener, tls, router, stop::wait(stopped)).await?;
     node.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

@@ -52,7 +52,8 @@ pub(crate) struct Started {
 
 impl Args {
     /// Starts a node in `role`, which holds local writes against the rules of FHIR as `validation` says.
-    pub(crate) async fn start(self, role: Role, validation: Mode) -> anyhow::Result<Started> {
+    /// Without a base URL clients see `scheme` and the address.
+    pub(crate) async fn start(self, role: Role, validation: Mode, scheme: &str) -> anyhow::Result<Started> {
         let stopped = stop::signal(self.until_stdin_closes)?;
         let ready = Ready::new(&self.place.data)?;
         let listener = TcpListener::bind(&self.listen).await;
@@ -60,7 +61,7 @@ impl Args {
         let address = listener.local_addr()?;
         let node = self.place.start(role, self.identity, self.name, validation).await?;
         let p2p = node.start_net(self.p2p_listen, self.peer).await?;
-        let base_url = self.base_url.unwrap_or_else(|| format!("http://{address}"));
+        let base_url = self.base_url.unwrap_or_else(|| format!("{scheme}://{address}"));
         Ok(Started { node, listener, address, base_url, p2p, ready, stopped })
     }
 }

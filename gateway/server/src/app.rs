@@ -2,6 +2,7 @@
 
 use crate::auth::Callers;
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::settings::Settings;
 use crate::smart::attempts::Attempts;
 use crate::smart::authorize::steps;
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     /// One permit per request that is worked on.
     pub(crate) turns: Semaphore,
+    pub(crate) quotas: Quotas,
     pub(crate) key_sets: KeySets,
     pub(crate) attempts: Attempts,
     /// The CapabilityStatement, and what it says can be searched by.
@@ -72,6 +74,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         callers: Callers::default(),
         metrics: Metrics::new(node.database_kind()),
         turns: Semaphore::new(settings.limits.requests_max),
+        quotas: Quotas::new(settings.limits.client_rate, settings.limits.client_requests_max),
         key_sets: KeySets::default(),
         attempts: Attempts::default(),
         capabilities: Mutex::default(),

@@ -7,6 +7,7 @@ use crate::error::ApiError;
 use crate::negotiate::{self, Prefer, Return};
 use crate::request_id::RequestId;
 use crate::routes::{self, Route};
+use crate::serve::Peer;
 use crate::target::{self, Shape, Target};
 use crate::view::View;
 use crate::{auth, binary, body, media};
@@ -169,9 +170,18 @@ async fn answer(app: &App, id: &RequestId, parts: Parts, body: Body, label: &mut
     // Who calls comes before what is there: a stranger learns nothing from the difference.
     let caller = match open {
         true => stranger(id),
-        false => auth::caller(app, &parts.headers, id).await?,
+        false => match auth::caller(app, &parts.headers, id).await {
+            Ok(caller) => caller,
+            Err(error) if error.status == StatusCode::UNAUTHORIZED => {
+                let from = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
+                app.quotas.failed(from)?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        },
     };
     label.client.clone_from(&caller.client);
+    let _place = app.quotas.admit(&caller.client)?;
     let target = target?;
     label.kind = target.kind;
     let route = routes::find(&parts.method, &target)?;

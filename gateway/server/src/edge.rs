@@ -7,8 +7,11 @@ use crate::error::ApiError;
 use crate::negotiate;
 use crate::request_id::{self, HEADER, RequestId};
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use fhir::Code;
@@ -24,7 +27,10 @@ pub(crate) async fn around(State(app): State<App>, mut request: Request, next: N
     let id = RequestId::of(request.headers());
     let own = request_id::replaced(request.headers(), &id);
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request.id = %id);
+    let span = tracing::info_span!("request", request.id = %id, trace.id = tracing::field::Empty);
+    if let Some(trace) = request_id::trace(request.headers()) {
+        span.record("trace.id", trace);
+    }
     let mut response = answer(app, id, request, next).instrument(span).await;
     if let Some(own) = own {
         response.headers_mut().insert(request_id::CORRELATION, own);
@@ -70,12 +76,24 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
     };
     let headers = response.headers_mut();
     headers.insert(HEADER, id.header());
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    protect(headers, app.settings.base_url.starts_with("https://"));
     if private {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     note(&app, &method, &response, started.elapsed());
     response
+}
+
+/// What keeps a browser from running, framing or passing on what is served; pages say more themselves.
+fn protect(headers: &mut HeaderMap, secure: bool) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(nothing);
+    if secure {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
 }
 
 async fn turn(app: &App, patience: Duration) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {

@@ -60,6 +60,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, text).with(RETRY_AFTER, &seconds.to_string())
     }
 
+    /// 429: come again after so many seconds.
+    pub(crate) fn too_many(text: impl Into<String>, seconds: u64) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, Code::Throttled, text).with(RETRY_AFTER, &seconds.to_string())
+    }
+
     fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));

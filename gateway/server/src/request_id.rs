@@ -54,6 +54,21 @@ pub(crate) fn replaced(headers: &HeaderMap, id: &RequestId) -> Option<HeaderValu
     (own.as_bytes() != id.as_str().as_bytes() && (1..=REPEATED_MAX).contains(&own.len())).then(|| own.clone())
 }
 
+/// The trace that a request belongs to, by W3C Trace Context: 32 digits of `traceparent`.
+/// Spec: <https://www.w3.org/TR/trace-context/#traceparent-header>
+pub(crate) fn trace(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = text.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |part: &str, len: usize| {
+        part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let whole = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    let ends = version != "00" || parts.next().is_none();
+    let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    (whole && ends && !zero(trace) && !zero(parent)).then_some(trace)
+}
+
 fn is_plain(text: &str) -> bool {
     (1..=LENGTH_MAX).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
@@ -72,6 +87,25 @@ mod tests {
             check(sent, kept);
         }
         check(&"a".repeat(65), false);
+    }
+
+    #[test]
+    fn a_trace_is_read_as_it_is_defined() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let check = |text: &str, expected: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", HeaderValue::from_str(text).unwrap());
+            assert_eq!(super::trace(&headers), expected, "{text}");
+        };
+        check(&format!("00-{trace}-00f067aa0ba902b7-01"), Some(trace));
+        check(&format!("01-{trace}-00f067aa0ba902b7-01-more"), Some(trace));
+        check(&format!("00-{trace}-00f067aa0ba902b7-01-more"), None);
+        check(&format!("ff-{trace}-00f067aa0ba902b7-01"), None);
+        check(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32)), None);
+        check(&format!("00-{trace}-0000000000000000-01"), None);
+        check(&format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()), None);
+        check("00", None);
+        assert_eq!(super::trace(&HeaderMap::new()), None);
     }
 
     fn check(sent: &str, kept: bool) {

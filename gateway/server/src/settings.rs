@@ -1,5 +1,6 @@
 //! What the operator decides about the HTTP side, and its limits. Made by `cli`.
 
+use crate::quota::Rate;
 use std::time::Duration;
 
 /// How the server presents itself.
@@ -10,6 +11,8 @@ pub struct Settings {
     pub base_url: String,
     /// A conditional delete takes everything that matches, not only a single match.
     pub conditional_delete_multiple: bool,
+    /// Origins whose scripts may call, such as `https://app.example.org`; none but the server's own without.
+    pub cors_origins: Vec<String>,
     /// Its limits.
     pub limits: Limits,
 }
@@ -21,6 +24,7 @@ impl Settings {
         Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             conditional_delete_multiple: false,
+            cors_origins: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -35,6 +39,10 @@ pub struct Limits {
     pub body_time_max: Duration,
     /// Most requests worked on at once; health and metrics are not counted.
     pub requests_max: usize,
+    /// Most requests of one client worked on at once.
+    pub client_requests_max: usize,
+    /// How many requests of one client come in time.
+    pub client_rate: Rate,
     /// Longest time a request waits for its turn.
     pub queue_time_max: Duration,
     /// Longest time a request is worked on.
@@ -49,6 +57,12 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Beyond this, waiting requests only make each other slower: the database has far fewer connections.
 pub const REQUESTS_MAX: usize = 512;
 
+/// Half of all: one client that asks without end leaves room for the others.
+pub const CLIENT_REQUESTS_MAX: usize = REQUESTS_MAX / 2;
+
+/// A busy EHR of a large hospital asks some hundred times a second; a load begins with all it has.
+pub const CLIENT_RATE: Rate = Rate { per_second: 1_000, burst: 5_000 };
+
 /// As much as a body may bring in: a hundred entries that each ask for a page of a thousand would not fit the memory.
 pub const BUNDLE_READS_BYTES_MAX: usize = BODY_BYTES_MAX;
 
@@ -59,6 +73,8 @@ impl Default for Limits {
             // 64 MiB in a minute is a line of 9 Mbit/s.
             body_time_max: Duration::from_secs(60),
             requests_max: REQUESTS_MAX,
+            client_requests_max: CLIENT_REQUESTS_MAX,
+            client_rate: CLIENT_RATE,
             queue_time_max: Duration::from_secs(5),
             // A transaction of 10,000 entries takes seconds; a client's own patience ends about here.
             request_time_max: Duration::from_secs(120),

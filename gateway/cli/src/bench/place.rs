@@ -61,8 +61,12 @@ impl Place {
         let token = server::token::issue(&node, &client, hour).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
-        let router = server::app(server::Settings::new(&base), node.clone());
-        tokio::spawn(server::serve(listener, router, std::future::pending()));
+        // One client asks for all it can: its share is what others have limits for.
+        let mut settings = server::Settings::new(&base);
+        settings.limits.client_rate.per_second = 0;
+        settings.limits.client_requests_max = settings.limits.requests_max;
+        let router = server::app(settings, node.clone());
+        tokio::spawn(server::serve(listener, None, router, std::future::pending()));
         let base = format!("{base}/fhir");
         let http = reqwest::Client::builder().gzip(false).build()?;
         Ok(Self { node, base, token, http, url: String::new(), folder: None, server: None })

@@ -1,0 +1,146 @@
+//! How much one client may ask: so many requests at once, so many a second; and how often an address may come without a good
+//! token. In memory of each process. Called by `dispatch`.
+//! Spec: RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After).
+
+use crate::error::ApiError;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Most clients and addresses remembered; beyond it those that are not waiting are forgotten.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// Failures a second that an address may have, and how many at once: a person with a wrong token, not somebody who tries them.
+const FAILURES: Rate = Rate { per_second: 5, burst: 100 };
+
+/// So many a second, and so many at once after a rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests a second; zero for no limit.
+    pub per_second: u32,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+/// The quotas of this process.
+pub(crate) struct Quotas {
+    rate: Rate,
+    at_once: usize,
+    clients: Buckets<String>,
+    addresses: Buckets<IpAddr>,
+    running: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+impl Quotas {
+    /// `at_once` requests of one client run beside each other, and `rate` of them come in time.
+    pub(crate) fn new(rate: Rate, at_once: usize) -> Self {
+        let (clients, addresses, running) = (Buckets::default(), Buckets::default(), Mutex::default());
+        Self { rate, at_once, clients, addresses, running }
+    }
+
+    /// Lets a request of a client in, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// 429, with the time after which it may come again.
+    pub(crate) fn admit(&self, client: &str) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+        if client.is_empty() {
+            return Ok(None);
+        }
+        self.clients.take(client.to_owned(), self.rate, Instant::now()).map_err(|wait| too_many(wait, "second"))?;
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.len() >= REMEMBERED_MAX {
+            running.retain(|_, room| room.available_permits() < self.at_once);
+        }
+        let room = running.entry(client.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.at_once)));
+        match room.clone().try_acquire_owned() {
+            Ok(place) => Ok(Some(place)),
+            Err(_) => Err(too_many(Duration::from_secs(1), "at once")),
+        }
+    }
+
+    /// Counts a request without a good token.
+    ///
+    /// # Errors
+    /// 429 where the address had too many.
+    pub(crate) fn failed(&self, from: Option<IpAddr>) -> Result<(), ApiError> {
+        let Some(from) = from else { return Ok(()) };
+        self.addresses.take(from, FAILURES, Instant::now()).map_err(|wait| too_many(wait, "without a good token"))
+    }
+}
+
+fn too_many(wait: Duration, what: &str) -> ApiError {
+    let seconds = wait.as_secs_f64().ceil().max(1.0) as u64;
+    ApiError::too_many(format!("too many requests {what}; nothing was done"), seconds)
+}
+
+/// For each key the time at which all it was given is used up: the generic cell rate algorithm.
+struct Buckets<K>(Mutex<HashMap<K, Instant>>);
+
+impl<K> Default for Buckets<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Buckets<K> {
+    /// Takes one; how long to wait where there is none.
+    fn take(&self, key: K, rate: Rate, now: Instant) -> Result<(), Duration> {
+        if rate.per_second == 0 {
+            return Ok(());
+        }
+        let each = Duration::from_secs(1) / rate.per_second;
+        let most = each * rate.burst.max(1);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED_MAX {
+            all.retain(|_, used_up| *used_up > now);
+        }
+        let used_up = all.get(&key).copied().unwrap_or(now).max(now) + each;
+        match used_up.duration_since(now).checked_sub(most) {
+            None | Some(Duration::ZERO) => {
+                all.insert(key, used_up);
+                Ok(())
+            }
+            Some(wait) => Err(wait),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_taken_and_then_so_many_a_second() {
+        let (buckets, start) = (Buckets::default(), Instant::now());
+        let rate = Rate { per_second: 10, burst: 3 };
+        let check = |key: &'static str, ms: u64, expected: Option<u64>| {
+            let found = buckets.take(key, rate, start + Duration::from_millis(ms)).err();
+            assert_eq!(found.map(|wait| wait.as_millis() as u64), expected, "{key} after {ms} ms");
+        };
+        for _ in 0..3 {
+            check("a", 0, None);
+        }
+        check("a", 0, Some(100));
+        check("a", 40, Some(60));
+        check("b", 0, None);
+        check("a", 100, None);
+        check("a", 100, Some(100));
+        check("a", 10_000, None);
+        let none = Rate { per_second: 0, burst: 0 };
+        assert!((0..1000).all(|_| buckets.take("c", none, start).is_ok()));
+    }
+
+    #[test]
+    fn so_many_run_at_once_and_each_that_ends_makes_room() {
+        let quotas = Quotas::new(Rate { per_second: 0, burst: 0 }, 2);
+        let places = [quotas.admit("a").unwrap(), quotas.admit("a").unwrap()];
+        assert_eq!(quotas.admit("a").unwrap_err().status.as_u16(), 429);
+        assert!(quotas.admit("b").is_ok(), "another client has its own");
+        drop(places);
+        assert!(quotas.admit("a").is_ok());
+        assert!(quotas.admit("").unwrap().is_none(), "what needs no token has no client");
+    }
+}
