@@ -2,9 +2,11 @@
 
 use crate::service::{self, Started};
 use crate::stop;
+use anyhow::ensure;
 use fhir::validate::Mode;
 use node::Role;
 use serde_json::json;
+use server::settings::{Issuer, is_safe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,6 +19,13 @@ pub(crate) struct Args {
     /// What happens to resources that break the rules of FHIR.
     #[arg(long, value_enum, value_name = "MODE", default_value = "enforce")]
     validation: Validation,
+    /// Take the tokens of this issuer alone: an OpenID provider's URL, as its tokens name it. The gateway has no endpoints for
+    /// tokens then.
+    #[arg(long, value_name = "URL", requires = "audience")]
+    issuer: Option<String>,
+    /// What those tokens must be for.
+    #[arg(long, value_name = "TEXT", requires = "issuer")]
+    audience: Option<String>,
     /// Lets one conditional delete take every resource that matches, not only a single one.
     #[arg(long)]
     conditional_delete_multiple: bool,
@@ -57,6 +66,9 @@ impl From<Validation> for Mode {
 
 /// Runs the gateway.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(issuer) = &args.issuer {
+        ensure!(is_safe(issuer), "--issuer must be https, or http to this machine itself: {issuer}");
+    }
     let validation = Mode::from(args.validation);
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(server::tls::Tls::load(certificate, key)?),
@@ -67,7 +79,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         args.service.start(Role::Gateway, validation, scheme).await?;
     let base_url = base_url.trim_end_matches('/').to_owned();
     let conditional_delete_multiple = args.conditional_delete_multiple;
-    let mut settings = server::Settings { conditional_delete_multiple, ..server::Settings::new(&base_url) };
+    let issuer = args.issuer.zip(args.audience).map(|(url, audience)| Issuer { url, audience });
+    let mut settings = server::Settings { conditional_delete_multiple, issuer, ..server::Settings::new(&base_url) };
     settings.cors_origins = args.cors_origin;
     if let Some(per_second) = args.client_rate {
         let burst =

@@ -6,6 +6,7 @@ use crate::quota::Quotas;
 use crate::settings::Settings;
 use crate::smart::attempts::Attempts;
 use crate::smart::authorize::steps;
+use crate::smart::external::External;
 use crate::smart::jwks::KeySets;
 use crate::smart::signing::Signing;
 use crate::token::Place;
@@ -39,6 +40,8 @@ pub(crate) struct Inner {
     /// Who may have issued a token, and for what.
     pub(crate) places: [Place; 2],
     pub(crate) signing: Signing,
+    /// Who issues the tokens instead of this server.
+    pub(crate) external: Option<External>,
     pub(crate) callers: Callers,
     pub(crate) metrics: Metrics,
     /// One permit per request that is worked on.
@@ -71,6 +74,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         token_url: format!("{}/auth/token", settings.base_url),
         places: [Place::of_base(&settings.base_url), Place::of_operator(&node)],
         signing: Signing::default(),
+        external: settings.issuer.as_ref().map(|issuer| External::new(&issuer.url, &issuer.audience)),
         callers: Callers::default(),
         metrics: Metrics::new(node.database_kind()),
         turns: Semaphore::new(settings.limits.requests_max),
@@ -82,14 +86,29 @@ pub fn app(settings: Settings, node: Node) -> Router {
         settings,
         node,
     }));
-    Router::new()
+    let own = app.external.is_none();
+    let router = Router::new()
         .route("/fhir", any(dispatch::serve))
         .route("/fhir/", any(dispatch::serve))
         .route("/fhir/{*rest}", any(dispatch::serve))
         .route("/fhir/.well-known/smart-configuration", get(smart::discovery::configuration))
         .route("/.well-known/smart-configuration", get(smart::discovery::configuration))
-        .route("/auth/token", post(smart::token_endpoint::grant))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::text));
+    if own { router.merge(tokens()) } else { router }
+        .fallback(dispatch::nothing_here)
+        .method_not_allowed_fallback(dispatch::other_method)
+        .layer(from_fn_with_state(app.clone(), edge::around))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
+        .with_state(app)
+}
+
+/// Where tokens are had, if they are had here.
+fn tokens() -> Router<App> {
+    Router::new()
         .route("/.well-known/openid-configuration", get(smart::discovery::configuration))
+        .route("/auth/token", post(smart::token_endpoint::grant))
         .route("/auth/authorize", get(smart::authorize::get).post(smart::authorize::post))
         .route("/auth/login", post(steps::login))
         .route("/auth/patient", post(steps::patient))
@@ -100,12 +119,4 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .route("/auth/introspect", post(smart::introspection::introspect))
         .route("/auth/revoke", post(smart::revocation::revoke))
         .route("/auth/jwks", get(smart::keys_endpoint::keys))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::text))
-        .fallback(dispatch::nothing_here)
-        .method_not_allowed_fallback(dispatch::other_method)
-        .layer(from_fn_with_state(app.clone(), edge::around))
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
-        .with_state(app)
 }

@@ -123,18 +123,16 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Known, ApiError> {
     let (claims, kid) = verified(app, text, before).await.map_err(|error| match error {
         TokenError::Node(error) => error.into(),
+        TokenError::Away(_) => {
+            ApiError::busy(Code::Transient, "the issuer of tokens cannot be reached; nothing was done", 5)
+        }
         TokenError::Expired => ApiError::unauthorized(Code::Expired, Some("invalid_token"), &error.to_string()),
         TokenError::Forged => ApiError::unauthorized(Code::Unknown, Some("invalid_token"), &error.to_string()),
     })?;
-    let grant = claims.grant.as_deref().unwrap_or_default();
-    let Some(client) = app.node.client_of_token(&claims.client_id, &claims.jti, grant).await? else {
-        let text = "the token was taken back, or its client is not registered any more";
-        return Err(ApiError::unauthorized(Code::Unknown, Some("invalid_token"), text));
-    };
-    let (scopes, patient_scopes) =
-        apart(both(&Scopes::parse(&claims.scope), &Scopes::parse(&client.scope)), claims.fhir_user.as_deref());
+    let (client, allowed) = allowed(app, &claims).await?;
+    let (scopes, patient_scopes) = apart(allowed, claims.fhir_user.as_deref());
     Ok(Known {
-        who: if claims.name.is_empty() { client.name } else { claims.name.clone() },
+        who: if claims.name.is_empty() { client } else { claims.name.clone() },
         scopes,
         patient_scopes,
         claims,
@@ -143,14 +141,32 @@ async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Know
     })
 }
 
+/// The client's name, and what its token may do now: of an issuer elsewhere what it says, else no more than the client.
+async fn allowed(app: &App, claims: &Claims) -> Result<(String, Scopes), ApiError> {
+    let said = Scopes::parse(&claims.scope);
+    if app.external.is_some() {
+        return Ok((claims.client_id.clone(), said));
+    }
+    let grant = claims.grant.as_deref().unwrap_or_default();
+    match app.node.client_of_token(&claims.client_id, &claims.jti, grant).await? {
+        Some(client) => Ok((client.name, both(&said, &Scopes::parse(&client.scope)))),
+        None => {
+            let text = "the token was taken back, or its client is not registered any more";
+            Err(ApiError::unauthorized(Code::Unknown, Some("invalid_token"), text))
+        }
+    }
+}
+
 async fn verified(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<(Claims, String), TokenError> {
-    let before = match before {
-        Some(known) => app.signing.find(&app.node, &known.kid).await?.map(|_| known),
-        None => None,
+    let counts = match (&before, &app.external) {
+        (Some(known), Some(external)) => external.knows(&known.kid).await?,
+        (Some(known), None) => app.signing.find(&app.node, &known.kid).await?.is_some(),
+        (None, _) => false,
     };
-    let (claims, kid) = match before {
-        Some(known) => (known.claims.clone(), known.kid.clone()),
-        None => token::verify(&app.signing, &app.node, &app.places, text).await?,
+    let (claims, kid) = match (before.filter(|_| counts), &app.external) {
+        (Some(known), _) => (known.claims.clone(), known.kid.clone()),
+        (None, Some(external)) => external.verify(text).await?,
+        (None, None) => token::verify(&app.signing, &app.node, &app.places, text).await?,
     };
     claims.check_time(token::now_s())?;
     Ok((claims, kid))
@@ -159,7 +175,9 @@ async fn verified(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<(
 /// Scopes that open whatever they name, and those that open one patient's part of it. What a `user/` scope opens is what its
 /// user may see: to a patient, or somebody who stands for one, that is no more than the patient's own.
 fn apart(scopes: Scopes, user: Option<&str>) -> (Scopes, Scopes) {
-    let of_patient = user.is_some_and(|user| user.starts_with("Patient/") || user.starts_with("RelatedPerson/"));
+    // The last but one part of `Patient/7`, or of a whole URL.
+    let kind = user.and_then(|user| user.rsplit('/').nth(1));
+    let of_patient = matches!(kind, Some("Patient" | "RelatedPerson"));
     let (patient, other) = scopes.known.into_iter().partition(|scope| match scope.context {
         Context::Patient => true,
         Context::User => of_patient,
@@ -225,6 +243,7 @@ mod tests {
         row(Some("Practitioner/7"), ("system/A.r user/B.r", "patient/C.r"));
         row(Some("Patient/7"), ("system/A.r", "user/B.r patient/C.r"));
         row(Some("RelatedPerson/7"), ("system/A.r", "user/B.r patient/C.r"));
+        row(Some("https://elsewhere.example/fhir/Patient/7"), ("system/A.r", "user/B.r patient/C.r"));
     }
 
     fn check(token: &str, client: &str, wanted: &str) {

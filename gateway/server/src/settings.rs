@@ -1,6 +1,7 @@
 //! What the operator decides about the HTTP side, and its limits. Made by `cli`.
 
 use crate::quota::Rate;
+pub use crate::smart::external::is_safe;
 use std::time::Duration;
 
 /// How the server presents itself.
@@ -13,8 +14,19 @@ pub struct Settings {
     pub conditional_delete_multiple: bool,
     /// Origins whose scripts may call, such as `https://app.example.org`; none but the server's own without.
     pub cors_origins: Vec<String>,
+    /// Who issues the tokens instead of this server, which then has no endpoints for them.
+    pub issuer: Option<Issuer>,
     /// Its limits.
     pub limits: Limits,
+}
+
+/// An issuer of tokens elsewhere.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its URL, as its tokens name it: [`is_safe`] says whether it can be one.
+    pub url: String,
+    /// What its tokens must be for.
+    pub audience: String,
 }
 
 impl Settings {
@@ -25,6 +37,7 @@ impl Settings {
             base_url: base_url.trim_end_matches('/').to_owned(),
             conditional_delete_multiple: false,
             cors_origins: Vec::new(),
+            issuer: None,
             limits: Limits::default(),
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod authenticate;
 pub(crate) mod authorize;
 pub(crate) mod browser;
 pub(crate) mod discovery;
+pub(crate) mod external;
 pub(crate) mod form;
 pub(crate) mod html;
 pub(crate) mod introspection;

@@ -89,6 +89,9 @@ pub enum TokenError {
     /// Its time is over: the client asks for a new one.
     #[error("the token has expired")]
     Expired,
+    /// Who issues tokens does not answer: try again later.
+    #[error("the issuer of tokens cannot be reached: {0}")]
+    Away(String),
     /// The keys cannot be had: try again later.
     #[error(transparent)]
     Node(#[from] NodeError),

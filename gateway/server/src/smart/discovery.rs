@@ -3,10 +3,13 @@
 //! Spec: <https://hl7.org/fhir/smart-app-launch/conformance.html>, OpenID Connect Discovery section 3.
 
 use crate::app::App;
-use axum::extract::State;
+use crate::dispatch::request_id;
+use crate::error::ApiError;
+use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use fhir::Code;
 use node::clients::GRANTS;
 use serde_json::{Value, json};
 
@@ -33,11 +36,52 @@ const CAPABILITIES: [&str; 16] = [
     "permission-v2",
 ];
 
+/// What of an issuer elsewhere a client of this server needs to know.
+const FOREIGN: [&str; 14] = [
+    "issuer",
+    "jwks_uri",
+    "authorization_endpoint",
+    "token_endpoint",
+    "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
+    "registration_endpoint",
+    "introspection_endpoint",
+    "revocation_endpoint",
+    "management_endpoint",
+    "scopes_supported",
+    "response_types_supported",
+    "code_challenge_methods_supported",
+    "grant_types_supported",
+];
+
 /// The configuration; it lists what works and nothing else.
-pub(crate) async fn configuration(State(app): State<App>) -> Response {
-    let mut response = json(&app).to_string().into_response();
+pub(crate) async fn configuration(State(app): State<App>, request: Request) -> Response {
+    let json = match &app.external {
+        None => json(&app),
+        Some(external) => match external.discovered().await {
+            Ok(known) => foreign(&known.document),
+            Err(_) => {
+                let (parts, _) = request.into_parts();
+                let text = "the issuer of tokens cannot be reached";
+                return ApiError::busy(Code::Transient, text, 5).into_response(&request_id(&parts));
+            }
+        },
+    };
+    let mut response = json.to_string().into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Where tokens are had elsewhere. What else works there is the issuer's to say.
+fn foreign(document: &Value) -> Value {
+    let mut json = json!({});
+    for name in FOREIGN {
+        if let Some(value) = document.get(name) {
+            json[name] = value.clone();
+        }
+    }
+    json["capabilities"] = document.get("capabilities").cloned().unwrap_or_else(|| json!(["permission-v2"]));
+    json
 }
 
 fn json(app: &App) -> Value {

@@ -1,5 +1,5 @@
 //! The public keys of a client: as registered, from a file, or from the URL that the operator registered. Called by
-//! `assertion`. Spec: <https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html>.
+//! `assertion`, and by `external` for what it fetches. Spec: <https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html>.
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use std::collections::HashMap;
@@ -72,7 +72,7 @@ impl KeySets {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<JwkSet, KeyError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<JwkSet, KeyError> {
     serde_json::from_slice(bytes).map_err(|_| KeyError::Away("it is no JSON Web Key Set".to_owned()))
 }
 
@@ -88,6 +88,11 @@ async fn from_file(path: &str) -> Result<JwkSet, KeyError> {
 }
 
 async fn fetch(url: &str) -> Result<JwkSet, KeyError> {
+    parse(&fetch_bytes(url).await?)
+}
+
+/// What is at a URL, within limits and without going on to another.
+pub(crate) async fn fetch_bytes(url: &str) -> Result<Vec<u8>, KeyError> {
     let away = |error: reqwest::Error| KeyError::Away(error.without_url().to_string());
     let client = reqwest::Client::builder().timeout(FETCH_MAX).redirect(reqwest::redirect::Policy::none()).build();
     let mut response = client.map_err(away)?.get(url).send().await.map_err(away)?.error_for_status().map_err(away)?;
@@ -98,5 +103,5 @@ async fn fetch(url: &str) -> Result<JwkSet, KeyError> {
         }
         bytes.extend_from_slice(&chunk);
     }
-    parse(&bytes)
+    Ok(bytes)
 }

@@ -5,6 +5,7 @@ mod authorize;
 mod backend;
 mod clients;
 mod codes;
+mod external;
 mod keys;
 mod launch;
 mod site;
