@@ -17,13 +17,13 @@ pub(crate) struct Args {
 enum Command {
     /// Add a client, or update the one of the same name; prints its id, and below it a fresh secret where it has one.
     Add(Box<Add>),
-    /// List clients: id, status, how each proves who it is, grant types, name, scopes.
+    /// List clients: id, status, how each proves who it is, grant types, rights, name, scopes, redirect URLs.
     List {
         #[command(flatten)]
         place: Place,
     },
     /// Let a client in that was disabled, or that registered itself.
-    #[command(alias = "approve")]
+    #[command(visible_alias = "approve")]
     Enable(Named),
     /// Keep a client out; its tokens end.
     Disable(Named),
@@ -138,7 +138,10 @@ async fn list(place: &Place) -> anyhow::Result<()> {
     for client in clients? {
         let Client { id, name, scope, .. } = &client;
         let (status, auth) = (client.status.text(), client.auth.text());
-        say(&format!("{id} {status} {auth} {} {name:?} {scope:?}", client.grants.join(",")))?;
+        let [grants, rights] = [&client.grants, &client.rights].map(|words| words.join(","));
+        let rights = if rights.is_empty() { "-" } else { &rights };
+        let redirects = client.redirects.join(" ");
+        say(&format!("{id} {status} {auth} {grants} {rights} {name:?} {scope:?} {redirects}"))?;
     }
     Ok(())
 }

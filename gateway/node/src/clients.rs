@@ -8,6 +8,8 @@ use store::db::Reader;
 
 mod check;
 
+pub use check::is_redirect;
+
 /// How a client proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
@@ -37,6 +39,11 @@ pub const GRANTS: [&str; 3] = ["client_credentials", "authorization_code", "refr
 pub const INTROSPECT: &str = "introspect";
 /// May open apps for people who are logged in at the EHR.
 pub const EHR: &str = "ehr";
+
+/// Most clients that wait for the operator at one time: as many as a person looks through.
+const WAITING_MAX: i64 = 100;
+/// How long one waits, in seconds, before it is forgotten.
+const WAITING_S: i64 = 30 * 86_400;
 
 /// Scopes that are no resource scopes: what a client may know of the person, the launch, and how long it may go on.
 pub const WORDS: [&str; 7] =
@@ -139,6 +146,29 @@ impl Node {
     /// # Errors
     /// [`NodeError::Unprocessable`] for what is no client.
     pub async fn register_client(&self, new: &NewClient) -> Result<(Client, Option<String>), NodeError> {
+        let (row, secret) = self.client_row(new)?;
+        let mut tx = self.store.begin().await?;
+        let client = tx.put_client(&row).await?;
+        tx.commit().await?;
+        Ok((shown(client), secret))
+    }
+
+    /// Adds a client that registered itself and waits for the operator; none where too many wait already.
+    ///
+    /// Its name is made its own by letters that nobody can choose: nobody takes another's place by a name.
+    ///
+    /// # Errors
+    /// As [`Node::register_client`].
+    pub async fn register_waiting(&self, new: &NewClient) -> Result<Option<(Client, Option<String>)>, NodeError> {
+        let name = format!("{} ({})", new.name, &crate::clock::fresh_id()[..12]);
+        let (row, secret) = self.client_row(&NewClient { name, status: Status::Pending, ..new.clone() })?;
+        let mut tx = self.store.begin().await?;
+        let added = tx.add_waiting_client(&row, WAITING_MAX, row.made_s - WAITING_S).await?;
+        tx.commit().await?;
+        Ok(added.then(|| (shown(row), secret)))
+    }
+
+    fn client_row(&self, new: &NewClient) -> Result<(store::clients::Client, Option<String>), NodeError> {
         check::client(new).map_err(NodeError::Unprocessable)?;
         let secret = (new.auth == Auth::Secret).then(|| record::id::base32(&crate::clock::random::<32>()));
         let row = store::clients::Client {
@@ -155,10 +185,7 @@ impl Node {
             status: new.status.text().to_owned(),
             made_s: crate::clock::now_us() / 1_000_000,
         };
-        let mut tx = self.store.begin().await?;
-        let client = tx.put_client(&row).await?;
-        tx.commit().await?;
-        Ok((shown(client), secret))
+        Ok((row, secret))
     }
 
     /// A client by its id or its name.

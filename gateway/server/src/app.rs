@@ -8,6 +8,7 @@ use crate::smart::attempts::Attempts;
 use crate::smart::authorize::steps;
 use crate::smart::external::External;
 use crate::smart::jwks::KeySets;
+use crate::smart::registration::Registrations;
 use crate::smart::signing::Signing;
 use crate::token::Place;
 use crate::{dispatch, edge, health, metrics, smart};
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) quotas: Quotas,
     pub(crate) key_sets: KeySets,
     pub(crate) attempts: Attempts,
+    pub(crate) registrations: Registrations,
     /// The CapabilityStatement, and what it says can be searched by.
     pub(crate) capabilities: Mutex<Option<(Arc<Lookup>, Bytes)>>,
     /// Whether this node's key signs what it verifies, tried once at start.
@@ -81,6 +83,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         quotas: Quotas::new(settings.limits.client_rate, settings.limits.client_requests_max),
         key_sets: KeySets::default(),
         attempts: Attempts::default(),
+        registrations: Registrations::default(),
         capabilities: Mutex::default(),
         signer: health::signer_works(&node),
         settings,
@@ -116,6 +119,7 @@ fn tokens() -> Router<App> {
         .route("/auth/logout", post(steps::logout))
         .route("/auth/style.css", get(smart::pages::style))
         .route("/auth/launch", post(smart::launch_endpoint::launch))
+        .route("/auth/register", post(smart::registration::register))
         .route("/auth/introspect", post(smart::introspection::introspect))
         .route("/auth/revoke", post(smart::revocation::revoke))
         .route("/auth/jwks", get(smart::keys_endpoint::keys))

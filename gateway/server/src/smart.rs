@@ -17,6 +17,7 @@ pub(crate) mod keys_endpoint;
 pub(crate) mod launch_endpoint;
 pub(crate) mod pages;
 pub(crate) mod refused;
+pub(crate) mod registration;
 pub(crate) mod revocation;
 pub mod signing;
 pub(crate) mod token_endpoint;

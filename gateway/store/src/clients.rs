@@ -89,6 +89,23 @@ impl Tx {
         Ok(self.execute(sql, &[id.into(), status.into()]).await? == 1)
     }
 
+    /// Adds a client that waits for its approval; `false` if `most` others wait. Those that waited since before `oldest` are
+    /// forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn add_waiting_client(&mut self, new: &Client, most: i64, oldest: i64) -> Result<bool, StoreError> {
+        let old = [(&new.status).into(), oldest.into()];
+        self.execute("DELETE FROM log_clients WHERE status = $1 AND made < $2", &old).await?;
+        let sql = "SELECT COUNT(*) FROM log_clients WHERE status = $1";
+        let waiting = self.fetch(sql, &[(&new.status).into()]).await?;
+        if waiting.first().map_or(0, |row| row.int(0)) >= most {
+            return Ok(false);
+        }
+        self.put_client(new).await?;
+        Ok(true)
+    }
+
     /// Removes a client.
     ///
     /// # Errors

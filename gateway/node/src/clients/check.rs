@@ -58,7 +58,7 @@ pub(super) fn client(new: &NewClient) -> Result<(), String> {
 }
 
 /// Whether people may be sent there with a code: where it is read by nobody on the way.
-fn is_redirect(uri: &str) -> bool {
+pub fn is_redirect(uri: &str) -> bool {
     let Some((scheme, rest)) = uri.split_once(':') else { return false };
     // `javascript:` and `data:` have no dot, and no app of a phone can be named without one.
     let own = scheme.contains('.')

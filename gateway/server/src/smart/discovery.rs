@@ -93,6 +93,7 @@ fn json(app: &App) -> Value {
         "token_endpoint": app.token_url,
         "token_endpoint_auth_methods_supported": AUTH_METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+        "registration_endpoint": at("register"),
         "introspection_endpoint": at("introspect"),
         "introspection_endpoint_auth_methods_supported": AUTH_METHODS,
         "revocation_endpoint": at("revoke"),

@@ -30,7 +30,13 @@ pub(crate) enum Refused {
     /// The client may have none of these scopes.
     #[error("{0}")]
     Scope(String),
-    /// Too much at once; again after so many seconds.
+    /// What wants to register itself cannot be a client.
+    #[error("{0}")]
+    Metadata(String),
+    /// It wants people sent back where they are not.
+    #[error("{0}")]
+    Redirect(String),
+    /// Too much at once: again later.
     #[error("{0}")]
     Busy(String),
     /// The form could not be read.
@@ -58,6 +64,8 @@ impl Refused {
             Self::Unauthorized(_) => (StatusCode::BAD_REQUEST, "unauthorized_client"),
             Self::GrantType(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
             Self::Scope(_) => (StatusCode::BAD_REQUEST, "invalid_scope"),
+            Self::Metadata(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
+            Self::Redirect(_) => (StatusCode::BAD_REQUEST, "invalid_redirect_uri"),
             Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
             Self::Unread(status) => (*status, "invalid_request"),
             Self::Node(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),

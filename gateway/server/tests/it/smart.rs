@@ -8,6 +8,7 @@ mod codes;
 mod external;
 mod keys;
 mod launch;
+mod registration;
 mod site;
 mod tokens;
 
