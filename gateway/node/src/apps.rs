@@ -4,7 +4,8 @@
 
 use crate::error::NodeError;
 use crate::node::Node;
-use crate::people::{fresh_secret, is_id, now_s};
+use crate::people::{is_id, now_s};
+use crate::secrets::fresh_secret;
 use store::apps::Code;
 pub use store::apps::{Grant, Launch};
 use store::db::Reader;
@@ -26,7 +27,7 @@ pub enum Used {
     /// It was good, and is used up now.
     Fresh {
         /// The grant.
-        grant: Grant,
+        grant: Box<Grant>,
         /// Where its code was sent; empty for a refresh token.
         redirect: String,
         /// The PKCE challenge; empty for a refresh token.
@@ -119,7 +120,7 @@ impl Node {
         if grant.revoked || grant.expires_s - GRANT_S + CODE_S <= now_s() {
             return Ok(Used::None);
         }
-        Ok(Used::Fresh { grant, redirect: code.redirect, challenge: code.challenge })
+        Ok(Used::Fresh { grant: Box::new(grant), redirect: code.redirect, challenge: code.challenge })
     }
 
     /// Makes a refresh token of a grant.
@@ -163,7 +164,7 @@ impl Node {
         if grant.revoked || ended || expires_s <= now_s() {
             return Ok(Used::None);
         }
-        Ok(Used::Fresh { grant, redirect: String::new(), challenge: String::new() })
+        Ok(Used::Fresh { grant: Box::new(grant), redirect: String::new(), challenge: String::new() })
     }
 
     /// Takes back a grant, or all of a person's, with every token that came of them; their names.

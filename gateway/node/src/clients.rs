@@ -170,7 +170,7 @@ impl Node {
 
     fn client_row(&self, new: &NewClient) -> Result<(store::clients::Client, Option<String>), NodeError> {
         check::client(new).map_err(NodeError::Unprocessable)?;
-        let secret = (new.auth == Auth::Secret).then(|| record::id::base32(&crate::clock::random::<32>()));
+        let secret = (new.auth == Auth::Secret).then(crate::secrets::fresh_secret);
         let row = store::clients::Client {
             id: crate::clock::fresh_id(),
             name: new.name.clone(),
@@ -274,18 +274,6 @@ impl Node {
         let mut tx = self.store.begin().await?;
         tx.revoke(id, expires_s as i64, crate::clock::now_us() / 1_000_000).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// What is kept of a secret that was drawn at random: enough to know it again, under a key that is not in the database.
-    pub(crate) fn secret_hash(&self, purpose: &str, secret: &str) -> String {
-        let text = format!("{purpose} {secret}");
-        record::id::base32(&record::seal::mac(&self.identity().storage_key("secrets"), text.as_bytes()))
-    }
-
-    fn is_secret_hash(&self, purpose: &str, secret: &str, hash: &str) -> bool {
-        let text = format!("{purpose} {secret}");
-        let hash = record::id::unbase32(hash).unwrap_or_default();
-        record::seal::mac_is(&self.identity().storage_key("secrets"), text.as_bytes(), &hash)
     }
 }
 

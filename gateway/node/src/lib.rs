@@ -43,6 +43,7 @@ pub mod reindex;
 pub mod requests;
 mod rewrite;
 pub mod search;
+mod secrets;
 mod sweep;
 mod sync;
 pub mod timeline;

@@ -3,6 +3,7 @@
 
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::secrets::fresh_secret;
 use store::db::Reader;
 use store::people::Person as Row;
 
@@ -168,11 +169,6 @@ impl Node {
     pub(crate) fn session_hash(&self, secret: &str) -> String {
         self.secret_hash("session", secret)
     }
-}
-
-/// 256 random bits as text.
-pub(crate) fn fresh_secret() -> String {
-    record::id::base32(&crate::clock::random::<32>())
 }
 
 /// Seconds since 1970.

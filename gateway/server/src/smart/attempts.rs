@@ -101,7 +101,7 @@ mod tests {
         row("ada", 46, false);
         attempts.went_well("ada");
         row("ada", 46, true);
-        (0..40).for_each(|_| drop(attempts.begin("cy", at(100))));
+        assert!((0..40).any(|_| !attempts.begin("cy", at(100))));
         row("cy", 100 + 3601, true);
     }
 }

@@ -202,7 +202,7 @@ pub fn parameter(url: &str, name: &str) -> Option<String> {
     let (_, value) = pairs.find(|(known, _)| *known == name)?;
     let bytes = value.split('%').enumerate().flat_map(|(at, part)| match at {
         0 => part.as_bytes().to_vec(),
-        _ => [&[u8::from_str_radix(&part[..2], 16).unwrap()][..], part[2..].as_bytes()].concat(),
+        _ => [&[u8::from_str_radix(&part[..2], 16).unwrap()][..], &part.as_bytes()[2..]].concat(),
     });
     Some(String::from_utf8(bytes.collect()).unwrap())
 }
