@@ -83,3 +83,11 @@ CREATE TABLE log_refresh (
     expires BIGINT NOT NULL,
     used BIGINT NOT NULL
 );
+-- Who a person is to the login elsewhere; empty for nobody.
+ALTER TABLE log_people ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+-- Logins elsewhere that were begun here.
+CREATE TABLE log_logins (
+    hash TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    expires BIGINT NOT NULL
+);

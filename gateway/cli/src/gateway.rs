@@ -1,12 +1,13 @@
 //! `chartwell gateway`: a hospital's side, until it is told to stop.
 
+use crate::passphrase;
 use crate::service::{self, Started};
 use crate::stop;
 use anyhow::ensure;
 use fhir::validate::Mode;
 use node::Role;
 use serde_json::json;
-use server::settings::{Issuer, is_safe};
+use server::settings::{Issuer, Login, is_safe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +27,16 @@ pub(crate) struct Args {
     /// What those tokens must be for.
     #[arg(long, value_name = "TEXT", requires = "issuer")]
     audience: Option<String>,
+    /// Have people log in at this OpenID provider instead of here: its URL, as its tokens name it. It sends them back to
+    /// BASE-URL/auth/callback.
+    #[arg(long, value_name = "URL", requires_all = ["login_client_id", "login_secret_file"], conflicts_with = "issuer")]
+    login_issuer: Option<String>,
+    /// What the provider calls this gateway.
+    #[arg(long, value_name = "TEXT", requires = "login_issuer")]
+    login_client_id: Option<String>,
+    /// The file with the gateway's secret at the provider; its last line end is no part of it.
+    #[arg(long, value_name = "FILE", requires = "login_issuer")]
+    login_secret_file: Option<PathBuf>,
     /// Lets one conditional delete take every resource that matches, not only a single one.
     #[arg(long)]
     conditional_delete_multiple: bool,
@@ -66,9 +77,15 @@ impl From<Validation> for Mode {
 
 /// Runs the gateway.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if let Some(issuer) = &args.issuer {
-        ensure!(is_safe(issuer), "--issuer must be https, or http to this machine itself: {issuer}");
+    for issuer in args.issuer.iter().chain(&args.login_issuer) {
+        ensure!(is_safe(issuer), "an issuer must be https, or http to this machine itself: {issuer}");
     }
+    let login = match (args.login_issuer, args.login_client_id, args.login_secret_file) {
+        (Some(issuer), Some(client_id), Some(file)) => {
+            Some(Login { issuer, client_id, secret: passphrase::text(&file)?.to_string() })
+        }
+        _ => None,
+    };
     let validation = Mode::from(args.validation);
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(server::tls::Tls::load(certificate, key)?),
@@ -80,7 +97,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let base_url = base_url.trim_end_matches('/').to_owned();
     let conditional_delete_multiple = args.conditional_delete_multiple;
     let issuer = args.issuer.zip(args.audience).map(|(url, audience)| Issuer { url, audience });
-    let mut settings = server::Settings { conditional_delete_multiple, issuer, ..server::Settings::new(&base_url) };
+    let mut settings = server::Settings { conditional_delete_multiple, issuer, login, ..server::Settings::new(&base_url) };
     settings.cors_origins = args.cors_origin;
     if let Some(per_second) = args.client_rate {
         let burst =

@@ -29,8 +29,11 @@ enum Command {
         #[arg(long, value_name = "TYPE/ID")]
         fhir_user: String,
         /// The file with the password; its last line end is no part of it.
-        #[arg(long, value_name = "FILE")]
-        password_file: PathBuf,
+        #[arg(long, value_name = "FILE", required_unless_present = "subject")]
+        password_file: Option<PathBuf>,
+        /// What the OpenID provider that people log in at names the person (`sub`), letter for letter.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        subject: String,
     },
     /// List people: name, whether active, own resource, title.
     List {
@@ -49,10 +52,11 @@ enum Command {
 /// Runs `user`.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
-        Command::Add { place, name, title, fhir_user, password_file } => {
-            let password = passphrase::text(&password_file)?;
+        Command::Add { place, name, title, fhir_user, password_file, subject } => {
+            let password = password_file.map(|file| passphrase::text(&file)).transpose()?;
+            let password = password.as_ref().map(|text| text.as_str());
             let node = place.open_or_make().await?;
-            let done = node.put_person(&name, &password, &title, &fhir_user).await;
+            let done = node.put_user(&name, (password, &subject), &title, &fhir_user).await;
             node.close().await;
             done?;
         }

@@ -17,6 +17,8 @@ const NAME_BYTES_MAX: usize = 200;
 const SESSION_IDLE_S: i64 = 2 * 3600;
 /// A session ends so long after it began, in seconds, whatever happens.
 const SESSION_AGE_S: i64 = 12 * 3600;
+/// How long a login elsewhere may take, in seconds.
+const LOGIN_S: i64 = 900;
 /// How often the use of a session is noted, in seconds.
 const SESSION_NOTE_S: i64 = 60;
 /// What a person can be. A Person is left out: it may be a patient or not.
@@ -48,11 +50,25 @@ impl Person {
 }
 
 impl Node {
-    /// Adds a person, or updates the one of the same name; either may log in then.
+    /// Adds a person who logs in with a password, or updates the one of the same name; either may log in then.
     ///
     /// # Errors
     /// [`NodeError::Unprocessable`].
     pub async fn put_person(&self, name: &str, password: &str, title: &str, user: &str) -> Result<(), NodeError> {
+        self.put_user(name, (Some(password), ""), title, user).await
+    }
+
+    /// As [`Node::put_person`], with a password, or with the name that the login elsewhere has for the person, or with both.
+    ///
+    /// # Errors
+    /// [`NodeError::Unprocessable`].
+    pub async fn put_user(
+        &self,
+        name: &str,
+        (password, subject): (Option<&str>, &str),
+        title: &str,
+        user: &str,
+    ) -> Result<(), NodeError> {
         let name = folded(name);
         let refuse = |text: &str| Err(NodeError::Unprocessable(text.to_owned()));
         let plain =
@@ -60,19 +76,26 @@ impl Node {
         if !plain(&name) || !plain(title) {
             return refuse("a user has a name and a title of at most 200 bytes without control characters");
         }
-        if password.chars().count() < PASSWORD_CHARS_MIN || password.len() > PASSWORD_BYTES_MAX {
+        if password.is_none() && subject.is_empty() || subject.len() > NAME_BYTES_MAX {
+            return refuse("a user has a password, or a subject at the login elsewhere of at most 200 bytes");
+        }
+        let long =
+            |password: &str| password.chars().count() >= PASSWORD_CHARS_MIN && password.len() <= PASSWORD_BYTES_MAX;
+        if password.is_some_and(|password| !long(password)) {
             return refuse("a password has at least 10 characters, and at most 1,024 bytes");
         }
         let known = user.split_once('/').is_some_and(|(kind, id)| TYPES.contains(&kind) && is_id(id));
         if !known {
             return refuse("a user's own resource is a Practitioner, PractitionerRole, Patient or RelatedPerson");
         }
-        let (title, fhir_user) = (title.to_owned(), user.to_owned());
+        let (title, fhir_user, subject) = (title.to_owned(), user.to_owned(), subject.to_owned());
         let (id, status) = (crate::clock::fresh_id(), ACTIVE.to_owned());
-        let text = password.to_owned();
-        let password = aside(move || record::passphrase::password_hash(&text, &mut crate::clock::entropy())).await?;
+        let password = match password.map(str::to_owned) {
+            Some(text) => aside(move || record::passphrase::password_hash(&text, &mut crate::clock::entropy())).await?,
+            None => String::new(),
+        };
         let mut tx = self.store.begin().await?;
-        tx.put_person(&Row { id, name, password, title, fhir_user, status }).await?;
+        tx.put_person(&Row { id, name, password, title, fhir_user, status, subject }).await?;
         Ok(tx.commit().await?)
     }
 
@@ -82,7 +105,8 @@ impl Node {
     /// [`NodeError::Store`].
     pub async fn log_in(&self, name: &str, password: &str) -> Result<Option<Person>, NodeError> {
         let found = Reader::from(&self.store).person("", &folded(name)).await?;
-        let kept = found.as_ref().map(|person| person.password.clone());
+        // Who has no password takes as long as nobody.
+        let kept = found.as_ref().map(|person| person.password.clone()).filter(|kept| !kept.is_empty());
         let text = password.to_owned();
         let right = aside(move || match kept {
             Some(kept) => record::passphrase::password_is(&text, &kept),
@@ -93,6 +117,38 @@ impl Node {
         })
         .await?;
         Ok(found.filter(|_| right).map(shown).filter(|person| person.active))
+    }
+
+    /// Who somebody at the login elsewhere is here, if the person may log in.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn person_of(&self, subject: &str) -> Result<Option<Person>, NodeError> {
+        let found = Reader::from(&self.store).person_of(subject).await?;
+        Ok(found.map(shown).filter(|person| person.active))
+    }
+
+    /// Keeps a login that was begun elsewhere; the secret that it comes back with.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn keep_login(&self, body: &str) -> Result<String, NodeError> {
+        let (secret, now) = (fresh_secret(), now_s());
+        let mut tx = self.store.begin().await?;
+        tx.add_login(&self.secret_hash("login", &secret), body, now + LOGIN_S, now).await?;
+        tx.commit().await?;
+        Ok(secret)
+    }
+
+    /// Takes a login that was begun elsewhere, once.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn take_login(&self, secret: &str) -> Result<Option<String>, NodeError> {
+        let mut tx = self.store.begin().await?;
+        let body = tx.take_login(&self.secret_hash("login", secret), now_s()).await?;
+        tx.commit().await?;
+        Ok(body)
     }
 
     /// A person by id or by name.

@@ -5,6 +5,7 @@ use crate::metrics::Metrics;
 use crate::quota::Quotas;
 use crate::settings::Settings;
 use crate::smart::attempts::Attempts;
+use crate::smart::authorize::provider::{self, Provider};
 use crate::smart::authorize::steps;
 use crate::smart::external::External;
 use crate::smart::jwks::KeySets;
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) signing: Signing,
     /// Who issues the tokens instead of this server.
     pub(crate) external: Option<External>,
+    /// Where people log in instead of here.
+    pub(crate) provider: Option<Provider>,
     pub(crate) callers: Callers,
     pub(crate) metrics: Metrics,
     /// One permit per request that is worked on.
@@ -76,6 +79,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         token_url: format!("{}/auth/token", settings.base_url),
         places: [Place::of_base(&settings.base_url), Place::of_operator(&node)],
         signing: Signing::default(),
+        provider: settings.login.as_ref().map(|login| Provider::new(&login.issuer, &login.client_id, &login.secret)),
         external: settings.issuer.as_ref().map(|issuer| External::new(&issuer.url, &issuer.audience)),
         callers: Callers::default(),
         metrics: Metrics::new(node.database_kind()),
@@ -114,6 +118,8 @@ fn tokens() -> Router<App> {
         .route("/auth/token", post(smart::token_endpoint::grant))
         .route("/auth/authorize", get(smart::authorize::get).post(smart::authorize::post))
         .route("/auth/login", post(steps::login))
+        .route("/auth/provider", post(provider::start))
+        .route("/auth/callback", get(provider::callback))
         .route("/auth/patient", post(steps::patient))
         .route("/auth/consent", post(steps::consent))
         .route("/auth/logout", post(steps::logout))

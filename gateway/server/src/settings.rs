@@ -16,8 +16,27 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Who issues the tokens instead of this server, which then has no endpoints for them.
     pub issuer: Option<Issuer>,
+    /// Where people log in instead of here.
+    pub login: Option<Login>,
     /// Its limits.
     pub limits: Limits,
+}
+
+/// An OpenID provider that people log in at.
+#[derive(Clone)]
+pub struct Login {
+    /// Its URL, as its tokens name it: [`is_safe`] says whether it can be one.
+    pub issuer: String,
+    /// What it calls this server.
+    pub client_id: String,
+    /// This server's secret there.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Login({})", self.issuer)
+    }
 }
 
 /// An issuer of tokens elsewhere.
@@ -38,6 +57,7 @@ impl Settings {
             conditional_delete_multiple: false,
             cors_origins: Vec::new(),
             issuer: None,
+            login: None,
             limits: Limits::default(),
         }
     }

@@ -17,9 +17,11 @@ pub struct Person {
     pub fhir_user: String,
     /// As `node` names it.
     pub status: String,
+    /// Who the person is to the login elsewhere; empty for nobody.
+    pub subject: String,
 }
 
-const COLUMNS: &str = "p.id, p.name, p.password, p.title, p.fhir_user, p.status";
+const COLUMNS: &str = "p.id, p.name, p.password, p.title, p.fhir_user, p.status, p.subject";
 
 fn person(row: &mut crate::db::Row) -> Person {
     Person {
@@ -29,6 +31,7 @@ fn person(row: &mut crate::db::Row) -> Person {
         title: row.text(3),
         fhir_user: row.text(4),
         status: row.text(5),
+        subject: row.text(6),
     }
 }
 
@@ -38,10 +41,10 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn put_person(&mut self, new: &Person) -> Result<(), StoreError> {
-        let sql = "INSERT INTO log_people (id, name, password, title, fhir_user, status) VALUES ($1, $2, $3, $4, $5, $6) \
+        let sql = "INSERT INTO log_people (id, name, password, title, fhir_user, status, subject) VALUES ($1, $2, $3, $4, $5, $6, $7) \
                    ON CONFLICT (name) DO UPDATE SET password = excluded.password, title = excluded.title, \
-                   fhir_user = excluded.fhir_user, status = excluded.status";
-        let texts = [&new.id, &new.name, &new.password, &new.title, &new.fhir_user, &new.status];
+                   fhir_user = excluded.fhir_user, status = excluded.status, subject = excluded.subject";
+        let texts = [&new.id, &new.name, &new.password, &new.title, &new.fhir_user, &new.status, &new.subject];
         self.execute(sql, &texts.map(Into::into)).await.map(drop)
     }
 
@@ -51,6 +54,25 @@ impl Tx {
     /// [`StoreError::Database`].
     pub async fn set_person_status(&mut self, id: &str, status: &str) -> Result<(), StoreError> {
         self.execute("UPDATE log_people SET status = $2 WHERE id = $1", &[id.into(), status.into()]).await.map(drop)
+    }
+
+    /// Keeps a login that was begun elsewhere; what has expired is forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn add_login(&mut self, hash: &str, body: &str, expires: i64, now: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM log_logins WHERE expires < $1", &[now.into()]).await?;
+        let sql = "INSERT INTO log_logins (hash, body, expires) VALUES ($1, $2, $3)";
+        self.execute(sql, &[hash.into(), body.into(), expires.into()]).await.map(drop)
+    }
+
+    /// Takes a login that was begun elsewhere, once.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn take_login(&mut self, hash: &str, now: i64) -> Result<Option<String>, StoreError> {
+        let sql = "DELETE FROM log_logins WHERE hash = $1 AND expires > $2 RETURNING body";
+        Ok(self.fetch(sql, &[hash.into(), now.into()]).await?.first_mut().map(|row| row.text(0)))
     }
 
     /// Begins a session; those that began before `oldest` are forgotten.
@@ -91,6 +113,17 @@ impl Reader<'_> {
         Ok(self.fetch(sql, &[id.into(), name.into()]).await?.first_mut().map(person))
     }
 
+    /// Who somebody at the login elsewhere is here.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn person_of(&mut self, subject: &str) -> Result<Option<Person>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM log_people p WHERE p.subject = $1 AND p.subject <> ''");
+        let mut rows = self.fetch(sql, &[subject.into()]).await?;
+        // Two of one subject are nobody.
+        Ok(if rows.len() == 1 { rows.first_mut().map(person) } else { None })
+    }
+
     /// Everybody, by name.
     ///
     /// # Errors
@@ -110,6 +143,6 @@ impl Reader<'_> {
              WHERE s.hash = $1 AND s.began >= $2 AND s.used >= $3"
         );
         let mut rows = self.fetch(sql, &[hash.into(), began.into(), used.into()]).await?;
-        Ok(rows.first_mut().map(|row| (person(row), row.int(6))))
+        Ok(rows.first_mut().map(|row| (person(row), row.int(7))))
     }
 }

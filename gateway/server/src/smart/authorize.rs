@@ -4,6 +4,7 @@
 
 pub(crate) mod asked;
 pub(crate) mod patients;
+pub(crate) mod provider;
 pub(crate) mod steps;
 
 use crate::app::App;
@@ -45,7 +46,7 @@ async fn begin(app: &App, browser: &Browser, form: &Form) -> Response {
 /// Tells a fault: to the app where it is known where that is, else to the person.
 pub(crate) fn answer(app: &App, browser: &Browser, fault: Fault) -> Response {
     match fault {
-        Fault::Page(text) => browser.page(app, StatusCode::BAD_REQUEST, pages::fault(text), None),
+        Fault::Page(text) => browser.page(app, StatusCode::BAD_REQUEST, pages::fault(text), &[]),
         Fault::Back { redirect, state, code, text } => {
             tracing::info!(error = code, "an app was refused: {text}");
             let pairs = [("error", code), ("error_description", text)];
@@ -54,7 +55,7 @@ pub(crate) fn answer(app: &App, browser: &Browser, fault: Fault) -> Response {
         Fault::Node(error) => {
             tracing::error!(error = %crate::error::chain(&error), "a login could not go on");
             let text = "The server cannot go on now. Try again in a few seconds.";
-            browser.page(app, StatusCode::SERVICE_UNAVAILABLE, pages::fault(text), None)
+            browser.page(app, StatusCode::SERVICE_UNAVAILABLE, pages::fault(text), &[])
         }
     }
 }

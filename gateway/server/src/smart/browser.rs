@@ -50,15 +50,15 @@ impl Browser {
         site.is_none_or(|site| site == "same-origin") && opened.is_some_and(|secret| secret == self.secret.as_bytes())
     }
 
-    /// Gives a page to this browser. Its forms may end at `target`, where an app is.
-    pub(crate) fn page(&self, app: &App, status: StatusCode, html: String, target: Option<&str>) -> Response {
+    /// Gives a page to this browser. Its forms may end at the `targets`, where an app or a login elsewhere is.
+    pub(crate) fn page(&self, app: &App, status: StatusCode, html: String, targets: &[Option<&str>]) -> Response {
         let mut response = (status, html).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         // A browser holds the way back to the app against it too, since a form leads there.
-        let target = target.and_then(origin).map(|origin| format!(" {origin}")).unwrap_or_default();
+        let targets = targets.iter().flatten().filter_map(|url| Some(format!(" {}", origin(url)?))).collect::<String>();
         let policy = format!(
-            "default-src 'none'; style-src 'self'; form-action 'self'{target}; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'self'; form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"
         );
         if let Ok(policy) = HeaderValue::from_str(&policy) {
             headers.insert(CONTENT_SECURITY_POLICY, policy);

@@ -1,5 +1,5 @@
 //! Tokens of an issuer elsewhere, where the gateway is a resource server only: its keys by discovery, cached, fetched again
-//! for a name that is not known, at a limited rate. Called by `auth` and `discovery`.
+//! for a name that is not known, at a limited rate. Called by `auth`, `discovery` and `authorize::provider`.
 //! Spec: RFC 8414, OpenID Connect Discovery, RFC 9068, RFC 8725.
 
 use crate::smart::jwks::{self, KeyError};
@@ -7,6 +7,7 @@ use crate::token::{Claims, TOKEN_BYTES_MAX, TokenError, now_s};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,6 +72,17 @@ struct Foreign {
 }
 
 #[derive(Deserialize)]
+struct Identified {
+    iss: String,
+    sub: String,
+    aud: OneOrMore,
+    exp: u64,
+    nonce: String,
+    #[serde(default)]
+    azp: Option<String>,
+}
+
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMore {
     One(String),
@@ -108,12 +120,38 @@ impl External {
     /// # Errors
     /// [`TokenError`]; [`TokenError::Away`] where the issuer was never heard.
     pub(crate) async fn verify(&self, text: &str) -> Result<(Claims, String), TokenError> {
+        let (said, kid) = self.said::<Foreign>(text, &["jwt", "at+jwt", "application/at+jwt"]).await?;
+        Ok((self.claims(said, now_s())?, kid))
+    }
+
+    /// Who an id_token says is there: the issuer's name of the person, which is given to nobody else.
+    ///
+    /// # Errors
+    /// As [`External::verify`].
+    pub(crate) async fn verify_identity(&self, text: &str, nonce: &str) -> Result<String, TokenError> {
+        let (said, _) = self.said::<Identified>(text, &["jwt"]).await?;
+        let alone = match &said.aud {
+            OneOrMore::One(_) => true,
+            OneOrMore::More(more) => more.len() == 1 || said.azp.is_some(),
+        };
+        let meant = alone && said.aud.has(&self.audience) && said.azp.is_none_or(|azp| azp == self.audience);
+        if said.iss != self.issuer || !meant || said.nonce != nonce || said.sub.is_empty() {
+            return Err(TokenError::Forged);
+        }
+        if said.exp.saturating_add(SKEW_S) <= now_s() {
+            return Err(TokenError::Expired);
+        }
+        Ok(said.sub)
+    }
+
+    /// What a signed text of one of these types says, and the name of its key.
+    async fn said<T: DeserializeOwned>(&self, text: &str, types: &[&str]) -> Result<(T, String), TokenError> {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Forged);
         }
         let header = jsonwebtoken::decode_header(text).map_err(|_| TokenError::Forged)?;
         let kind = header.typ.as_deref().unwrap_or("JWT").to_ascii_lowercase();
-        let ours = matches!(kind.as_str(), "jwt" | "at+jwt" | "application/at+jwt") && header.crit.is_none();
+        let ours = types.contains(&kind.as_str()) && header.crit.is_none();
         let kid = header.kid.filter(|_| ours).ok_or(TokenError::Forged)?;
         let key = self.key(&kid).await?.ok_or(TokenError::Forged)?;
         if !fits(&key, header.alg) {
@@ -121,11 +159,11 @@ impl External {
         }
         let decoding = DecodingKey::from_jwk(&key).map_err(|_| TokenError::Forged)?;
         let mut validation = Validation::new(header.alg);
-        // Times and audience are checked below, by one clock and one rule.
+        // Times and audience are checked by who asks, by one clock and one rule.
         (validation.validate_exp, validation.validate_aud) = (false, false);
         validation.required_spec_claims = HashSet::new();
-        let said = jsonwebtoken::decode::<Foreign>(text, &decoding, &validation).map_err(|_| TokenError::Forged)?;
-        Ok((self.claims(said.claims, now_s())?, kid))
+        let said = jsonwebtoken::decode::<T>(text, &decoding, &validation).map_err(|_| TokenError::Forged)?;
+        Ok((said.claims, kid))
     }
 
     fn claims(&self, said: Foreign, now: u64) -> Result<Claims, TokenError> {

@@ -93,9 +93,23 @@ async fn fetch(url: &str) -> Result<JwkSet, KeyError> {
 
 /// What is at a URL, within limits and without going on to another.
 pub(crate) async fn fetch_bytes(url: &str) -> Result<Vec<u8>, KeyError> {
-    let away = |error: reqwest::Error| KeyError::Away(error.without_url().to_string());
+    answered(client()?.get(url)).await
+}
+
+/// What answers a form that a client of somebody else's sends, within the same limits.
+pub(crate) async fn post_form(url: &str, (name, secret): (&str, &str), form: String) -> Result<Vec<u8>, KeyError> {
+    let request = client()?.post(url).basic_auth(name, Some(secret)).body(form);
+    answered(request.header("content-type", "application/x-www-form-urlencoded")).await
+}
+
+fn client() -> Result<reqwest::Client, KeyError> {
     let client = reqwest::Client::builder().timeout(FETCH_MAX).redirect(reqwest::redirect::Policy::none()).build();
-    let mut response = client.map_err(away)?.get(url).send().await.map_err(away)?.error_for_status().map_err(away)?;
+    client.map_err(|error| KeyError::Away(error.without_url().to_string()))
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> Result<Vec<u8>, KeyError> {
+    let away = |error: reqwest::Error| KeyError::Away(error.without_url().to_string());
+    let mut response = request.send().await.map_err(away)?.error_for_status().map_err(away)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(away)? {
         if bytes.len() + chunk.len() > KEY_SET_BYTES_MAX {

@@ -37,22 +37,31 @@ pub(crate) async fn style() -> Response {
     response
 }
 
-/// Log in.
-pub(crate) fn login(frame: &Frame, fault: Option<&str>) -> String {
+/// Log in: here, or where `provider` says.
+pub(crate) fn login(frame: &Frame, fault: Option<&str>, provider: Option<&str>) -> String {
+    let alert = fault.map(|fault| el("p").attr("class", "bad").attr("role", "alert").text(fault));
+    let form = match provider {
+        None => password_form(frame),
+        Some(provider) => {
+            let host = provider.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+            frame.form("/auth/provider").with(button("go", "yes", "main", &format!("Log in at {host}")))
+        }
+    };
+    let why =
+        el("p").text("The app ").with(el("strong").text(&frame.app)).text(" asks to be let in to health records here.");
+    page("Log in", el("main").with(el("h1").text("Log in")).with(why).all(alert).with(form))
+}
+
+fn password_form(frame: &Frame) -> El {
     let field = |label: &str, kind, name, complete| {
         let input = el("input").attr("type", kind).attr("name", name).attr("autocomplete", complete).flag("required");
         el("label").text(label).with(input)
     };
-    let form = frame
+    frame
         .form("/auth/login")
-        .all(fault.map(|fault| el("p").attr("class", "bad").attr("role", "alert").text(fault)));
-    let form = form
         .with(field("Name", "text", "name", "username"))
         .with(field("Password", "password", "password", "current-password"))
-        .with(button("login", "yes", "main", "Log in"));
-    let why =
-        el("p").text("The app ").with(el("strong").text(&frame.app)).text(" asks to be let in to health records here.");
-    page("Log in", el("main").with(el("h1").text("Log in")).with(why).with(form))
+        .with(button("login", "yes", "main", "Log in"))
 }
 
 /// Choose a patient.

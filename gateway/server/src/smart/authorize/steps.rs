@@ -3,6 +3,7 @@
 
 use super::asked::{Asked, Fault};
 use super::patients::{self, Wanted};
+use super::provider::Provider;
 use super::{address, answer, sealed};
 use crate::app::App;
 use crate::smart::browser::Browser;
@@ -44,7 +45,7 @@ async fn shown(app: &App, browser: &Browser, mut asked: Asked) -> Result<Respons
             pages::consent(&frame, &person, Some(&patient), &asked.scopes())
         }
     };
-    Ok(browser.page(app, StatusCode::OK, html, Some(&asked.redirect)))
+    Ok(browser.page(app, StatusCode::OK, html, &[Some(&asked.redirect)]))
 }
 
 const GONE: &str = "the app may not ask any more";
@@ -79,6 +80,9 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
         Err(response) => return *response,
     };
     let again = |status, text| login_page(&app, &browser, &asked, &client, status, Some(text));
+    if app.provider.is_some() {
+        return again(StatusCode::FORBIDDEN, "Nobody logs in here with a password.");
+    }
     let field = |name| form.find(name).ok().flatten().unwrap_or_default();
     let (name, password) = (field("name"), field("password"));
     if name.len() > node::people::PASSWORD_BYTES_MAX || password.len() > node::people::PASSWORD_BYTES_MAX {
@@ -136,7 +140,7 @@ pub(crate) async fn patient(State(app): State<App>, request: Request) -> Respons
         Ok(Some(pages::patients(&frame, Some(&wanted), &found)))
     };
     match chosen.await {
-        Ok(Some(html)) => browser.page(&app, StatusCode::OK, html, Some(&asked.redirect)),
+        Ok(Some(html)) => browser.page(&app, StatusCode::OK, html, &[Some(&asked.redirect)]),
         Ok(None) => next(&app, &browser, asked).await,
         Err(fault) => answer(&app, &browser, fault),
     }
@@ -208,20 +212,21 @@ pub(crate) async fn logout(State(app): State<App>, request: Request) -> Response
 }
 
 /// A form of ours: sent by the browser it was given to, about what an app really asked.
-async fn opened(app: &App, request: Request) -> Result<(Browser, Form, Asked, Client), Box<Response>> {
+pub(super) async fn opened(app: &App, request: Request) -> Result<(Browser, Form, Asked, Client), Box<Response>> {
     let browser = Browser::of(app, request.headers());
     let told = |fault| Box::new(answer(app, &browser, fault));
     let form = Form::read(app, request).await.map_err(|_| told(Fault::Page("The form cannot be read.")))?;
     let field = |name| form.find(name).ok().flatten().unwrap_or_default();
     if !browser.sent(app, &form.headers, field("token")) {
         let text = "This form does not belong to this browser. Go back to the app and begin again.";
-        return Err(Box::new(browser.page(app, StatusCode::FORBIDDEN, pages::fault(text), None)));
+        return Err(Box::new(browser.page(app, StatusCode::FORBIDDEN, pages::fault(text), &[])));
     }
     let (asked, client) = Asked::open(app, field("request")).await.map_err(told)?;
     Ok((browser, form, asked, client))
 }
 
-fn login_page(
+/// The page on which a person logs in, here or at the provider.
+pub(super) fn login_page(
     app: &App,
     browser: &Browser,
     asked: &Asked,
@@ -230,5 +235,7 @@ fn login_page(
     fault: Option<&str>,
 ) -> Response {
     let frame = Frame { request: sealed(app, asked), csrf: browser.csrf(app), app: client.name.clone() };
-    browser.page(app, status, pages::login(&frame, fault), Some(&asked.redirect))
+    let provider = app.provider.as_ref().map(Provider::issuer);
+    let targets = [Some(asked.redirect.as_str()), provider];
+    browser.page(app, status, pages::login(&frame, fault, provider), &targets)
 }

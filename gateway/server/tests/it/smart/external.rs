@@ -5,7 +5,8 @@ use super::{ec, rsa};
 use crate::hospital::{BASE, Hospital};
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -18,15 +19,18 @@ const AUDIENCE: &str = "https://fhir.example/fhir";
 
 /// An OpenID provider on this machine.
 #[derive(Clone, Default)]
-struct Provider {
-    url: String,
+pub struct Provider {
+    pub url: String,
     document: Arc<Mutex<Value>>,
     keys: Arc<Mutex<Value>>,
     asked: Arc<AtomicUsize>,
+    /// What its token endpoint answers, and what it was sent: the header and the form.
+    pub answer: Arc<Mutex<Value>>,
+    pub sent: Arc<Mutex<(String, String)>>,
 }
 
 impl Provider {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let provider = Self { url: url.clone(), ..Self::default() };
@@ -43,7 +47,13 @@ impl Provider {
             at.document.lock().unwrap().to_string()
         };
         let keys = |State(at): State<Provider>| async move { at.keys.lock().unwrap().to_string() };
+        let token = |State(at): State<Provider>, headers: HeaderMap, form: String| async move {
+            let authorization = headers.get("authorization").map_or("", |value| value.to_str().unwrap());
+            *at.sent.lock().unwrap() = (authorization.to_owned(), form);
+            at.answer.lock().unwrap().to_string()
+        };
         let router = Router::new()
+            .route("/token", post(token))
             .route("/.well-known/openid-configuration", get(document))
             .route("/keys", get(keys))
             .with_state(provider.clone());
@@ -52,7 +62,7 @@ impl Provider {
     }
 
     /// Publishes keys under these names.
-    fn publish(&self, sets: &[(&str, &str)]) {
+    pub fn publish(&self, sets: &[(&str, &str)]) {
         let keys = sets.iter().map(|(kid, set)| {
             let set: Value = serde_json::from_str(set).unwrap();
             let mut key = set["keys"][0].clone();
@@ -79,7 +89,7 @@ impl Provider {
     }
 }
 
-fn signed(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
+pub fn signed(header: &Value, claims: &Value, key: &EncodingKey, algorithm: Algorithm) -> String {
     let part = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
     let message = format!("{}.{}", part(header), part(claims));
     format!("{message}.{}", jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap())
