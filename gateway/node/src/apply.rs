@@ -13,7 +13,7 @@ use crate::error::NodeError;
 use crate::node::Node;
 use record::identity::Card;
 use record::op::card_within;
-use record::{Head, IdentityId, Kind, LaneKind, Op, OpId, Parcel, RecordId, Verified, verify};
+use record::{Author, Head, IdentityId, Kind, LaneKind, Op, OpId, Parcel, RecordId, Verified};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::db::Reader;
@@ -40,11 +40,11 @@ impl From<store::StoreError> for ApplyFault {
 
 /// What an archive brings along: whoever imports it expects its record, and it has the cards of its authors. Peers bring
 /// nothing; `record::archive` has verified this.
-pub(crate) struct Brought(HashMap<IdentityId, Card>);
+pub(crate) struct Brought(HashMap<IdentityId, Arc<Author>>);
 
 impl Brought {
     pub(crate) fn new(cards: Vec<Card>) -> Self {
-        Self(cards.into_iter().map(|card| (card.id(), card)).collect())
+        Self(cards.into_iter().map(|card| (card.id(), Arc::new(Author::new(card)))).collect())
     }
 }
 
@@ -152,7 +152,7 @@ impl Batch {
         &mut self,
         op: &Op,
         parcel: &Parcel,
-        cards: &mut HashMap<IdentityId, Card>,
+        cards: &mut HashMap<IdentityId, Arc<Author>>,
         here: &HashMap<OpId, u64>,
     ) -> Result<Verified, ApplyFault> {
         let (header, record) = (op.header(), op.record());
@@ -165,27 +165,30 @@ impl Batch {
                 return Err(ApplyFault::Later("a record nobody here asked for".to_owned()));
             }
             if let Some(card) = &within {
-                cards.entry(header.lane.author).or_insert_with(|| card.clone());
+                cards.entry(header.lane.author).or_insert_with(|| Arc::new(Author::new(card.clone())));
             }
         }
-        let card = match cards.get(&header.lane.author) {
-            Some(card) => card.clone(),
+        let author = match cards.get(&header.lane.author) {
+            Some(author) => author.clone(),
             None => {
                 let card = self.card_of(&record, &header.lane.author).await?;
                 let card = card.ok_or_else(|| ApplyFault::Later("the author of an op is not known yet".to_owned()))?;
-                cards.insert(header.lane.author, card.clone());
-                card
+                let author = Arc::new(Author::new(card));
+                cards.insert(header.lane.author, author.clone());
+                author
             }
         };
         // A handover brings the key it is signed by: the one its author had announced.
-        let card = match within.filter(|handed| handed.continues(&card)) {
+        let newer = |handed: &Card| handed != author.card() && handed.continues(author.card());
+        let author = match within.filter(newer) {
             Some(handed) => {
-                cards.insert(header.lane.author, handed.clone());
-                handed
+                let author = Arc::new(Author::new(handed));
+                cards.insert(header.lane.author, author.clone());
+                author
             }
-            None => card,
+            None => author,
         };
-        let verified = verify(op.clone(), &card).map_err(|error| ApplyFault::Lie(error.to_string()))?;
+        let verified = author.verify(op.clone()).map_err(|error| ApplyFault::Lie(error.to_string()))?;
         let Some(lamports) = header.cited().map(|id| here.get(id).copied()).collect::<Option<Vec<_>>>() else {
             return Err(ApplyFault::Later("ops before this one are not here yet".to_owned()));
         };

@@ -16,7 +16,7 @@ use fhir::ResourceType;
 use finding::Fault;
 use record::frame::Method;
 use record::identity::Card;
-use record::{IdentityId, Kind, LaneKind, Op, OpId, RecordId, verify};
+use record::{Author, IdentityId, Kind, LaneKind, Op, OpId, RecordId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use store::db::Reader;
@@ -55,7 +55,7 @@ pub struct Report {
 struct Walk<'n> {
     node: &'n Node,
     report: Report,
-    cards: HashMap<IdentityId, Card>,
+    cards: HashMap<IdentityId, Author>,
     contexts: HashMap<RecordId, Arc<Context>>,
     tallies: BTreeMap<RecordId, Tally>,
     registry: Arc<Registry>,
@@ -79,10 +79,10 @@ impl Node {
             registry: self.load_registry().await?,
             unsettled: stored.filter(|one| one.state != State::Searched).map(|one| one.number).collect(),
         };
-        walk.cards.insert(self.identity().id(), self.identity().card().clone());
+        walk.cards.insert(self.identity().id(), Author::new(self.identity().card().clone()));
         for known in Reader::from(&self.store).identities().await? {
             match Card::decode(&known.card) {
-                Ok(card) if card.id() == known.id => drop(walk.cards.insert(known.id, card)),
+                Ok(card) if card.id() == known.id => drop(walk.cards.insert(known.id, Author::new(card))),
                 _ => walk.fault(Fault::Card, None, format!("the card of identity {} does not verify", known.id)),
             }
         }
@@ -153,14 +153,14 @@ impl Walk<'_> {
         }
         if op.header().kind == Kind::Keys
             && let Some(card) = frames.first().and_then(|(_, frame)| record::op::card_within(op, frame))
-            && self.cards.get(&card.id()).is_some_and(|known| card.continues(known))
+            && self.cards.get(&card.id()).is_some_and(|known| card.continues(known.card()))
         {
-            self.cards.insert(card.id(), card);
+            self.cards.insert(card.id(), Author::new(card));
         }
         match self.cards.get(&op.header().lane.author) {
             None => self.fault(Fault::NoCard, of, "its author's card is not here".to_owned()),
-            Some(card) => {
-                if let Err(error) = verify(op.clone(), card) {
+            Some(author) => {
+                if let Err(error) = author.verify(op.clone()) {
                     self.fault(Fault::of(&error), of, error.to_string());
                 }
             }
@@ -191,7 +191,7 @@ impl Walk<'_> {
     fn genesis(&mut self, op: &Op, frames: &[(u32, Vec<u8>)]) {
         let card = frames.first().and_then(|(_, frame)| record::op::card_within(op, frame));
         match card {
-            Some(card) => drop(self.cards.insert(card.id(), card)),
+            Some(card) => drop(self.cards.insert(card.id(), Author::new(card))),
             None => {
                 let text = "the body of a genesis is not here or does not read".to_owned();
                 self.fault(Fault::Genesis, Some((op.record(), op.id())), text);

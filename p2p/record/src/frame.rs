@@ -5,8 +5,10 @@ use crate::cbor::{CodecError, Reader, Writer, refuse};
 use crate::entry::FRAME_BYTES_MAX;
 use crate::id::{IdentityId, Lane, RecordId};
 use crate::seal;
+use blake3::hazmat::{HasherExt, hash_derive_key_context};
 use miniz_oxide::deflate::core::{CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params};
 use std::cell::RefCell;
+use std::sync::LazyLock;
 
 /// Largest content of a frame before sealing; bounds what a hostile frame can inflate to.
 pub const CONTENT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -94,9 +96,12 @@ pub struct Place {
     pub frame: u32,
 }
 
+/// What `derive("chartwell 1 frame nonce")` begins with, which is the same for every frame.
+static NONCE: LazyLock<[u8; 32]> = LazyLock::new(|| hash_derive_key_context("chartwell 1 frame nonce"));
+
 impl Place {
     fn nonce(&self) -> [u8; 12] {
-        let mut hasher = blake3::Hasher::new_derive_key("chartwell 1 frame nonce");
+        let mut hasher = blake3::Hasher::new_from_context_key(&NONCE);
         hasher.update(self.record.bytes()).update(self.lane.author.bytes());
         hasher.update(&[self.lane.kind as u8]).update(&self.lane.instance.to_le_bytes());
         hasher.update(&self.seq.to_le_bytes()).update(&self.frame.to_le_bytes());
@@ -114,6 +119,11 @@ impl Place {
     /// Rule 3.4 if the key does not open it, 3.3 if what it holds does not unpack.
     pub fn open(&self, key: &[u8; 32], sealed: &[u8]) -> Result<Vec<u8>, CodecError> {
         match seal::open(key, &self.nonce(), b"", sealed) {
+            // What was stored is moved to the front, and not copied a second time.
+            Some(mut packed) if packed.first() == Some(&0) => {
+                packed.remove(0);
+                Ok(packed)
+            }
             Some(packed) => unpack(&packed),
             None => refuse("3.4", "a frame that does not open"),
         }

@@ -116,10 +116,15 @@ impl Ledger {
         for (entry, place) in change.entries.iter().zip(0..).filter(|(entry, _)| entry.is_resource()) {
             let versions = written.entry(entry.handle).or_default();
             let order = (change.header.lamport, change.id, place);
-            let behind = versions.partition_point(|(at, place)| {
+            let before = |(at, place): &(usize, u32)| {
                 let other = &ops[*at].change;
                 (other.header.lamport, other.id, *place) < order
-            });
+            };
+            // Most writes come last: the others need not be looked at, which lie all over the memory of a large record.
+            let behind = match versions.last() {
+                Some(last) if !before(last) => versions.partition_point(before),
+                _ => versions.len(),
+            };
             versions.insert(behind, (at, place));
         }
     }

@@ -33,6 +33,6 @@ pub use id::{Head, IdentityId, Lane, LaneKind, OpId, RecordId};
 pub use identity::{Card, Identity};
 pub use keys::Keyring;
 pub use ledger::{Change, Ledger};
-pub use op::{Op, Parcel, Verified, verify};
+pub use op::{Author, Op, Parcel, Verified, verify};
 pub use phrase::Phrase;
 pub use state::State;

@@ -1,13 +1,13 @@
 //! Ops: header, signature and frame list as they travel and are stored, and the one way to trust them.
-//! Only [`verify`] and [`crate::draft`] make a [`Verified`] op. Called by `node` and `store`.
+//! Only [`verify`], [`Author`] and [`crate::draft`] make a [`Verified`] op. Called by `node` and `store`.
 
 use crate::body::Body;
 use crate::cbor::{CodecError, Reader, Writer, refuse};
 use crate::entry::{self, Entry, FRAME_BYTES_MAX, KeyName};
 use crate::header::{HEADER_BYTES_MAX, Header, Kind};
-use crate::id::{Head, OpId, RecordId};
+use crate::id::{Head, IdentityId, OpId, RecordId};
 use crate::identity::Card;
-use ed25519_dalek::Signature;
+use ed25519_dalek::{Signature, VerifyingKey};
 
 /// The domain of an op's signature (rule 2.7).
 const OP_DOMAIN: &[u8] = b"chartwell 1 op";
@@ -118,20 +118,62 @@ impl Verified {
     }
 }
 
-/// Verifies `op` against its author's card.
+/// An author whose ops are verified one after the other: its card, with each of its keys read once. To read a key costs a
+/// fifth of what it costs to verify a signature.
+#[derive(Clone, Debug)]
+pub struct Author {
+    id: IdentityId,
+    card: Card,
+    keys: Vec<Result<VerifyingKey, CodecError>>,
+}
+
+impl Author {
+    /// The author of a card.
+    pub fn new(card: Card) -> Self {
+        let keys = (0..=card.key_number()).filter_map(|number| card.key(number).transpose()).collect();
+        Self { id: card.id(), card, keys }
+    }
+
+    /// Its card.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Verifies an op as [`verify`] does.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; what fails here must not be stored.
+    pub fn verify(&self, op: Op) -> Result<Verified, VerifyError> {
+        if self.id != op.header.lane.author {
+            return Err(VerifyError::Statement);
+        }
+        let number = op.header.key_number;
+        match usize::try_from(number).ok().and_then(|number| self.keys.get(number)) {
+            Some(key) => decide(op, key.as_ref().map_err(Clone::clone)?),
+            None => Err(VerifyError::KeyNumber(op.id, number)),
+        }
+    }
+}
+
+/// Verifies `op` against its author's card. Of many ops of one author, [`Author`] does it in less time.
 ///
 /// # Errors
 /// [`VerifyError`]; what fails here must not be stored.
-///
-/// # Source
-/// `docs/PROTOCOL.md` rule 2.7: `verify_strict` decides.
 pub fn verify(op: Op, author: &Card) -> Result<Verified, VerifyError> {
     if author.id() != op.header.lane.author {
         return Err(VerifyError::Statement);
     }
-    let Some(key) = author.key(op.header.key_number)? else {
-        return Err(VerifyError::KeyNumber(op.id, op.header.key_number));
-    };
+    match author.key(op.header.key_number)? {
+        Some(key) => decide(op, &key),
+        None => Err(VerifyError::KeyNumber(op.id, op.header.key_number)),
+    }
+}
+
+/// The one place where an op's signature is decided.
+///
+/// # Source
+/// `docs/PROTOCOL.md` rules 1.4 and 2.7: `verify_strict` decides.
+fn decide(op: Op, key: &VerifyingKey) -> Result<Verified, VerifyError> {
     match key.verify_strict(&message(&op.header_bytes), &Signature::from_bytes(&op.signature)) {
         Ok(()) => Ok(Verified(op)),
         Err(_) => Err(VerifyError::Signature(op.id)),

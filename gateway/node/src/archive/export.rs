@@ -5,7 +5,7 @@ use crate::identity_file::Passphrase;
 use crate::node::Node;
 use record::archive::{ArchiveError, Writer, encode_keys};
 use record::frame::matches;
-use record::{LaneKind, OpId, RecordId, State, verify};
+use record::{Author, LaneKind, OpId, RecordId, State};
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use store::db::Reader;
@@ -58,7 +58,7 @@ impl Node {
         let context = context.ok_or_else(|| NodeError::NotFound(format!("record {record}")))?;
         let (order, authors) = self.order_of(&record).await?;
         let cards = self.cards_of(&context.state, &authors).await?;
-        let by_author = cards.iter().map(|card| (card.id(), card.clone())).collect::<HashMap<_, _>>();
+        let by_author = cards.iter().map(|card| (card.id(), Author::new(card.clone()))).collect::<HashMap<_, _>>();
         let mut done = Exported::default();
         let sealed = match keys {
             None => None,
@@ -83,7 +83,7 @@ impl Node {
             let frames = reader.frames(id).await?;
             let author = by_author.get(&stored.op.header().lane.author);
             let author = author.ok_or_else(|| no_card(&stored))?;
-            let op = verify(stored.op, author).map_err(|error| refused(&error.into()))?;
+            let op = author.verify(stored.op).map_err(|error| refused(&error.into()))?;
             let (mut taken, absent, damaged) = chosen(&context.state, &op, frames);
             let bytes = match writer.op(&op, &taken) {
                 Err(error) if error.rule() == "10.2" => {

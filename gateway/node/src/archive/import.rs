@@ -108,9 +108,14 @@ impl<'f> Parts<'f> {
     }
 
     /// Reads and verifies all of it.
-    fn look(mut self) -> Result<Contents, NodeError> {
+    fn look(mut self, stopped: &watch::Receiver<bool>) -> Result<Contents, NodeError> {
         let (mut found, mut sealed, mut ops) = (Vec::new(), None, 0);
         while let Some(part) = self.next()? {
+            if *stopped.borrow() {
+                return Err(NodeError::Unprocessable(
+                    "stopped while the archive was verified; nothing was taken".to_owned(),
+                ));
+            }
             match part {
                 Part::Cards(cards) => found = cards,
                 Part::Keys(keys) => sealed = Some(keys),
@@ -137,7 +142,7 @@ impl Node {
         progress: &(dyn Fn(u64, u64) + Send + Sync),
         stopped: &watch::Receiver<bool>,
     ) -> Result<Imported, NodeError> {
-        let contents = Parts::of(file)?.look()?;
+        let contents = Parts::of(file)?.look(stopped)?;
         let items = opened(&contents, passphrase)?;
         let brought = Arc::new(Brought::new(contents.cards.clone()));
         let mut done = Imported {

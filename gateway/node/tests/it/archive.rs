@@ -24,8 +24,10 @@ async fn export(node: &Node, record: RecordId, keys: bool) -> Vec<u8> {
 
 async fn import(node: &Node, bytes: &[u8], keys: bool, stop: bool) -> Result<node::archive::Imported, NodeError> {
     let keys = keys.then(passphrase);
-    let (_sender, stopped) = watch::channel(stop);
-    node.import_record(&mut Cursor::new(bytes.to_vec()), keys.as_ref(), &|_, _| {}, &stopped).await
+    let (sender, stopped) = watch::channel(false);
+    // The first word of progress comes after the first batch.
+    let tell = |_, _| drop(sender.send_replace(stop));
+    node.import_record(&mut Cursor::new(bytes.to_vec()), keys.as_ref(), &tell, &stopped).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use super::{ArchiveError, MAGIC, OPS_MAX, Part};
 use crate::Card;
 use crate::cbor::{CodecError, refuse};
 use crate::id::{IdentityId, Lane, LaneKind, OpId, RecordId};
-use crate::op::{Op, Parcel, verify};
+use crate::op::{Author, Op, Parcel};
 use std::collections::HashMap;
 
 /// Reads one archive.
@@ -79,16 +79,16 @@ impl Reader {
         let (bytes, keys_may_come) = (&part[HEAD_BYTES..], std::mem::take(&mut self.keys_may_come));
         let Some(chain) = self.chain.as_mut() else { return Ok(None) };
         match kind {
-            CARDS if chain.cards.is_none() => {
+            CARDS if chain.authors.is_none() => {
                 let cards = decode_cards(bytes)?;
                 chain.know(cards.clone())?;
                 self.keys_may_come = true;
                 Ok(Some(Part::Cards(cards)))
             }
             KEYS if keys_may_come => Ok(Some(Part::Keys(decode_sealed(bytes)?))),
-            OP if chain.cards.is_some() => {
+            OP if chain.authors.is_some() => {
                 let Parcel { op, frames } = Parcel::decode(bytes)?;
-                let op = verify(op.clone(), chain.card_of(&op)?)?;
+                let op = chain.author_of(&op)?.verify(op)?;
                 chain.follow(&op)?;
                 Ok(Some(Part::Op(Box::new(op), frames)))
             }
@@ -142,7 +142,7 @@ impl Reader {
 /// The ops of an archive so far: each stands behind what it cites, in the one order.
 pub(super) struct Chain {
     record: RecordId,
-    cards: Option<HashMap<IdentityId, Card>>,
+    authors: Option<HashMap<IdentityId, Author>>,
     /// Of every op: Lamport number, lane and place in it.
     seen: HashMap<OpId, (u64, Lane, u64)>,
     last: Option<(bool, u64, OpId)>,
@@ -150,14 +150,14 @@ pub(super) struct Chain {
 
 impl Chain {
     pub(super) fn new(record: RecordId) -> Self {
-        Self { record, cards: None, seen: HashMap::new(), last: None }
+        Self { record, authors: None, seen: HashMap::new(), last: None }
     }
 
     pub(super) fn know(&mut self, cards: Vec<Card>) -> Result<(), CodecError> {
         if cards.len() > super::CARDS_MAX {
             return refuse("10.3", "more cards than an archive may have");
         }
-        self.cards = Some(cards.into_iter().map(|card| (card.id(), card)).collect());
+        self.authors = Some(cards.into_iter().map(|card| (card.id(), Author::new(card))).collect());
         Ok(())
     }
 
@@ -165,16 +165,16 @@ impl Chain {
         self.seen.len() as u64
     }
 
-    fn card_of(&self, op: &Op) -> Result<&Card, ArchiveError> {
-        let card = self.cards.as_ref().and_then(|cards| cards.get(&op.header.lane.author));
-        card.ok_or(ArchiveError::Op { rule: "10.3", id: op.id, what: "its author's card is not in the archive" })
+    fn author_of(&self, op: &Op) -> Result<&Author, ArchiveError> {
+        let author = self.authors.as_ref().and_then(|authors| authors.get(&op.header.lane.author));
+        author.ok_or(ArchiveError::Op { rule: "10.3", id: op.id, what: "its author's card is not in the archive" })
     }
 
     /// Takes the next op, or says by which rule it is none.
     pub(super) fn follow(&mut self, op: &Op) -> Result<(), ArchiveError> {
         let (id, header) = (op.id, &op.header);
         let refuse = |rule, what| Err(ArchiveError::Op { rule, id, what });
-        self.card_of(op)?;
+        self.author_of(op)?;
         if op.record() != self.record {
             return refuse("2.2", "an op of another record");
         }
