@@ -74,7 +74,7 @@ pub fn archive(bytes: &[u8]) {
         let (mut reader, mut parts) = (archive::Reader::default(), Vec::new());
         for chunk in bytes.chunks(step.max(1)) {
             reader.feed(chunk)?;
-            while let Some(part) = reader.next()? {
+            while let Some(part) = reader.part()? {
                 parts.push(part);
             }
         }

@@ -95,7 +95,7 @@ impl<'f> Parts<'f> {
     /// The next part; none behind the end, which was read and held.
     fn next(&mut self) -> Result<Option<Part>, NodeError> {
         loop {
-            if let Some(part) = self.archive.next().map_err(refused)? {
+            if let Some(part) = self.archive.part().map_err(refused)? {
                 return Ok(Some(part));
             }
             match self.file.read(&mut self.bytes) {

@@ -26,7 +26,9 @@ async fn import(node: &Node, bytes: &[u8], keys: bool, stop: bool) -> Result<nod
     let keys = keys.then(passphrase);
     let (sender, stopped) = watch::channel(false);
     // The first word of progress comes after the first batch.
-    let tell = |_, _| drop(sender.send_replace(stop));
+    let tell = |_, _| {
+        sender.send_replace(stop);
+    };
     node.import_record(&mut Cursor::new(bytes.to_vec()), keys.as_ref(), &tell, &stopped).await
 }
 

@@ -50,7 +50,7 @@ impl Reader {
     ///
     /// # Errors
     /// The rule that refuses the archive; nothing more is to be taken from it then.
-    pub fn next(&mut self) -> Result<Option<Part>, ArchiveError> {
+    pub fn part(&mut self) -> Result<Option<Part>, ArchiveError> {
         if self.chain.is_none() {
             let magic = &self.rest()[..self.rest().len().min(MAGIC.len())];
             if !MAGIC.starts_with(magic) {
@@ -63,11 +63,11 @@ impl Reader {
         match self.rest().first().copied() {
             None => Ok(None),
             Some(END) => self.end(),
-            Some(kind) => self.part(kind),
+            Some(kind) => self.whole(kind),
         }
     }
 
-    fn part(&mut self, kind: u8) -> Result<Option<Part>, ArchiveError> {
+    fn whole(&mut self, kind: u8) -> Result<Option<Part>, ArchiveError> {
         let Some(length) = self.rest().get(1..HEAD_BYTES).and_then(|bytes| bytes.try_into().ok()) else {
             return Ok(None);
         };

@@ -30,7 +30,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Part>, ArchiveError> {
     let (mut reader, mut parts) = (Reader::default(), Vec::new());
     for chunk in bytes.chunks(1000) {
         reader.feed(chunk)?;
-        while let Some(part) = reader.next()? {
+        while let Some(part) = reader.part()? {
             parts.push(part);
         }
     }

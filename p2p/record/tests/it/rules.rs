@@ -130,7 +130,8 @@ fn a_grant_wraps_the_highest_keys_that_its_scopes_cover_whole() {
             let of_epoch = items.iter().filter(|item| item.epoch == OpId(epoch));
             let mut found = of_epoch.map(|item| item.level.clone()).collect::<Vec<_>>();
             let mut wanted = [levels, &[Level::Control, Level::Class(Class::DIRECTORY)]].concat();
-            (found.sort(), wanted.sort());
+            found.sort();
+            wanted.sort();
             assert_eq!(found, wanted, "{scope} {classes:?}");
         }
         let none = items.iter().all(|item| item.level != Level::Epoch);
