@@ -33,7 +33,14 @@ async fn verified(data: &str) -> anyhow::Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_leaves_in_a_file_and_is_read_elsewhere() -> anyhow::Result<()> {
-    let mut house = House::start(Database::Sqlite).await?;
+    for database in Database::all() {
+        leaves_and_is_read(database).await.with_context(|| format!("{database:?}"))?;
+    }
+    Ok(())
+}
+
+async fn leaves_and_is_read(database: Database) -> anyhow::Result<()> {
+    let mut house = House::start(database).await?;
     let patient = house::load(&house.at_a, SYNTHEA[0]).await?;
     let mut page = Page::plain()?;
     page.open(&house.patient.text("login")).await?;
@@ -80,7 +87,8 @@ async fn a_record_leaves_in_a_file_and_is_read_elsewhere() -> anyhow::Result<()>
 
     // And one that becomes a hospital's, without: sealed, and verified all the same.
     let sealed = files.at("sealed");
-    let said = import(&sealed, &["--role", "gateway", &plain]).await?;
+    let url = database.fresh(Path::new(&sealed)).await?;
+    let said = import(&sealed, &["--role", "gateway", "--database-url", &url, &plain]).await?;
     ensure!(said.contains("verified and kept; sealed to this node"), "{said}");
 
     // What was imported is what was exported, byte for byte, before and after its caches are made anew.
