@@ -8,7 +8,7 @@ use crate::node::Role;
 use fhir::ResourceType;
 use record::entry::{FrameKind, wrap_handle};
 use record::keys::decode_items;
-use record::{IdentityId, Kind, Verified};
+use record::{Card, IdentityId, Kind, Verified};
 use std::sync::Arc;
 use store::homes::Home;
 use store::identities::Known;
@@ -60,17 +60,10 @@ impl Batch {
     ) -> Result<(), NodeError> {
         self.set_known(now);
         for card in now.state.members() {
-            let known = Known { id: card.id(), card: card.encode(), name: String::new(), addresses: String::new() };
-            self.tx().await?.remember(&known).await?;
+            self.remember(card, String::new()).await?;
         }
         for given in now.state.grants() {
-            let known = Known {
-                id: given.grant.to.id(),
-                card: given.grant.to.encode(),
-                name: given.grant.name.clone(),
-                addresses: String::new(),
-            };
-            self.tx().await?.remember(&known).await?;
+            self.remember(given.grant.to.clone(), given.grant.name.clone()).await?;
         }
         self.replay_reach(now).await?;
         let moved = before.is_none_or(|before| {
@@ -88,6 +81,16 @@ impl Batch {
             self.take_over(now).await?;
         }
         Ok(())
+    }
+
+    /// Remembers who somebody is. A record may know an older card than another one does: it never takes the place of a newer
+    /// (rule 1.5).
+    pub(crate) async fn remember(&mut self, card: Card, name: String) -> Result<(), NodeError> {
+        let known = self.reader().await?.identity(&card.id()).await?;
+        let known = known.and_then(|known| Card::decode(&known.card).ok());
+        let newest = known.filter(|known| !card.continues(known)).unwrap_or(card);
+        let known = Known { id: newest.id(), card: newest.encode(), name, addresses: String::new() };
+        Ok(self.tx().await?.remember(&known).await?)
     }
 
     /// Writes down whose Patient a record is about, and what its grants let one see.

@@ -12,7 +12,6 @@ use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use store::db::Reader;
-use store::identities::Known;
 use tokio::sync::watch;
 
 /// Ops of one batch: what they cite is looked up in one statement, which takes at most 32,766 names on SQLite.
@@ -240,13 +239,7 @@ impl Node {
             let (cards, keys) = (cards.clone(), keys.clone());
             Box::pin(async move {
                 for card in cards {
-                    let known = batch.reader().await?.identity(&card.id()).await?;
-                    let known = known.and_then(|known| Card::decode(&known.card).ok());
-                    if known.is_none_or(|known| card.continues(&known)) {
-                        let (name, addresses) = (String::new(), String::new());
-                        let known = Known { id: card.id(), card: card.encode(), name, addresses };
-                        batch.tx().await?.remember(&known).await?;
-                    }
+                    batch.remember(card, String::new()).await?;
                 }
                 if !member {
                     batch.tx().await?.set_meta(&mark(&record), &[1]).await?;

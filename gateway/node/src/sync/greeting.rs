@@ -150,5 +150,13 @@ mod tests {
             id,
             "and its card did not take the newer one's place"
         );
+        // Nor does it where a record knows no newer one.
+        let card = first.card().clone();
+        let told = port.0.commit(move |batch| {
+            let card = card.clone();
+            Box::pin(async move { batch.remember(card, "A".to_owned()).await })
+        });
+        told.await.expect("it is remembered");
+        assert!(check(key, &greeting(&first, key, later)).await.is_err(), "the newest card stays");
     }
 }
