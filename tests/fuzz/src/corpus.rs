@@ -33,7 +33,22 @@ fn root() -> PathBuf {
 /// # Errors
 /// If the project's own files cannot be read.
 pub fn corpus(name: &str) -> std::io::Result<Vec<Vec<u8>>> {
-    if name.starts_with("fhir::") { fhir() } else { record() }
+    match name.split("::").next() {
+        Some("fhir") => fhir(),
+        Some("net") => net(),
+        _ => record(),
+    }
+}
+
+/// Most kinds of message that a byte in front can name here; unknown ones are refused at once.
+const KINDS_MAX: u8 = 16;
+
+/// Messages begin with their kind: each kind in front of short numbers, and of what the record's vectors hold.
+fn net() -> std::io::Result<Vec<Vec<u8>>> {
+    let small = (0..64_usize).map(|n| (0..n).map(|at| (at % 5) as u8).collect::<Vec<_>>());
+    let bodies = small.chain(record()?).collect::<Vec<_>>();
+    let of_kind = |kind: u8| bodies.iter().map(move |body| [&[kind], &body[..]].concat());
+    Ok((0..KINDS_MAX).flat_map(of_kind).collect())
 }
 
 fn fhir() -> std::io::Result<Vec<Vec<u8>>> {
