@@ -18,7 +18,7 @@ use crate::passphrase::Sealed;
 /// What every archive begins with; the number is the version (rule 10.1).
 pub const MAGIC: &[u8; 20] = b"chartwell archive 1\n";
 
-/// Most ops of one archive: a hundred a day for a century. Whoever reads it remembers 40 bytes of each.
+/// Most ops of one archive: a hundred a day for a century. Whoever writes or reads it remembers about 120 bytes of each.
 pub const OPS_MAX: usize = 4_194_304;
 
 /// Most authors of one archive; their cards are read before anything else.

@@ -103,7 +103,7 @@ impl Node {
         Ok(done)
     }
 
-    /// The ops of a record as rule 10.5 orders them, and who wrote them. Forty bytes of each are held.
+    /// The ops of a record as rule 10.5 orders them, and who wrote them.
     async fn order_of(&self, record: &RecordId) -> Result<(Vec<OpId>, BTreeSet<record::IdentityId>), NodeError> {
         let (mut order, mut authors, mut position) = (Vec::new(), BTreeSet::new(), 0);
         loop {
