@@ -97,7 +97,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let base_url = base_url.trim_end_matches('/').to_owned();
     let conditional_delete_multiple = args.conditional_delete_multiple;
     let issuer = args.issuer.zip(args.audience).map(|(url, audience)| Issuer { url, audience });
-    let mut settings = server::Settings { conditional_delete_multiple, issuer, login, ..server::Settings::new(&base_url) };
+    let mut settings =
+        server::Settings { conditional_delete_multiple, issuer, login, ..server::Settings::new(&base_url) };
     settings.cors_origins = args.cors_origin;
     if let Some(per_second) = args.client_rate {
         let burst =

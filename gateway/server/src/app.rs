@@ -12,7 +12,7 @@ use crate::smart::jwks::KeySets;
 use crate::smart::registration::Registrations;
 use crate::smart::signing::Signing;
 use crate::token::Place;
-use crate::{dispatch, edge, health, metrics, smart};
+use crate::{cors, dispatch, edge, health, metrics, smart};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
@@ -93,17 +93,20 @@ pub fn app(settings: Settings, node: Node) -> Router {
         settings,
         node,
     }));
-    let own = app.external.is_none();
-    let router = Router::new()
-        .route("/fhir", any(dispatch::serve))
-        .route("/fhir/", any(dispatch::serve))
-        .route("/fhir/{*rest}", any(dispatch::serve))
-        .route("/fhir/.well-known/smart-configuration", get(smart::discovery::configuration))
-        .route("/.well-known/smart-configuration", get(smart::discovery::configuration))
+    let mut called = called();
+    let mut rest = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::text));
-    if own { router.merge(tokens()) } else { router }
+    if app.external.is_none() {
+        called = called.merge(tokens());
+        rest = rest.merge(pages());
+    }
+    if let Some(cors) = cors::layer(&app.settings.cors_origins) {
+        called = called.layer(cors);
+    }
+    called
+        .merge(rest)
         .fallback(dispatch::nothing_here)
         .method_not_allowed_fallback(dispatch::other_method)
         .layer(from_fn_with_state(app.clone(), edge::around))
@@ -111,11 +114,31 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .with_state(app)
 }
 
-/// Where tokens are had, if they are had here.
+/// What apps call, whoever issues their tokens.
+fn called() -> Router<App> {
+    Router::new()
+        .route("/fhir", any(dispatch::serve))
+        .route("/fhir/", any(dispatch::serve))
+        .route("/fhir/{*rest}", any(dispatch::serve))
+        .route("/fhir/.well-known/smart-configuration", get(smart::discovery::configuration))
+        .route("/.well-known/smart-configuration", get(smart::discovery::configuration))
+}
+
+/// Where apps have tokens, if they are had here.
 fn tokens() -> Router<App> {
     Router::new()
         .route("/.well-known/openid-configuration", get(smart::discovery::configuration))
         .route("/auth/token", post(smart::token_endpoint::grant))
+        .route("/auth/launch", post(smart::launch_endpoint::launch))
+        .route("/auth/register", post(smart::registration::register))
+        .route("/auth/introspect", post(smart::introspection::introspect))
+        .route("/auth/revoke", post(smart::revocation::revoke))
+        .route("/auth/jwks", get(smart::keys_endpoint::keys))
+}
+
+/// Where people say who they are and what an app may do; no other origin's scripts come here.
+fn pages() -> Router<App> {
+    Router::new()
         .route("/auth/authorize", get(smart::authorize::get).post(smart::authorize::post))
         .route("/auth/login", post(steps::login))
         .route("/auth/provider", post(provider::start))
@@ -124,9 +147,4 @@ fn tokens() -> Router<App> {
         .route("/auth/consent", post(steps::consent))
         .route("/auth/logout", post(steps::logout))
         .route("/auth/style.css", get(smart::pages::style))
-        .route("/auth/launch", post(smart::launch_endpoint::launch))
-        .route("/auth/register", post(smart::registration::register))
-        .route("/auth/introspect", post(smart::introspection::introspect))
-        .route("/auth/revoke", post(smart::revocation::revoke))
-        .route("/auth/jwks", get(smart::keys_endpoint::keys))
 }
