@@ -112,7 +112,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tracing::warn!(?validation, "resources that break the rules of FHIR are kept");
     }
     tracing::info!(%address, database = node.database_kind(), identity = %node.identity().id(), "FHIR is served at {base_url}/fhir");
-    server::serve(listener, tls, router, stop::wait(stopped)).await?;
+    let transport = server::Transport { tls, ..server::Transport::default() };
+    server::serve(listener, transport, router, stop::wait(stopped)).await?;
     node.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)

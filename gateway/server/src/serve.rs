@@ -24,9 +24,8 @@ pub const GRACE: Duration = Duration::from_secs(30);
 /// Most connections at once; further ones wait to be accepted. Each costs some kilobytes and a file descriptor.
 pub const CONNECTIONS_MAX: usize = 4_096;
 
-/// Longest time from one request to the end of the next one's headers: slow heads and idle connections end here. Clients and
-/// proxies keep idle connections for a minute.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
+/// Slow heads and idle connections end after it: clients and proxies keep idle connections for a minute.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
 
 /// Longest time a TLS handshake may take.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -36,6 +35,20 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// How often HTTP/2 asks a silent client whether it is there, and how long it waits for the answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
+
+/// How connections are taken.
+pub struct Transport {
+    /// TLS of the gateway's own; none behind a proxy.
+    pub tls: Option<Tls>,
+    /// Longest time from one request to the end of the next one's headers.
+    pub head_time_max: Duration,
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self { tls: None, head_time_max: HEAD_TIME_MAX }
+    }
+}
 
 /// Where a request came from; a proxy's address where one stands in front.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +61,12 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 /// The listener fails.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Tls>,
+    transport: Transport,
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let (room, graceful) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
-    let tls = tls.map(Arc::new);
+    let transport = Arc::new(transport);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let next = async {
@@ -68,7 +81,7 @@ pub async fn serve(
         match accepted {
             Ok((stream, from)) => {
                 let watcher = graceful.watcher();
-                tokio::spawn(connection(stream, from, tls.clone(), router.clone(), watcher, place));
+                tokio::spawn(connection(stream, from, transport.clone(), router.clone(), watcher, place));
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
@@ -96,7 +109,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     from: SocketAddr,
-    tls: Option<Arc<Tls>>,
+    transport: Arc<Transport>,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
     _place: OwnedSemaphorePermit,
@@ -110,12 +123,13 @@ async fn connection(
         request.map(Body::new)
     });
     let service = TowerToHyperService::new(requests);
-    let ended = match tls {
+    let head_time_max = transport.head_time_max;
+    let ended = match &transport.tls {
         // Which version it speaks is read from its first bytes, and who sends none would never be asked for more: HTTP/2 is
         // agreed on by TLS alone.
         None => {
             let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+            http.timer(TokioTimer::new()).header_read_timeout(head_time_max);
             watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await.map_err(|error| error.to_string())
         }
         Some(tls) => {
@@ -127,7 +141,7 @@ async fn connection(
             };
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let mut http = auto::Builder::new(TokioExecutor::new());
-            http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX);
+            http.http1().timer(TokioTimer::new()).header_read_timeout(head_time_max);
             http.http2().timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_EVERY);
             let http = if http2 { http.http2_only() } else { http.http1_only() };
             let served = http.serve_connection(TokioIo::new(stream), service);

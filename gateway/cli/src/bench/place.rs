@@ -66,7 +66,7 @@ impl Place {
         settings.limits.client_rate.per_second = 0;
         settings.limits.client_requests_max = settings.limits.requests_max;
         let router = server::app(settings, node.clone());
-        tokio::spawn(server::serve(listener, None, router, std::future::pending()));
+        tokio::spawn(server::serve(listener, server::Transport::default(), router, std::future::pending()));
         let base = format!("{base}/fhir");
         let http = reqwest::Client::builder().gzip(false).build()?;
         Ok(Self { node, base, token, http, url: String::new(), folder: None, server: None })

@@ -88,7 +88,12 @@ pub(super) async fn reads(place: &Place, count: usize) -> anyhow::Result<Vec<Fig
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let bare = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(server::serve(listener, None, server::bench::bare(find), std::future::pending()));
+    tokio::spawn(server::serve(
+        listener,
+        server::Transport::default(),
+        server::bench::bare(find),
+        std::future::pending(),
+    ));
     let ids = &ids;
     let ours = |at: usize| async move { place.get(&format!("/Observation/{}", ids[at % ids.len()])).await.map(drop) };
     let (positions, bare) = (&positions, &bare);

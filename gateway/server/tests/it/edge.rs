@@ -126,7 +126,7 @@ async fn the_end_waits_for_running_requests() {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let shutdown = async move { drop(stopped.await) };
-    let server = tokio::spawn(server::serve(listener, None, hospital.router.clone(), shutdown));
+    let server = tokio::spawn(server::serve(listener, server::Transport::default(), hospital.router.clone(), shutdown));
     let mut client = TcpStream::connect(address).await.unwrap();
     let (first, rest) = PATIENT.split_at(10);
     let head = format!(

@@ -22,5 +22,6 @@ mod search_rules;
 mod smart;
 mod status;
 mod summary;
+mod transport;
 mod validation;
 mod xml;
