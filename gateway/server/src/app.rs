@@ -103,7 +103,8 @@ pub fn app(settings: Settings, node: Node) -> Router {
         rest = rest.merge(pages());
     }
     if let Some(cors) = cors::layer(&app.settings.cors_origins) {
-        called = called.layer(cors);
+        // What asks before it calls is answered by the layer: so it stands around other methods too.
+        called = called.method_not_allowed_fallback(dispatch::other_method).layer(cors);
     }
     called
         .merge(rest)

@@ -149,7 +149,7 @@ async fn a_token_is_from_here_for_here_and_for_now() {
     }
 }
 
-/// Until a scope for one patient narrows what is read, it opens nothing; and it never opens more.
+/// What a scope for one patient does not reach is as if it were not there; a list of versions needs the whole.
 #[tokio::test]
 async fn a_scope_for_one_patient_opens_no_others() {
     let hospital = Hospital::open().await;
@@ -158,13 +158,13 @@ async fn a_scope_for_one_patient_opens_no_others() {
     let client = hospital.node.add_client("app", all, None).await.unwrap();
     let base = token::claims(&Place::of_base(BASE), &client, "", Duration::from_secs(60));
     for (scope, user, wanted) in [
-        ("patient/*.rs", None, 403),
-        ("patient/*.cruds", Some("Practitioner/1"), 403),
-        ("user/*.rs", Some("Patient/1"), 403),
-        ("user/*.rs", Some("RelatedPerson/1"), 403),
-        ("user/*.rs", Some("Practitioner/1"), 200),
-        ("system/*.rs", None, 200),
-        ("openid fhirUser launch/patient", None, 403),
+        ("patient/*.rs", None, [404, 200, 403]),
+        ("patient/*.cruds", Some("Practitioner/1"), [404, 200, 403]),
+        ("user/*.rs", Some("Patient/1"), [404, 200, 403]),
+        ("user/*.rs", Some("RelatedPerson/1"), [404, 200, 403]),
+        ("user/*.rs", Some("Practitioner/1"), [200; 3]),
+        ("system/*.rs", None, [200; 3]),
+        ("openid fhirUser launch/patient", None, [403; 3]),
     ] {
         let claims = Claims {
             scope: scope.to_owned(),
@@ -174,12 +174,23 @@ async fn a_scope_for_one_patient_opens_no_others() {
         };
         let token = token::sign(&hospital.node, &claims).await.unwrap();
         let bearer = format!("Bearer {token}");
-        for path in [format!("/fhir/Patient/{id}"), "/fhir/Patient".to_owned(), "/fhir/_history".to_owned()] {
-            let answered = hospital.send("GET", &path, &[("authorization", &bearer)], "").await;
+        let paths = [format!("/fhir/Patient/{id}"), "/fhir/Patient".to_owned(), "/fhir/_history".to_owned()];
+        for (path, wanted) in paths.iter().zip(wanted) {
+            let answered = hospital.send("GET", path, &[("authorization", &bearer)], "").await;
             assert_eq!(answered.status, wanted, "{scope} of {user:?}, {path}: {}", answered.text());
+            let shown = answered.text().contains(&format!("\"id\":\"{id}\""));
+            assert_eq!(
+                shown,
+                wanted == 200 && !scope.contains("patient/") && !narrowed(user),
+                "{scope} of {user:?}, {path}"
+            );
         }
         let body = r#"{"resourceType":"Patient"}"#;
         let written = hospital.send("POST", "/fhir/Patient", &[("authorization", &bearer)], body).await;
         assert_eq!(written.status, 403, "{scope} of {user:?}: {}", written.text());
     }
+}
+
+fn narrowed(user: Option<&str>) -> bool {
+    user.is_some_and(|user| !user.starts_with("Practitioner/"))
 }
