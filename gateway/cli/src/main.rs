@@ -40,7 +40,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run a hospital's gateway: FHIR over HTTP, its records, its peers.
-    Gateway(gateway::Args),
+    Gateway(Box<gateway::Args>),
     /// Run a patient's node and its page.
     Patient(service::Args),
     /// Two hospitals and a patient on this machine, with sample data and lines to paste.
@@ -77,7 +77,7 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Gateway(args) => gateway::run(args).await,
+            Command::Gateway(args) => gateway::run(*args).await,
             Command::Patient(args) => patient_node::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Client(args) => client::run(args).await,
