@@ -128,16 +128,13 @@ fn statement(app: &App, names: &Lookup) -> Value {
         "rest": [{
             "mode": "server",
             "security": {
-                "extension": [{
-                    "url": OAUTH_URIS,
-                    "extension": [{ "url": "token", "valueUri": app.token_url }]
-                }],
-                "cors": false,
+                "extension": [{ "url": OAUTH_URIS, "extension": uris(app) }],
+                "cors": !app.settings.cors_origins.is_empty(),
                 "service": [{ "coding": [{
                     "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
                     "code": "SMART-on-FHIR"
                 }] }],
-                "description": "SMART Backend Services: a bearer token for everything but this statement"
+                "description": "SMART: a bearer token for everything but this statement"
             },
             "resource": resources,
             "interaction": system,
@@ -145,10 +142,22 @@ fn statement(app: &App, names: &Lookup) -> Value {
             "compartment": compartments(),
         }]
     });
+    if app.external.is_some()
+        && let Some(security) = json["rest"][0]["security"].as_object_mut()
+    {
+        // Where tokens are had then is discovery's to say.
+        security.shift_remove("extension");
+    }
     if ROUTES.iter().any(|route| route.method == Method::PATCH) {
         json["patchFormat"] = PATCH_FORMATS.to_vec().into();
     }
     json
+}
+
+/// Where tokens are had (<https://hl7.org/fhir/smart-app-launch/STU1/conformance/index.html>).
+fn uris(app: &App) -> Vec<Value> {
+    let at = |name: &str| json!({ "url": name, "valueUri": format!("{}/auth/{name}", app.settings.base_url) });
+    ["authorize", "token", "register", "introspect", "revoke"].map(at).to_vec()
 }
 
 /// The compartments that can be searched.

@@ -4,7 +4,7 @@
 use super::external::{Provider, signed};
 use super::site::{Browser, Site, form, parameter};
 use super::{ec, rsa};
-use crate::hospital::{BASE, Hospital};
+use crate::hospital::{BASE, Database, Hospital, databases};
 use data_encoding::BASE64;
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
@@ -12,7 +12,11 @@ use server::settings::{Login, Settings};
 
 /// A site whose people log in at the provider; `s-1` is a user there and here.
 async fn site(provider: &Provider) -> Site {
-    let mut site = Site::open().await;
+    site_on(provider, Database::Sqlite).await
+}
+
+async fn site_on(provider: &Provider, database: Database) -> Site {
+    let mut site = Site::on(database).await;
     let (issuer, client_id, secret) = (provider.url.clone(), "gate way".to_owned(), "s:ecret".to_owned());
     let login = Some(Login { issuer, client_id, secret });
     let router = server::app(Settings { login, ..Settings::new(BASE) }, site.hospital.node.clone());
@@ -46,33 +50,36 @@ async fn back(browser: &Browser<'_>, fields: &[(&str, &str)]) -> crate::hospital
 
 #[tokio::test]
 async fn a_person_logs_in_elsewhere() {
-    let provider = Provider::open().await;
-    let site = site(&provider).await;
-    let browser = Browser::new(&site.hospital);
-    let page = browser.asks(&site.asked(&[])).await;
-    let policy = page.header("content-security-policy").to_owned();
-    assert!(policy.contains(&format!("form-action 'self' https://app.example {};", provider.url)), "{policy}");
-    let url = left(&site, &browser).await;
-    assert!(url.starts_with(&format!("{}/authorize?response_type=code&", provider.url)), "{url}");
-    let said = |name: &str| parameter(&url, name).unwrap();
-    assert_eq!((said("client_id"), said("scope")), ("gate way".to_owned(), "openid".to_owned()));
-    assert_eq!(said("redirect_uri"), format!("{BASE}/auth/callback"));
-    assert_eq!(said("code_challenge_method"), "S256");
-    *provider.answer.lock().unwrap() = json!({ "id_token": token(&identity(&provider, &said("nonce"))) });
-    let page = back(&browser, &[("code", "c-1"), ("state", &said("state")), ("iss", &provider.url)]).await;
-    assert_eq!(page.status, 200, "{}", page.text());
-    let (authorization, form) = provider.sent.lock().unwrap().clone();
-    assert_eq!(authorization, format!("Basic {}", BASE64.encode(b"gate%20way:s%3Aecret")));
-    assert!(
-        form.starts_with("grant_type=authorization_code&code=c-1&redirect_uri=") && form.contains("&code_verifier=")
-    );
-    let url = browser.allows(page, "").await;
-    let json = site.exchanged(&parameter(&url, "code").unwrap()).await.json();
-    assert_eq!(json["patient"], site.ada.as_str(), "{json}");
-    // A password opens nothing where people log in elsewhere.
-    let browser = Browser::new(&site.hospital);
-    let page = browser.asks(&site.asked(&[])).await;
-    assert_eq!(browser.logs_in(&page, "doctor").await.status, 403);
+    for database in databases() {
+        let provider = Provider::open().await;
+        let site = site_on(&provider, database).await;
+        let browser = Browser::new(&site.hospital);
+        let page = browser.asks(&site.asked(&[])).await;
+        let policy = page.header("content-security-policy").to_owned();
+        assert!(policy.contains(&format!("form-action 'self' https://app.example {};", provider.url)), "{policy}");
+        let url = left(&site, &browser).await;
+        assert!(url.starts_with(&format!("{}/authorize?response_type=code&", provider.url)), "{url}");
+        let said = |name: &str| parameter(&url, name).unwrap();
+        assert_eq!((said("client_id"), said("scope")), ("gate way".to_owned(), "openid".to_owned()));
+        assert_eq!(said("redirect_uri"), format!("{BASE}/auth/callback"));
+        assert_eq!(said("code_challenge_method"), "S256");
+        *provider.answer.lock().unwrap() = json!({ "id_token": token(&identity(&provider, &said("nonce"))) });
+        let page = back(&browser, &[("code", "c-1"), ("state", &said("state")), ("iss", &provider.url)]).await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        let (authorization, form) = provider.sent.lock().unwrap().clone();
+        assert_eq!(authorization, format!("Basic {}", BASE64.encode(b"gate%20way:s%3Aecret")));
+        assert!(
+            form.starts_with("grant_type=authorization_code&code=c-1&redirect_uri=")
+                && form.contains("&code_verifier=")
+        );
+        let url = browser.allows(page, "").await;
+        let json = site.exchanged(&parameter(&url, "code").unwrap()).await.json();
+        assert_eq!(json["patient"], site.ada.as_str(), "{json}");
+        // A password opens nothing where people log in elsewhere.
+        let browser = Browser::new(&site.hospital);
+        let page = browser.asks(&site.asked(&[])).await;
+        assert_eq!(browser.logs_in(&page, "doctor").await.status, 403);
+    }
 }
 
 #[tokio::test]
