@@ -1,6 +1,9 @@
 //! Audit: an `AuditEvent` row per interaction, and signed `access` ops in the touched records: the first within
 //! seconds, then coalesced. Both leave the request's way and are written in groups. Called by `server`.
 
+pub(crate) mod chain;
+mod patients;
+
 use crate::author::current_key;
 use crate::caller::Caller;
 use crate::error::NodeError;
@@ -9,6 +12,7 @@ use crate::read::Served;
 use crate::search::{Found, PAGE_DEFAULT, PAGE_MAX, Page};
 use fhir::query::{Condition, Modifier, Prefix, Query, Wanted};
 use fhir::{Code, Issue, ResourceType};
+use patients::Patients;
 use record::body::Body;
 use record::body::access::{Access, Agent, LINES_MAX, Line};
 use record::draft::DraftFrame;
@@ -23,7 +27,7 @@ use tokio::time::Instant;
 
 /// Events that may wait to be written; a further request waits for room, so that none goes unrecorded.
 const EVENTS_WAITING_MAX: usize = 16_384;
-/// Most rows of one transaction.
+/// Most events taken at once, and most rows of one transaction.
 const ROWS_MAX: usize = 2_000;
 /// How long rows gather.
 const GATHER: Duration = Duration::from_millis(250);
@@ -105,6 +109,7 @@ impl Node {
             query: event.query.chars().take(4096).collect(),
             outcome: event.status,
             request: event.request.to_owned(),
+            seal: Vec::new(),
         };
         let mut touched = HashMap::<RecordId, BTreeMap<&str, u64>>::new();
         for served in event.read {
@@ -181,15 +186,18 @@ struct Gathered {
 /// Writes events until the node is gone.
 pub(crate) async fn run(node: Weak<Inner>, mut events: mpsc::Receiver<Told>) {
     let mut reads = HashMap::<(RecordId, Agent), Gathered>::new();
-    let (mut told, mut rows) = (Vec::new(), Vec::new());
+    let (mut told, mut rows, mut patients) = (Vec::new(), Vec::new(), Patients::default());
     loop {
         let Some(node) = gather_events(&node, &mut events, &mut told).await else { return };
         let mut flushes = Vec::new();
         for one in told.drain(..) {
             match one {
                 Told::Event(row, agent, touched) => {
-                    gather(&node, &mut reads, &row, &agent, touched);
-                    rows.push(*row);
+                    let of_each = patients.rows(&node, *row, &touched).await;
+                    if let Some(row) = of_each.first() {
+                        gather(&node, &mut reads, row, &agent, touched);
+                    }
+                    rows.extend(of_each);
                 }
                 Told::Flush(done) => flushes.push(done),
             }
@@ -258,6 +266,24 @@ fn gather(
 
 /// Writes rows; those that cannot be written now stay for the next round, up to what may wait.
 async fn write_rows(node: &Node, rows: &mut Vec<AuditRow>) {
+    // One look at a page may be of a thousand Patients: its rows share several transactions.
+    while !rows.is_empty() {
+        let later = rows.split_off(rows.len().min(ROWS_MAX));
+        let written = write_some(node, rows).await;
+        rows.extend(later);
+        if !written {
+            let over = rows.len().saturating_sub(EVENTS_WAITING_MAX);
+            rows.drain(..over);
+            if over > 0 {
+                tracing::error!(lost = over, "audit rows were lost: too many wait to be written");
+            }
+            return;
+        }
+    }
+}
+
+/// Writes rows in one transaction, or keeps them.
+async fn write_some(node: &Node, rows: &mut Vec<AuditRow>) -> bool {
     let now = Arc::new(std::mem::take(rows));
     let shared = now.clone();
     let result = node
@@ -270,12 +296,11 @@ async fn write_rows(node: &Node, rows: &mut Vec<AuditRow>) {
         })
         .await;
     match result {
-        Ok(()) => {}
+        Ok(()) => true,
         Err(error) => {
             *rows = Arc::unwrap_or_clone(now);
-            let over = rows.len().saturating_sub(EVENTS_WAITING_MAX);
-            rows.drain(..over);
-            tracing::error!(%error, waiting = rows.len(), lost = over, "audit rows could not be written yet");
+            tracing::error!(%error, waiting = rows.len(), "audit rows could not be written yet");
+            false
         }
     }
 }

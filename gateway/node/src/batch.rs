@@ -5,6 +5,7 @@ mod memory;
 mod positions;
 mod registry;
 
+use crate::access::chain;
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -313,7 +314,13 @@ impl Batch {
         self.tx.set_removed(std::mem::take(&mut self.removed)).await?;
         self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
         self.tx.add_quarantined(std::mem::take(&mut self.quarantined)).await?;
-        self.tx.add_audit(std::mem::take(&mut self.audit)).await?;
+        let mut audit = std::mem::take(&mut self.audit);
+        if !audit.is_empty() {
+            // Whoever holds the log's clock writes the last row.
+            let before = Reader::from(&mut self.tx).last_audit_seal().await?;
+            chain::seal(&chain::key(&self.node.identity), &before, &mut audit);
+            self.tx.add_audit(audit).await?;
+        }
         for (who, record, heads) in std::mem::take(&mut self.acknowledged) {
             self.tx.acknowledge(&who, &record, &heads).await?;
         }

@@ -7,6 +7,7 @@ mod summary;
 pub use finding::Finding;
 pub use summary::{Summary, Writer};
 
+use crate::access::chain;
 use crate::context::{Context, counts, open_resource};
 use crate::error::NodeError;
 use crate::index;
@@ -103,6 +104,7 @@ impl Node {
                 walk.op(stored).await?;
             }
         }
+        walk.audit().await?;
         for (what, count) in self.store.orphans().await? {
             if count > 0 {
                 walk.fault(Fault::Orphans, None, format!("{count} {what} belong to ops that are not in the log"));
@@ -125,6 +127,24 @@ impl Walk<'_> {
         if self.report.faults.len() < FAULTS_MAX {
             let (record, op) = of.unzip();
             self.report.faults.push(Finding::new(fault, record, op, text));
+        }
+    }
+
+    /// Every audit row against the one before it. Rows of earlier builds have no seal, and stand before all that have one.
+    async fn audit(&mut self) -> Result<(), NodeError> {
+        let (key, mut before, mut position) = (chain::key(self.node.identity()), Vec::new(), 0);
+        loop {
+            let rows = Reader::from(&self.node.store).audit_after(position, ROWS).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            position = last.position;
+            for row in rows {
+                let old = row.seal.is_empty() && before.is_empty();
+                if !old && !chain::holds(&key, &before, &row) {
+                    let text = format!("audit row {} does not follow the one before it", row.position);
+                    self.fault(Fault::Audit, None, text);
+                }
+                before = row.seal;
+            }
         }
     }
 

@@ -18,6 +18,7 @@ const AUDIT: Table = Table {
         ("query", Kind::Text),
         ("outcome", Kind::Int),
         ("request", Kind::Text),
+        ("seal", Kind::Bytes),
     ],
     suffix: "",
 };
@@ -49,6 +50,8 @@ pub struct AuditRow {
     pub outcome: u16,
     /// The request's id.
     pub request: String,
+    /// What `node` seals it with over the row before; empty where it was written before rows were, or was not asked for.
+    pub seal: Vec<u8>,
 }
 
 impl Tx {
@@ -71,6 +74,7 @@ impl Tx {
                 row.query.into(),
                 row.outcome.into(),
                 row.request.into(),
+                row.seal.into(),
             ]
         });
         AUDIT.insert(self, rows.collect()).await
@@ -144,6 +148,7 @@ fn audit(row: &mut Row) -> AuditRow {
         query: row.text(9),
         outcome: row.int(10) as u16,
         request: row.text(11),
+        seal: Vec::new(),
     }
 }
 
@@ -161,6 +166,26 @@ impl Reader<'_> {
             args.len()
         );
         Ok(self.fetch(sql, &args).await?.iter_mut().map(audit).collect())
+    }
+
+    /// Rows after `position` with their seals, the oldest first, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn audit_after(&mut self, position: i64, most: i64) -> Result<Vec<AuditRow>, StoreError> {
+        let sql = "SELECT position, recorded, who, client, purpose, interaction, resource_type, resource_id, patient, \
+                   query, outcome, request, seal FROM log_audit WHERE position > $1 ORDER BY position LIMIT $2";
+        let mut rows = self.fetch(sql, &[position.into(), most.into()]).await?;
+        Ok(rows.iter_mut().map(|row| AuditRow { seal: row.bytes(12), ..audit(row) }).collect())
+    }
+
+    /// The seal of the last row; empty where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_audit_seal(&mut self) -> Result<Vec<u8>, StoreError> {
+        let mut rows = self.fetch("SELECT seal FROM log_audit ORDER BY position DESC LIMIT 1", &[]).await?;
+        Ok(rows.first_mut().map(|row| row.bytes(0)).unwrap_or_default())
     }
 
     /// How many rows match.

@@ -2,7 +2,7 @@
 
 use crate::db::{Store, StoreError, Tx};
 
-const POSTGRES: [&str; 9] = [
+const POSTGRES: [&str; 10] = [
     include_str!("../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../migrations/postgres/0002_cache.sql"),
     include_str!("../../../migrations/postgres/0003_moves.sql"),
@@ -12,8 +12,9 @@ const POSTGRES: [&str; 9] = [
     include_str!("../../../migrations/postgres/0007_content.sql"),
     include_str!("../../../migrations/postgres/0008_authority.sql"),
     include_str!("../../../migrations/postgres/0009_smart.sql"),
+    include_str!("../../../migrations/postgres/0010_audit.sql"),
 ];
-const SQLITE: [&str; 9] = [
+const SQLITE: [&str; 10] = [
     include_str!("../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../migrations/sqlite/0002_cache.sql"),
     include_str!("../../../migrations/sqlite/0003_moves.sql"),
@@ -23,6 +24,7 @@ const SQLITE: [&str; 9] = [
     include_str!("../../../migrations/sqlite/0007_content.sql"),
     include_str!("../../../migrations/sqlite/0008_authority.sql"),
     include_str!("../../../migrations/sqlite/0009_smart.sql"),
+    include_str!("../../../migrations/sqlite/0010_audit.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY)";

@@ -33,6 +33,8 @@ pub(super) enum Fault {
     Orphans,
     /// A cache that is not what the log says.
     Cache,
+    /// An audit row that does not follow the one before.
+    Audit,
 }
 
 impl Fault {
@@ -53,7 +55,7 @@ impl Fault {
             Fault::Cited | Fault::Lamport => Some("2.5"),
             Fault::Lane => Some("2.3"),
             Fault::Genesis => Some("4.2"),
-            Fault::Log | Fault::Orphans | Fault::Cache => None,
+            Fault::Log | Fault::Orphans | Fault::Cache | Fault::Audit => None,
         }
     }
 
@@ -80,6 +82,9 @@ impl Fault {
                 "Something is kept that belongs to an entry which is gone: an entry was removed from the log."
             }
             Fault::Cache => "The record itself is whole; what it is found by is not what the record says.",
+            Fault::Audit => {
+                "Who looked at what was changed afterwards: an entry of the audit was altered, added or taken out."
+            }
         }
     }
 
@@ -97,6 +102,9 @@ impl Fault {
                 "Restore the database from a backup; what others hold of shared records comes back from them."
             }
             Fault::Cache => "Run chartwell reindex.",
+            Fault::Audit => {
+                "Find out who could write to the database, and compare with a backup and with what records say of reads."
+            }
         }
     }
 }

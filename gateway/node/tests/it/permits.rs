@@ -1,7 +1,7 @@
 //! What a token does not reach is for it as if it were not there: in reads, searches, chains, includes, histories,
 //! conditions and writes. One patient's app, and a system that may see laboratory results alone.
 
-use crate::common::{Database, Place, caller, create, databases, kind, valid};
+use crate::common::{Database, Place, caller, create, databases, is_clean, kind, until, valid};
 use node::write::{Intent, Which};
 use node::{Caller, Node, NodeError, Role};
 use record::scope::Scopes;
@@ -284,5 +284,54 @@ async fn a_scope_with_parameters_opens_what_they_find() {
         node.write(&writes, post("laboratory")).await.unwrap();
         let refused = node.write(&writes, post("vital-signs")).await;
         assert!(matches!(refused, Err(NodeError::Forbidden(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_is_recorded_for_each_patient_it_touched() {
+    for database in databases() {
+        let ward = ward(database).await;
+        let node = &ward.place.node;
+        let look = async |query: &str, request: &str| {
+            let asked = node.query(kind("Observation"), &node::search::pairs(query)).await.unwrap();
+            let found = node.search(&caller(), asked, None).await.unwrap();
+            let event = node::access::Event {
+                caller: Some(&caller()),
+                interaction: "search",
+                kind: Some(kind("Observation")),
+                id: "",
+                query,
+                status: 200,
+                request,
+                patient: "",
+                read: &found.matches.iter().collect::<Vec<_>>(),
+            };
+            node.audit(event).await;
+        };
+        look("", "of-both").await;
+        look("identifier=mine-lab", "of-one").await;
+        look("identifier=nothing", "of-none").await;
+        let told = async |query: &str| {
+            let asked = node.query(kind("AuditEvent"), &node::search::pairs(query)).await.unwrap();
+            let found = node.search(&caller(), asked, None).await.unwrap();
+            let texts = found.matches.iter().map(|event| String::from_utf8(event.json.clone()).unwrap());
+            let requests = ["of-both", "of-one", "of-none"];
+            let named = texts.map(|text| requests.into_iter().find(|request| text.contains(request)).unwrap());
+            let mut named = named.collect::<Vec<_>>();
+            named.sort_unstable();
+            named
+        };
+        until("all is recorded", || async { told("").await.len() == 4 }).await;
+        assert_eq!(told("").await, ["of-both", "of-both", "of-none", "of-one"]);
+        assert_eq!(told(&format!("patient={}", ward.mine)).await, ["of-both", "of-one"]);
+        assert_eq!(told(&format!("patient={}", ward.other)).await, ["of-both"]);
+        is_clean(node).await;
+        // Somebody who can write to the database makes a look go away.
+        let store = ward.place.store().await;
+        store.run("DELETE FROM log_audit WHERE request = 'of-one'").await.unwrap();
+        store.close().await;
+        let report = node.verify().await.unwrap();
+        let told = report.faults.iter().map(|fault| fault.text.as_str()).collect::<Vec<_>>();
+        assert!(told.len() == 1 && told[0].starts_with("audit row"), "{told:?}");
     }
 }
