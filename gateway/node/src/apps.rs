@@ -14,6 +14,9 @@ use store::db::Reader;
 pub const LAUNCH_S: i64 = 300;
 /// How long a code holds, in seconds: an app fetches its token at once.
 const CODE_S: i64 = 60;
+/// How long a used code is kept, in seconds: its second use ends what came of it, and a code that is found in a history much
+/// later ends nothing.
+const CODE_KEPT_S: i64 = 86_400;
 /// How long a refresh token holds, in seconds: an app that nobody opens for so long asks again.
 const REFRESH_S: i64 = 90 * 86_400;
 /// How long a grant holds, in seconds, however often it is refreshed.
@@ -87,8 +90,7 @@ impl Node {
             hash: self.secret_hash("code", &secret),
             redirect: redirect.to_owned(),
             challenge: challenge.to_owned(),
-            // Kept as long as what came of it, so that its second use is told from a guess.
-            expires_s: grant.expires_s,
+            expires_s: now + CODE_KEPT_S,
         };
         let mut tx = self.store.begin().await?;
         if let Some(launch) = launch
@@ -117,7 +119,7 @@ impl Node {
             return Ok(Used::Again(grant.id));
         }
         // A code ends long before its row.
-        if grant.revoked || grant.expires_s - GRANT_S + CODE_S <= now_s() {
+        if grant.revoked || code.expires_s - CODE_KEPT_S + CODE_S <= now_s() {
             return Ok(Used::None);
         }
         Ok(Used::Fresh { grant: Box::new(grant), redirect: code.redirect, challenge: code.challenge })

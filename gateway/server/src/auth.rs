@@ -143,8 +143,10 @@ async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Know
 
 /// The client's name, and what its token may do now: of an issuer elsewhere what it says, else no more than the client.
 async fn allowed(app: &App, claims: &Claims) -> Result<(String, Scopes), ApiError> {
-    let said = Scopes::parse(&claims.scope);
+    let mut said = Scopes::parse(&claims.scope);
     if app.external.is_some() {
+        // An issuer that does not say who the user is does not say either that it is no patient.
+        said.known.retain(|scope| scope.context != Context::User || claims.fhir_user.is_some());
         return Ok((claims.client_id.clone(), said));
     }
     let grant = claims.grant.as_deref().unwrap_or_default();
@@ -175,9 +177,9 @@ async fn verified(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<(
 /// Scopes that open whatever they name, and those that open one patient's part of it. What a `user/` scope opens is what its
 /// user may see: to a patient, or somebody who stands for one, that is no more than the patient's own.
 fn apart(scopes: Scopes, user: Option<&str>) -> (Scopes, Scopes) {
-    // The last but one part of `Patient/7`, or of a whole URL.
-    let kind = user.and_then(|user| user.rsplit('/').nth(1));
-    let of_patient = matches!(kind, Some("Patient" | "RelatedPerson"));
+    // The last but one part of `Patient/7`, or of a whole URL. What is no staff may be a patient.
+    let kind = user.map(|user| user.rsplit('/').nth(1).unwrap_or_default());
+    let of_patient = kind.is_some_and(|kind| !matches!(kind, "Practitioner" | "PractitionerRole"));
     let (patient, other) = scopes.known.into_iter().partition(|scope| match scope.context {
         Context::Patient => true,
         Context::User => of_patient,
@@ -243,6 +245,9 @@ mod tests {
         row(Some("Practitioner/7"), ("system/A.r user/B.r", "patient/C.r"));
         row(Some("Patient/7"), ("system/A.r", "user/B.r patient/C.r"));
         row(Some("RelatedPerson/7"), ("system/A.r", "user/B.r patient/C.r"));
+        row(Some("PractitionerRole/7"), ("system/A.r user/B.r", "patient/C.r"));
+        row(Some("Person/7"), ("system/A.r", "user/B.r patient/C.r"));
+        row(Some("ada"), ("system/A.r", "user/B.r patient/C.r"));
         row(Some("https://elsewhere.example/fhir/Patient/7"), ("system/A.r", "user/B.r patient/C.r"));
     }
 

@@ -9,6 +9,9 @@ use axum::response::{IntoResponse, Response};
 use node::NodeError;
 use serde_json::{Value, json};
 
+/// Most of a sentence that goes into the log.
+const LOGGED_CHARS_MAX: usize = 200;
+
 /// Why a client's request was refused; the sentence says nothing of which clients, people or tokens there are.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
@@ -89,7 +92,9 @@ impl IntoResponse for Refused {
             }
             _ => self.to_string(),
         };
-        tracing::info!(error = code, "a client was refused: {text}");
+        // The sentence may repeat what was sent.
+        let said = text.chars().take(LOGGED_CHARS_MAX).collect::<String>();
+        tracing::info!(error = code, "a client was refused: {said}");
         let mut response = answer(status, &json!({ "error": code, "error_description": text }));
         if let Self::Client { basic: true, .. } = self {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"clients\""));

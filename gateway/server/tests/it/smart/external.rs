@@ -127,6 +127,13 @@ async fn a_token_of_the_issuer_is_taken_and_what_looks_like_one_is_not() {
         claims
     };
     let plain = |claims: Value| token("k", &claims);
+    let of_user = |user: &str| {
+        let mut claims = with("scope", "user/*.rs".into());
+        if !user.is_empty() {
+            claims["fhirUser"] = user.into();
+        }
+        token("k", &claims)
+    };
     let head = |alg: &str, kid: &str| json!({ "alg": alg, "kid": kid });
     let typed = |kind: &str| json!({ "alg": "ES384", "kid": "k", "typ": kind });
     let es = |header: Value| signed(&header, &claims, &ec().secret, Algorithm::ES384);
@@ -157,15 +164,10 @@ async fn a_token_of_the_issuer_is_taken_and_what_looks_like_one_is_not() {
         ("no client", plain(with("azp", Value::Null)), 401),
         ("no scope", plain(with("scope", Value::Null)), 403),
         ("a patient's scope", plain(with("scope", "patient/*.rs".into())), 403),
-        (
-            "a patient's user scope",
-            {
-                let mut claims = with("scope", "user/*.rs".into());
-                claims["fhirUser"] = "https://fhir.example/fhir/Patient/1".into();
-                token("k", &claims)
-            },
-            403,
-        ),
+        ("a user's scope of a patient", of_user("https://fhir.example/fhir/Patient/1"), 403),
+        ("a user's scope of anybody", of_user("Person/1"), 403),
+        ("a user's scope of nobody", of_user(""), 403),
+        ("a user's scope of staff", of_user("https://fhir.example/fhir/Practitioner/1"), 200),
         ("another's key", signed(&head("RS384", "k"), &claims, &rsa().secret, Algorithm::RS384), 401),
         ("the public key as a secret", by_secret("k", public["keys"][0].to_string().as_bytes()), 401),
         ("a shared secret", by_secret("oct", &[7; 32]), 401),
