@@ -7,6 +7,8 @@ mod boundary;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod demo;
