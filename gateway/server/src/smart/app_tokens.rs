@@ -3,6 +3,7 @@
 //! <https://hl7.org/fhir/smart-app-launch/app-launch.html#obtain-access-token>.
 
 use crate::app::App;
+use crate::smart::authorize::asked::allowed;
 use crate::smart::form::Form;
 use crate::smart::refused::Refused;
 use crate::smart::signing::IDENTITY;
@@ -51,7 +52,7 @@ pub(crate) async fn of_code(app: &App, client: &Client, form: &Form) -> Result<V
     if grant.client != client.id || sent != redirect || !proves(verifier, &challenge) {
         return Err(invalid());
     }
-    let scopes = Scopes::parse(&grant.scope);
+    let scopes = still(&grant, client)?;
     let person = person(app, &grant).await?;
     let mut json = access(app, client, &grant, &person, &scopes).await?;
     if has(&scopes, "openid") {
@@ -69,10 +70,10 @@ pub(crate) async fn of_refresh(app: &App, client: &Client, form: &Form) -> Resul
     let wanted = form.find("scope")?.map(Scopes::parse);
     let used = app.node.use_refresh(refresh, &client.id).await?;
     let Used::Fresh { grant, .. } = used else { return Err(refused(app, used)) };
-    let allowed = Scopes::parse(&grant.scope);
+    let most = still(&grant, client)?;
     let scopes = match wanted {
-        None => allowed,
-        Some(wanted) if wanted.within(&allowed) && wanted.other.iter().all(|word| has(&allowed, word)) => wanted,
+        None => most,
+        Some(wanted) if wanted.within(&most) && wanted.other.iter().all(|word| has(&most, word)) => wanted,
         Some(_) => {
             // The refresh token is used up; the person is asked again.
             return Err(Refused::Scope("these are more scopes than the person allowed".to_owned()));
@@ -136,6 +137,15 @@ async fn identity(
     let header = Header { kid: Some(key.kid.clone()), ..Header::new(key.algorithm) };
     let token = jsonwebtoken::encode(&header, &claims, key.encoding());
     Ok(token.map_err(|_| NodeError::Internal("an id_token that cannot be signed"))?)
+}
+
+/// What of a grant the client may still have: it may have been narrowed since.
+fn still(grant: &Grant, client: &Client) -> Result<Scopes, Refused> {
+    let scopes = allowed(&grant.scope, client);
+    if scopes.known.is_empty() && !has(&scopes, "openid") {
+        return Err(Refused::Scope("the client may have none of these scopes any more".to_owned()));
+    }
+    Ok(scopes)
 }
 
 /// Who allowed it, if the person may still log in.

@@ -173,8 +173,8 @@ pub(crate) async fn read(app: &App, form: &Form) -> Result<Asked, Fault> {
     Ok(asked)
 }
 
-/// What an app may have of what it asks for. What only systems have is granted by no person.
-fn allowed(wanted: &str, client: &Client) -> Scopes {
+/// What an app may have of what it asks for, or of what it was allowed before. What only systems have is granted by no person.
+pub(crate) fn allowed(wanted: &str, client: &Client) -> Scopes {
     let (wanted, may) = (Scopes::parse(wanted), Scopes::parse(&client.scope));
     let known = both(&wanted, &may).known.into_iter().filter(|scope| scope.context != Context::System);
     let known = plain(known.collect());

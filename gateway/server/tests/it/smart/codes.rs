@@ -4,7 +4,7 @@
 use super::FORM;
 use super::site::{Browser, REDIRECT, Site, VERIFIER, app, form, parameter};
 use crate::hospital::databases;
-use node::clients::Auth;
+use node::clients::{Auth, NewClient};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -150,6 +150,13 @@ async fn a_refresh_gives_no_more_than_was_allowed_and_ends_with_who_allowed_it()
     let page = browser.asks(&asked).await;
     browser.on(&page, "/auth/logout", &[]).await;
     assert_eq!(site.refreshed(again["refresh_token"].as_str().unwrap()).await.status, 400, "{again}");
+    // What the client may no longer have is not had by going on either.
+    let json = site.exchanged(&site.code("doctor", &[STAFF], "").await).await.json();
+    let narrower = NewClient { scope: "openid offline_access".to_owned(), ..app("App", Auth::None) };
+    site.hospital.node.register_client(&narrower).await.unwrap();
+    let less = site.refreshed(json["refresh_token"].as_str().unwrap()).await.json();
+    assert_eq!((&less["scope"], reads(&site, &less).await), (&"openid offline_access".into(), 403), "{less}");
+    site.hospital.node.register_client(&app("App", Auth::None)).await.unwrap();
     // As long as the person may log in.
     let code = site.code("doctor", &[STAFF], "").await;
     let json = site.exchanged(&code).await.json();
