@@ -68,17 +68,16 @@ pub(crate) async fn of_code(app: &App, client: &Client, form: &Form) -> Result<V
 pub(crate) async fn of_refresh(app: &App, client: &Client, form: &Form) -> Result<Value, Refused> {
     let refresh = form.one("refresh_token")?;
     let wanted = form.find("scope")?.map(Scopes::parse);
-    let used = app.node.use_refresh(refresh, &client.id).await?;
-    let Used::Fresh { grant, .. } = used else { return Err(refused(app, used)) };
-    let most = still(&grant, client)?;
+    // Looked at before it is used: who asks for too much may ask again.
+    let found = app.node.grant_of_refresh(refresh).await?.filter(|grant| grant.client == client.id);
+    let most = still(&found.ok_or_else(invalid)?, client)?;
     let scopes = match wanted {
         None => most,
         Some(wanted) if wanted.within(&most) && wanted.other.iter().all(|word| has(&most, word)) => wanted,
-        Some(_) => {
-            // The refresh token is used up; the person is asked again.
-            return Err(Refused::Scope("these are more scopes than the person allowed".to_owned()));
-        }
+        Some(_) => return Err(Refused::Scope("these are more scopes than the person allowed".to_owned())),
     };
+    let used = app.node.use_refresh(refresh, &client.id).await?;
+    let Used::Fresh { grant, .. } = used else { return Err(refused(app, used)) };
     let person = person(app, &grant).await?;
     access(app, client, &grant, &person, &scopes).await
 }

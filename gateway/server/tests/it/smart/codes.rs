@@ -134,6 +134,7 @@ async fn a_refresh_gives_no_more_than_was_allowed_and_ends_with_who_allowed_it()
             ("scope", wider),
         ];
         assert_eq!(site.token(&fields).await.json()["error"], "invalid_scope", "{wider}");
+        assert_eq!(site.refreshed(&refresh).await.status, 200, "{wider} cost the token");
     }
     assert_eq!(tokens("user/Patient.rs openid").await, "", "nobody asked to go on");
     // Given back by the app.
