@@ -237,7 +237,9 @@ fn gather(
     agent: &Agent,
     touched: Touched,
 ) {
-    if node.role != Role::Gateway || !matches!(row.interaction.as_str(), "read" | "vread" | "search" | "history") {
+    // Operations and Bundles show what reads and searches do; a change is signed by itself.
+    let changes = matches!(row.interaction.as_str(), "create" | "update" | "patch" | "delete");
+    if node.role != Role::Gateway || changes {
         return;
     }
     let (now, house) = (row.recorded as u64 / 1000, node.house().ok());

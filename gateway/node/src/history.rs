@@ -170,7 +170,10 @@ impl Node {
         within.truncate(most);
         let mut versions = Vec::with_capacity(within.len());
         for version in within {
-            versions.extend(self.serve(version).await?);
+            let own = version.own;
+            let Some(served) = self.serve(version).await? else { continue };
+            self.check_context(caller, &served, own).await?;
+            versions.push(served);
         }
         Ok(Versions { total, versions, next })
     }

@@ -166,22 +166,28 @@ fn within_patient(kind: ResourceType, interaction: Interactions, subject: Option
         return Some(vec![Filter::Ids(vec![id.to_owned()])]);
     }
     let reads = interaction == Interactions::READ || interaction == Interactions::SEARCH;
+    let any = vec![Match::References(vec![format!("Patient/{id}")])];
+    let refers = |param: &fhir::params::Param| Filter::Param {
+        param: param.id.0,
+        table: ParamTable::Reference,
+        any: any.clone(),
+        not: false,
+    };
+    if !reads {
+        // Written is what lies in the patient's record: a Patient who is named beside its subject has no say in it.
+        let main = fhir::home::element(kind)?;
+        let named = [main, "patient", "subject"].into_iter().find_map(|code| fhir::params::find(kind, code));
+        return named.filter(|param| param.supported).map(|param| vec![refers(&param)]);
+    }
     if fhir::home::is_directory(kind) {
-        return reads.then(Vec::new);
+        return Some(Vec::new());
     }
     if is_binary(kind) && interaction == Interactions::READ {
         // No index says whose it is: `version` asks what it stands with.
         return Some(vec![Filter::Ids(Vec::new())]);
     }
     let params = fhir::compartment::patient_params(kind).iter().filter_map(|code| fhir::params::find(kind, code));
-    let any = vec![Match::References(vec![format!("Patient/{id}")])];
-    let within = params.map(|param| Filter::Param {
-        param: param.id.0,
-        table: ParamTable::Reference,
-        any: any.clone(),
-        not: false,
-    });
-    let within = within.collect::<Vec<_>>();
+    let within = params.map(|param| refers(&param)).collect::<Vec<_>>();
     (!within.is_empty()).then(|| vec![Filter::Any(within)])
 }
 

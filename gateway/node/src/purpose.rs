@@ -61,6 +61,11 @@ pub fn is_emergency(code: &str) -> bool {
     family(code) == Some(EMERGENCY)
 }
 
+/// Whether a code is of treatment or of an emergency: what a token must be for to be used in one.
+pub fn is_treatment(code: &str) -> bool {
+    matches!(family(code), Some(TREATMENT | EMERGENCY))
+}
+
 /// The code of an agent's purpose, and the reason in words behind it (see [`crate::Caller`]).
 pub fn with_reason(purpose: &str) -> (&str, &str) {
     purpose.split_once(' ').unwrap_or((purpose, ""))

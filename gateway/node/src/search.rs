@@ -15,7 +15,7 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::read::Served;
-use fhir::query::{Contained, ContainedType, Query, Total};
+use fhir::query::{Condition, Contained, ContainedType, Query, Total};
 use fhir::{Code, Issue, ResourceType};
 pub use include::INCLUDES_MAX;
 use record::scope::Interactions;
@@ -150,6 +150,9 @@ impl Node {
         within: Option<Filter>,
         page: Option<Page>,
     ) -> Result<Found, NodeError> {
+        if crate::purpose::is_emergency(&caller.purpose) {
+            shows_what_it_asks(&query)?;
+        }
         let made_s = page.map_or(crate::clock::now_ms() / 1000, |page| page.made_s);
         if made_s + PAGE_SECONDS_MAX < crate::clock::now_ms() / 1000 {
             return Err(page_gone());
@@ -200,6 +203,27 @@ impl Node {
             matches.extend(self.serve(row).await?);
         }
         Ok(Found { total, matches, includes, next, issues })
+    }
+}
+
+/// In an emergency every record that is looked into is told of it, and what is not shown could not be: so nothing is counted
+/// and nothing is asked of resources that are not on the page.
+fn shows_what_it_asks(query: &Query) -> Result<(), NodeError> {
+    let chains = query.conditions.iter().any(leads_elsewhere);
+    if query.count_only() || chains {
+        let text = "in an emergency a search shows what it asks about: no count alone, no chain, no _has";
+        return Err(NodeError::Invalid(Issue::error(Code::NotSupported, text).into()));
+    }
+    Ok(())
+}
+
+/// As deep as the condition, which has a limit.
+fn leads_elsewhere(condition: &Condition) -> bool {
+    match condition {
+        Condition::Is(_) => false,
+        Condition::Refers { .. } | Condition::Referred { .. } => true,
+        Condition::Not(inner) => leads_elsewhere(inner),
+        Condition::All(inner) | Condition::Any(inner) => inner.iter().any(leads_elsewhere),
     }
 }
 

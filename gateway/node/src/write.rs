@@ -19,6 +19,7 @@ use fhir::validate::Mode;
 use fhir::{Issue, Parsed, ResourceType, Valid};
 pub use late::DELETES_MAX;
 pub(crate) use late::{Change, Late, Select, may_create};
+pub(crate) use moves::{identifiers, identifiers_in};
 use record::body::access::Agent;
 use record::frame::{Method, Packer};
 use record::scope::Interactions;
@@ -332,6 +333,7 @@ impl Batch {
             }
             ends.push(steps.len());
         }
+        self.check_prepared(guards, &steps, &decisions).await?;
         let results = self.sign_steps(&steps, decisions, agent).await?;
         self.check_within(guards, &results).await?;
         let mut results = results.into_iter();

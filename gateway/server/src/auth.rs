@@ -85,7 +85,11 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
             }
         },
     };
-    let (purpose, reason) = purpose::of(headers, known.claims.purpose.as_deref())?;
+    let staff = match known.claims.fhir_user.as_deref() {
+        Some(user) => matches!(user.rsplit('/').nth(1), Some("Practitioner" | "PractitionerRole")),
+        None => known.patient_scopes.known.is_empty(),
+    };
+    let (purpose, reason) = purpose::of(headers, known.claims.purpose.as_deref(), staff)?;
     Ok(Caller {
         who: known.who.clone(),
         client: known.claims.client_id.clone(),

@@ -6,7 +6,7 @@
 use crate::error::ApiError;
 use axum::http::{HeaderMap, StatusCode};
 use fhir::Code;
-use node::purpose::{is_emergency, is_known};
+use node::purpose::{is_emergency, is_known, is_treatment};
 
 /// Names a code of v3-PurposeOfUse.
 pub(crate) const PURPOSE: &str = "x-purpose-of-use";
@@ -21,11 +21,12 @@ const DEFAULT: &str = "TREAT";
 
 /// The purpose of a request and the reason it gives.
 ///
-/// A token that names a purpose is good for that one, and in an emergency.
+/// A token that names a purpose is good for that one, and one for treatment in an emergency; `staff` says that no patient, and
+/// nobody who stands for one, is behind it.
 ///
 /// # Errors
 /// 400 for a code that is not known, or an emergency without its reason; 403 for another purpose than the token's.
-pub(crate) fn of(headers: &HeaderMap, of_token: Option<&str>) -> Result<(String, String), ApiError> {
+pub(crate) fn of(headers: &HeaderMap, of_token: Option<&str>, staff: bool) -> Result<(String, String), ApiError> {
     let purpose = match (one(headers, PURPOSE)?, of_token) {
         (None, of_token) => of_token.unwrap_or(DEFAULT).to_owned(),
         (Some(said), _) if !is_known(&said) => {
@@ -35,12 +36,16 @@ pub(crate) fn of(headers: &HeaderMap, of_token: Option<&str>) -> Result<(String,
                 "http.X-Purpose-Of-Use",
             ));
         }
-        (Some(said), Some(of_token)) if said != of_token && !is_emergency(&said) => {
+        (Some(said), Some(of_token)) if said != of_token && !(is_emergency(&said) && is_treatment(of_token)) => {
             let text = "the token is for another purpose than X-Purpose-Of-Use says";
             return Err(ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
         }
         (Some(said), _) => said,
     };
+    if is_emergency(&purpose) && !staff {
+        let text = "whoever stands for a patient does not act in an emergency of a hospital's";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
+    }
     let reason = one(headers, REASON)?.unwrap_or_default();
     if is_emergency(&purpose) && reason.trim().is_empty() {
         let text = "an emergency needs its reason in X-Purpose-Of-Use-Reason; the patient is told it".to_owned();
@@ -75,7 +80,7 @@ mod tests {
                 for (name, value) in said {
                     headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
                 }
-                let found = of(&headers, of_token).map_err(|error| error.status.as_u16());
+                let found = of(&headers, of_token, true).map_err(|error| error.status.as_u16());
                 let found = found.as_ref().map(|(purpose, reason)| (purpose.as_str(), reason.as_str()));
                 assert_eq!(found, expected.as_ref().map(|pair| *pair), "{said:?} {of_token:?}");
             };
@@ -91,7 +96,14 @@ mod tests {
         check(&[(PURPOSE, "BTG"), (REASON, "  ")], None, Err(400));
         check(&[(PURPOSE, "BTG"), (REASON, "found unconscious")], None, Ok(("BTG", "found unconscious")));
         check(&[(PURPOSE, "BTG"), (REASON, "found unconscious")], Some("TREAT"), Ok(("BTG", "found unconscious")));
+        check(&[(PURPOSE, "BTG"), (REASON, "found unconscious")], Some("HRESCH"), Err(403));
+        check(&[(PURPOSE, "BTG"), (REASON, "found unconscious")], Some("PATRQT"), Err(403));
         check(&[], Some("ETREAT"), Err(400));
         check(&[(REASON, "found unconscious")], Some("ETREAT"), Ok(("ETREAT", "found unconscious")));
+        let mut headers = HeaderMap::new();
+        headers.append(PURPOSE, HeaderValue::from_static("BTG"));
+        headers.append(REASON, HeaderValue::from_static("found unconscious"));
+        let refused = of(&headers, None, false).map_err(|error| error.status.as_u16());
+        assert_eq!(refused, Err(403), "a patient's app breaks no glass");
     }
 }

@@ -25,11 +25,12 @@ impl Node {
         let Some(kind) = ResourceType::from_number(version.kind).filter(|_| !version.is_deleted()) else {
             return Ok(false);
         };
-        if is_binary(kind) {
-            return self.is_binary_within(caller, version).await;
-        }
+        let filters = match is_binary(kind) {
+            true => &in_place(filters, &version.id, self.is_in_record(caller, version).await?),
+            false => filters,
+        };
         if version.current {
-            let filters = [vec![Filter::Ids(vec![version.id.clone()])], filters.clone()].concat();
+            let filters = [vec![Filter::Ids(vec![version.id.clone()])], filters.to_vec()].concat();
             let search = Search::all(kind.number(), filters, caller.sight());
             return Ok(!Reader::from(&self.store).search(&search, 1).await?.0.is_empty());
         }
@@ -38,7 +39,7 @@ impl Node {
     }
 
     /// A Binary is in the record of the patient whose it is.
-    async fn is_binary_within(&self, caller: &Caller, version: &StoredVersion) -> Result<bool, NodeError> {
+    async fn is_in_record(&self, caller: &Caller, version: &StoredVersion) -> Result<bool, NodeError> {
         let Some(patient) = caller.patient.as_deref() else { return Ok(false) };
         let homes = Reader::from(&self.store).homes(patient).await?;
         Ok(homes.iter().any(|home| home.record == version.record))
@@ -53,8 +54,20 @@ impl Node {
     }
 }
 
+/// Filters of a Binary, where those that no index answers are answered by where it lies. As deep as the filters, which have a
+/// limit.
+fn in_place(filters: &[Filter], id: &str, in_record: bool) -> Vec<Filter> {
+    let one = |filter: &Filter| match filter {
+        Filter::Ids(ids) if ids.is_empty() && in_record => Filter::Ids(vec![id.to_owned()]),
+        Filter::All(inner) => Filter::All(in_place(inner, id, in_record)),
+        Filter::Any(inner) => Filter::Any(in_place(inner, id, in_record)),
+        other => other.clone(),
+    };
+    filters.iter().map(one).collect()
+}
+
 /// Whether a filter holds for these rows; `None` where only a statement can tell. As deep as the filter, which has a limit.
-fn holds(filter: &Filter, id: &str, rows: &[IndexRow]) -> Option<bool> {
+pub(super) fn holds(filter: &Filter, id: &str, rows: &[IndexRow]) -> Option<bool> {
     match filter {
         Filter::Ids(ids) => Some(ids.iter().any(|one| one == id)),
         Filter::All(inner) => {

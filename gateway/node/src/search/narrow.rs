@@ -41,13 +41,16 @@ impl Node {
     async fn within_reach(&self, caller: &Caller, kinds: &[ResourceType]) -> Result<Vec<Filter>, NodeError> {
         let (mut whole, mut narrowed) = (Vec::new(), Vec::new());
         for kind in kinds {
-            match self.reach(caller, *kind, Interactions::SEARCH).await? {
-                Reach::Whole => whole.push(kind.number()),
-                Reach::Where(filters) if kinds.len() == 1 => return Ok(filters),
-                Reach::Where(filters) => narrowed.push(Filter::Of { kinds: vec![kind.number()], filters }),
+            match self.reach(caller, *kind, Interactions::SEARCH).await {
+                Ok(Reach::Whole) => whole.push(kind.number()),
+                Ok(Reach::Where(filters)) if kinds.len() == 1 => return Ok(filters),
+                Ok(Reach::Where(filters)) => narrowed.push(Filter::Of { kinds: vec![kind.number()], filters }),
+                // A search across types is of those that may be searched.
+                Err(NodeError::Forbidden(_)) if kinds.len() > 1 => {}
+                Err(error) => return Err(error),
             }
         }
-        if narrowed.is_empty() {
+        if whole.len() == kinds.len() {
             return Ok(Vec::new());
         }
         if !whole.is_empty() {

@@ -103,7 +103,7 @@ impl Node {
         patch: Patch,
         if_match: Option<String>,
     ) -> Result<Late, NodeError> {
-        caller.may(kind, Interactions::UPDATE)?;
+        let reach = self.reach(caller, kind, Interactions::UPDATE).await?;
         let (select, current) = match which {
             Which::Id(id) => {
                 self.check_local_id(kind, &id)?;
@@ -119,6 +119,11 @@ impl Node {
         };
         let patch = Arc::new(patch);
         let mut ready = None;
+        // What it makes of a resource beyond reach would tell what that says.
+        let current = match current {
+            Some(current) if self.is_within(caller, &reach, &current).await? => Some(current),
+            _ => None,
+        };
         if let Some(current) = current.filter(|current| current.own && current.op.0 != [0; 32] && !current.is_deleted())
             && let Some(served) = self.serve(current).await?
         {

@@ -13,7 +13,7 @@ use record::frame::{Method, Packer};
 use record::{Authority, Class, RecordId};
 use std::collections::HashSet;
 use std::sync::Arc;
-use store::versions::{Index, StoredVersion};
+use store::versions::{Index, IndexRow, StoredVersion};
 
 /// Most resources that move along with one write; what is left waits until its Patient is written again.
 const MOVES_MAX: usize = 10_000;
@@ -178,9 +178,14 @@ fn targets(step: &Step, decision: &Decision) -> Vec<String> {
 }
 
 /// What resources wait for that name this Patient by one of its identifiers.
-pub(super) fn identifiers(resource: &Prepared) -> impl Iterator<Item = String> {
-    let identifier = fhir::params::find(resource.kind, "identifier").map(|param| param.id.0);
-    resource.index.iter().filter_map(move |row| match &row.value {
+pub(crate) fn identifiers(resource: &Prepared) -> impl Iterator<Item = String> {
+    identifiers_in(resource.kind, &resource.index)
+}
+
+/// The same of the rows of a resource.
+pub(crate) fn identifiers_in(kind: ResourceType, rows: &[IndexRow]) -> impl Iterator<Item = String> {
+    let identifier = fhir::params::find(kind, "identifier").map(|param| param.id.0);
+    rows.iter().filter_map(move |row| match &row.value {
         Index::Token { code, system } if Some(row.param) == identifier => Some(identifier_target(system, code)),
         _ => None,
     })

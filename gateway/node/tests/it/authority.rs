@@ -275,6 +275,14 @@ async fn a_grant_opens_for_what_it_is_for_and_an_emergency_is_told_at_once() {
         for (purpose, expected) in [("ETREAT", 1), ("COC", 1), ("HRESCH", 0), ("HPAYMT", 0), ("nothing", 0)] {
             assert_eq!(seen(&house.b.node, &used_for(purpose), "Observation").await, expected, "{purpose}");
         }
+        for asked in ["_summary=count", "_count=0", "subject:Patient.name=kreiger", "_has:Provenance:target:agent=x"] {
+            let query = house.b.node.query(kind("Condition"), &node::search::pairs(asked)).await.unwrap();
+            let refused = house.b.node.search(&emergency, query, None).await;
+            assert!(
+                matches!(refused, Err(NodeError::Invalid(_))),
+                "what is not shown is not told: {asked} {refused:?}"
+            );
+        }
         let query = house.b.node.query(kind("Condition"), &[]).await.unwrap();
         let shown = house.b.node.search(&emergency, query, None).await.unwrap();
         let id = shown.matches[0].id.clone();
@@ -283,7 +291,8 @@ async fn a_grant_opens_for_what_it_is_for_and_an_emergency_is_told_at_once() {
         assert!(matches!(refused, Err(NodeError::NotFound(_))), "{refused:?}");
         let event = node::access::Event {
             caller: Some(&emergency),
-            interaction: "search",
+            // As `$everything` is called.
+            interaction: "operation",
             kind: Some(kind("Condition")),
             id: "",
             query: "",

@@ -108,6 +108,10 @@ async fn a_patients_app_reads_what_is_the_patients() {
         check("Practitioner", around, 1, 3).await;
         check("Observation", "_filter=subject.name co \"other\"", 0, 0).await;
 
+        let query = node.query_across(&node::search::pairs("_lastUpdated=gt2000-01-01")).await.unwrap();
+        let across = node.search_across(&app, query, None).await.unwrap();
+        let kinds = across.matches.iter().map(|found| found.kind.name()).collect::<Vec<_>>();
+        assert!(kinds.len() == 4 && kinds.contains(&"Practitioner"), "{kinds:?}");
         let wanted = node::everything::Wanted::default();
         let mine = node.everything(&app, &ward.mine, &wanted, None).await.unwrap();
         assert_eq!((mine.total, mine.matches.len()), (Some(3), 3));
@@ -172,7 +176,23 @@ async fn a_patients_app_writes_what_is_the_patients() {
         nobodys.as_object_mut().unwrap().remove("subject");
         let refused = node.write(&app, post(nobodys, None)).await;
         assert!(matches!(refused, Err(NodeError::Forbidden(_))), "{refused:?}");
+        // Whose it is says its subject: being named beside another is not enough.
+        let mut beside = observation(&ward.other, "survey", "beside");
+        beside["performer"] = json!([{"reference": format!("Patient/{}", ward.mine)}]);
+        let refused = node.write(&app, post(beside.clone(), None)).await;
+        assert!(matches!(refused, Err(NodeError::Forbidden(_))), "{refused:?}");
+        let refused = node.write(&app, put(&own.id, beside, None)).await;
+        assert!(matches!(refused, Err(NodeError::Forbidden(_))), "{refused:?}");
         assert_eq!(total().await, Some(5), "nothing of what was refused is there");
+        let me = |more: Value| {
+            let mut me = json!({"resourceType":"Patient","name":[{"family":"Mine"}]});
+            me.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            put(&ward.mine, me, None)
+        };
+        let claims = me(json!({"identifier":[{"system":"urn:mrn","value":"MRN-77"}]}));
+        let refused = node.write(&app, claims).await;
+        assert!(matches!(refused, Err(NodeError::Forbidden(_))), "what waits for a number is not claimed: {refused:?}");
+        node.write(&app, me(json!({"gender":"female"}))).await.unwrap();
 
         // A condition finds what the token finds: another's result neither blocks a write nor shows itself.
         let twin = post(observation(&ward.mine, "survey", "twin"), Some("identifier=other-lab"));
@@ -214,6 +234,23 @@ async fn a_patients_app_writes_what_is_the_patients() {
         };
         let hid = node.write(&app, patch(Which::Id(other.clone()))).await;
         hidden(hid, node.write(&app, patch(Which::Id("nowhere".into()))).await, [other, "nowhere"]);
+        for tried in [
+            &br#"[{"op":"test","path":"/status","value":"final"}]"#[..],
+            br#"[{"op":"test","path":"/status","value":"x"}]"#,
+            b"{}",
+        ] {
+            let Some(tried) = node::patch::Patch::of_type("application/json-patch+json", tried.to_vec()) else {
+                continue;
+            };
+            let on = |id: &str| Intent::Patch {
+                kind: kind("Observation"),
+                which: Which::Id(id.to_owned()),
+                patch: tried.clone(),
+                if_match: None,
+            };
+            let hid = node.write(&app, on(other)).await;
+            hidden(hid, node.write(&app, on("nowhere")).await, [other, "nowhere"]);
+        }
         let refused = node.write(&app, patch(Which::Where(criteria.clone()))).await;
         assert!(matches!(refused, Err(NodeError::NotFound(_))), "{refused:?}");
         node.write(&app, patch(Which::Id(own.id.clone()))).await.unwrap();
