@@ -37,5 +37,5 @@ pub mod token;
 mod view;
 
 pub use app::app;
-pub use serve::{CONNECTIONS_MAX, GRACE, HEAD_TIME_MAX, Transport, serve};
+pub use serve::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, GRACE, HEAD_TIME_MAX, Transport, serve};
 pub use settings::{Limits, Settings};

@@ -10,12 +10,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
 /// Longest time running requests are given once the end was asked for; what service managers allow is 90 s.
@@ -23,6 +24,12 @@ pub const GRACE: Duration = Duration::from_secs(30);
 
 /// Most connections at once; further ones wait to be accepted. Each costs some kilobytes and a file descriptor.
 pub const CONNECTIONS_MAX: usize = 4_096;
+
+/// Most connections of one address: a proxy keeps some hundred, and nobody else takes all there are.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 1_024;
+
+/// How long a connection over HTTP/2 stays that asks nothing, answered or not; the longest answer takes minutes.
+const SILENCE_MAX: Duration = Duration::from_secs(900);
 
 /// Slow heads and idle connections end after it: clients and proxies keep idle connections for a minute.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
@@ -65,6 +72,7 @@ pub async fn serve(
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
+    let places = Places::default();
     let (room, graceful) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
     let transport = Arc::new(transport);
     let mut shutdown = std::pin::pin!(shutdown);
@@ -80,8 +88,12 @@ pub async fn serve(
         let Ok(place) = place else { break };
         match accepted {
             Ok((stream, from)) => {
+                let Some(own) = places.take(from.ip()) else {
+                    tracing::debug!("an address has too many connections; a further one was closed");
+                    continue;
+                };
                 let watcher = graceful.watcher();
-                tokio::spawn(connection(stream, from, transport.clone(), router.clone(), watcher, place));
+                tokio::spawn(connection(stream, from, transport.clone(), router.clone(), watcher, (place, own)));
             }
             Err(error) if is_the_clients(&error) => {}
             Err(error) => {
@@ -98,6 +110,37 @@ pub async fn serve(
     Ok(())
 }
 
+/// How many connections each address has.
+#[derive(Clone, Default)]
+struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection's place among those of its address.
+struct Place(Places, IpAddr);
+
+impl Places {
+    fn take(&self, address: IpAddr) -> Option<Place> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(address).or_default();
+        if *count >= CONNECTIONS_PER_ADDRESS_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Place(self.clone(), address))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.1);
+            }
+        }
+    }
+}
+
 /// A connection that its client ended while it was accepted.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
@@ -112,13 +155,15 @@ async fn connection(
     transport: Arc<Transport>,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Place),
 ) {
     // Without this, a small answer on a kept connection waits for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection does not take TCP_NODELAY");
     }
+    let (asked, mut asks) = watch::channel(());
     let requests = router.map_request(move |mut request: hyper::Request<Incoming>| {
+        asked.send_replace(());
         request.extensions_mut().insert(Peer(from));
         request.map(Body::new)
     });
@@ -145,10 +190,30 @@ async fn connection(
             http.http2().timer(TokioTimer::new()).keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_EVERY);
             let http = if http2 { http.http2_only() } else { http.http1_only() };
             let served = http.serve_connection(TokioIo::new(stream), service);
-            watcher.watch(served).await.map_err(|error| error.to_string())
+            let silence = async { while let Ok(Ok(())) = tokio::time::timeout(SILENCE_MAX, asks.changed()).await {} };
+            tokio::select! {
+                ended = watcher.watch(served) => ended.map_err(|error| error.to_string()),
+                () = silence => return tracing::debug!("a connection asked nothing for too long and was closed"),
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_share_of_connections() {
+        let (places, one, other) = (Places::default(), IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let held = (0..CONNECTIONS_PER_ADDRESS_MAX).map(|_| places.take(one)).collect::<Vec<_>>();
+        assert!(held.iter().all(Option::is_some) && places.take(one).is_none());
+        assert!(places.take(other).is_some(), "another address has its own");
+        drop(held);
+        assert!(places.take(one).is_some());
+        assert!(places.0.lock().unwrap().is_empty(), "whoever left is forgotten");
     }
 }
