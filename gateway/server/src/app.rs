@@ -72,27 +72,7 @@ impl Deref for App {
 /// FHIR is at `/fhir`, tokens and their keys at `/auth/token` and `/auth/jwks`, the rest at `/health/live`, `/health/ready`, `/metrics` and
 /// `/.well-known/smart-configuration`. Every answer carries `X-Request-Id`.
 pub fn app(settings: Settings, node: Node) -> Router {
-    node.allow_multiple_deletes(settings.conditional_delete_multiple);
-    node.set_base(&format!("{}/fhir", settings.base_url));
-    let app = App(Arc::new(Inner {
-        base: format!("{}/fhir", settings.base_url),
-        token_url: format!("{}/auth/token", settings.base_url),
-        places: [Place::of_base(&settings.base_url), Place::of_operator(&node)],
-        signing: Signing::default(),
-        provider: settings.login.as_ref().map(|login| Provider::new(&login.issuer, &login.client_id, &login.secret)),
-        external: settings.issuer.as_ref().map(|issuer| External::new(&issuer.url, &issuer.audience)),
-        callers: Callers::default(),
-        metrics: Metrics::new(node.database_kind()),
-        turns: Semaphore::new(settings.limits.requests_max),
-        quotas: Quotas::new(settings.limits.client_rate, settings.limits.client_requests_max),
-        key_sets: KeySets::default(),
-        attempts: Attempts::default(),
-        registrations: Registrations::default(),
-        capabilities: Mutex::default(),
-        signer: health::signer_works(&node),
-        settings,
-        node,
-    }));
+    let app = shared(settings, node);
     let mut called = called();
     let mut rest = Router::new()
         .route("/health/live", get(health::live))
@@ -113,6 +93,31 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .layer(from_fn_with_state(app.clone(), edge::around))
         .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
         .with_state(app)
+}
+
+/// What all requests share, made anew.
+pub(crate) fn shared(settings: Settings, node: Node) -> App {
+    node.allow_multiple_deletes(settings.conditional_delete_multiple);
+    node.set_base(&format!("{}/fhir", settings.base_url));
+    App(Arc::new(Inner {
+        base: format!("{}/fhir", settings.base_url),
+        token_url: format!("{}/auth/token", settings.base_url),
+        places: [Place::of_base(&settings.base_url), Place::of_operator(&node)],
+        signing: Signing::default(),
+        provider: settings.login.as_ref().map(|login| Provider::new(&login.issuer, &login.client_id, &login.secret)),
+        external: settings.issuer.as_ref().map(|issuer| External::new(&issuer.url, &issuer.audience)),
+        callers: Callers::default(),
+        metrics: Metrics::new(node.database_kind()),
+        turns: Semaphore::new(settings.limits.requests_max),
+        quotas: Quotas::new(settings.limits.client_rate, settings.limits.client_requests_max),
+        key_sets: KeySets::default(),
+        attempts: Attempts::default(),
+        registrations: Registrations::default(),
+        capabilities: Mutex::default(),
+        signer: health::signer_works(&node),
+        settings,
+        node,
+    }))
 }
 
 /// What apps call, whoever issues their tokens.

@@ -1,9 +1,12 @@
-//! The bare handler that reads are held against: the bytes of a frame by primary key, and nothing else. Called by
-//! `chartwell bench`.
+//! What is measured by itself: the bare handler that reads are held against, called by `chartwell bench`, and who a token is,
+//! called by `benches/decision.rs`.
 
+use crate::app::{App, shared};
+use crate::request_id::RequestId;
+use crate::settings::Settings;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::future::Future;
@@ -22,5 +25,21 @@ async fn answer(State(find): State<Find>, Path(position): Path<i64>) -> Response
     match find(position).await {
         Some(bytes) => bytes.into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A gateway that is asked who a token is and what it may do, and nothing else.
+pub struct Decision(App);
+
+impl Decision {
+    /// Over a node that is open.
+    pub fn new(settings: Settings, node: node::Node) -> Self {
+        Self(shared(settings, node))
+    }
+
+    /// Whether the token of these headers may read a type.
+    pub async fn may_read(&self, headers: &HeaderMap, kind: fhir::ResourceType) -> bool {
+        let caller = crate::auth::caller(&self.0, headers, &RequestId::of(headers)).await;
+        caller.is_ok_and(|caller| caller.may(kind, record::scope::Interactions::READ).is_ok())
     }
 }
