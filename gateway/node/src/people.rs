@@ -47,6 +47,12 @@ impl Person {
     pub fn is_patient(&self) -> Option<&str> {
         self.fhir_user.strip_prefix("Patient/")
     }
+
+    /// Whether the person works here, and may look for patients; anybody else has one record at most.
+    #[must_use]
+    pub fn is_staff(&self) -> bool {
+        matches!(self.fhir_user.split_once('/'), Some(("Practitioner" | "PractitionerRole", _)))
+    }
 }
 
 impl Node {

@@ -57,13 +57,16 @@ pub(crate) async fn find(app: &App, asked: &Asked, person: &Person, id: &str) ->
 /// Patients that are looked for.
 ///
 /// # Errors
-/// [`Fault::Node`].
+/// [`Fault::Node`]; [`Fault::Back`] for a person who is no staff.
 pub(crate) async fn search(
     app: &App,
     asked: &Asked,
     person: &Person,
     wanted: &Wanted<'_>,
 ) -> Result<Vec<Found>, Fault> {
+    if !person.is_staff() {
+        return Err(asked.fault("access_denied", "only staff look for patients"));
+    }
     let pairs = [("name", wanted.name), ("identifier", wanted.identifier), ("birthdate", wanted.birth_date)];
     let pairs = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
     let mut pairs = pairs.filter(|(_, value)| !value.is_empty()).collect::<Vec<_>>();

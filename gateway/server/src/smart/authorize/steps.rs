@@ -55,13 +55,9 @@ async fn check(app: &App, asked: &mut Asked, person: &Person) -> Result<(), Faul
     if !asked.launch_user.is_empty() && asked.launch_user != person.fhir_user {
         return Err(asked.fault("access_denied", "the EHR opened the app for somebody else"));
     }
-    if let Some(own) = patients::own(app, asked, person).await? {
-        if asked.patient.as_ref().is_some_and(|patient| *patient != own) {
-            return Err(asked.fault("access_denied", "the app was opened for another patient"));
-        }
-        if asked.needs_patient() {
-            asked.patient = Some(own);
-        }
+    let own = patients::own(app, asked, person).await?;
+    if asked.needs_patient() && asked.patient.is_none() {
+        asked.patient.clone_from(&own);
     }
     if asked.launch.is_some() && !asked.encounter.is_empty() {
         let patient = patients::of_encounter(app, asked, person, &asked.encounter).await?;
@@ -69,6 +65,10 @@ async fn check(app: &App, asked: &mut Asked, person: &Person) -> Result<(), Faul
             return Err(asked.fault("access_denied", "the encounter is not of this patient"));
         }
         asked.patient = patient;
+    }
+    // Last, so that it holds however the patient was found.
+    if own.is_some() && asked.patient.is_some() && asked.patient != own {
+        return Err(asked.fault("access_denied", "the app was opened for another patient"));
     }
     Ok(())
 }
@@ -129,6 +129,10 @@ pub(crate) async fn patient(State(app): State<App>, request: Request) -> Respons
         check(&app, &mut asked, &person).await?;
         if asked.patient.is_some() {
             return Ok(None);
+        }
+        // Nobody looks through the patients but staff who were asked to, whatever form is sent.
+        if !asked.needs_patient() || !person.is_staff() {
+            return Err(asked.fault("access_denied", "there is no patient to choose"));
         }
         if let Some(found) = patients::find(&app, &asked, &person, field("pick")).await? {
             asked.patient = Some(found.id);

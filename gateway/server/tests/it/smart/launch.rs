@@ -129,6 +129,35 @@ async fn who_is_a_patient_has_one_record_and_no_choice() {
     }
 }
 
+/// A patient who logged in for an app that needs none sent the form that staff choose a patient with, and read strangers' names
+/// and numbers by their birth dates.
+#[tokio::test]
+async fn nobody_looks_through_patients_but_staff_who_are_asked_to() {
+    let site = Site::open().await;
+    for (who, scope) in [
+        ("ada", "openid fhirUser user/Patient.rs"),
+        ("parent", "openid fhirUser user/Patient.rs"),
+        ("doctor", "openid fhirUser user/Patient.rs"),
+    ] {
+        for fields in [
+            [("birthdate", "1990-05-01")],
+            [("name", "Turing")],
+            [("identifier", "mrn-Turing")],
+            [("pick", site.bo.as_str())],
+            [("pick", "nobody")],
+        ] {
+            let browser = Browser::new(&site.hospital);
+            let page = browser.asks(&site.asked(&[("scope", scope)])).await;
+            let page = browser.logs_in(&page, who).await;
+            assert!(page.text().contains("May App do this?"), "{who}: {}", page.text());
+            let page = browser.on(&page, "/auth/patient", &fields).await;
+            let error = parameter(page.header("location"), "error");
+            assert_eq!((page.status, error.as_deref()), (303, Some("access_denied")), "{who} {fields:?}");
+            assert!(!page.text().contains("mrn-"), "{who} {fields:?}: {}", page.text());
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_ehr_opens_an_app_once_for_whom_it_says() {
     let site = Site::open().await;
@@ -148,6 +177,12 @@ async fn an_ehr_opens_an_app_once_for_whom_it_says() {
         answered.json()
     };
     let scope = "launch patient/*.rs openid";
+    // An app that needs no patient is not opened for another one's by an encounter either, and no name is shown.
+    let of_ada = opened(format!("encounter={encounter}")).await["launch"].as_str().unwrap().to_owned();
+    let browser = Browser::new(&site.hospital);
+    let page = browser.asks(&site.asked(&[("scope", "launch openid"), ("launch", &of_ada)])).await;
+    let page = browser.logs_in(&page, "parent").await;
+    assert_eq!(parameter(page.header("location"), "error").as_deref(), Some("access_denied"), "{}", page.text());
     for (what, launch, who, wanted) in [
         ("patient", format!("patient={}", site.bo), "doctor", Ok((site.bo.clone(), None))),
         (
