@@ -239,7 +239,8 @@ pub(crate) fn now_s() -> i64 {
 }
 
 /// Whether a text is an id of FHIR (<https://hl7.org/fhir/R4/datatypes.html#id>).
-pub(crate) fn is_id(text: &str) -> bool {
+#[must_use]
+pub fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 

@@ -147,10 +147,8 @@ async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Know
 
 /// The client's name, and what its token may do now: of an issuer elsewhere what it says, else no more than the client.
 async fn allowed(app: &App, claims: &Claims) -> Result<(String, Scopes), ApiError> {
-    let mut said = Scopes::parse(&claims.scope);
+    let said = Scopes::parse(&claims.scope);
     if app.external.is_some() {
-        // An issuer that does not say who the user is does not say either that it is no patient.
-        said.known.retain(|scope| scope.context != Context::User || claims.fhir_user.is_some());
         return Ok((claims.client_id.clone(), said));
     }
     let grant = claims.grant.as_deref().unwrap_or_default();
@@ -179,17 +177,30 @@ async fn verified(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<(
 }
 
 /// Scopes that open whatever they name, and those that open one patient's part of it. What a `user/` scope opens is what its
-/// user may see: to a patient, or somebody who stands for one, that is no more than the patient's own.
+/// user may see: to whoever is not known to be staff, that is no more than the patient's own.
 fn apart(scopes: Scopes, user: Option<&str>) -> (Scopes, Scopes) {
-    // The last but one part of `Patient/7`, or of a whole URL. What is no staff may be a patient.
-    let kind = user.map(|user| user.rsplit('/').nth(1).unwrap_or_default());
-    let of_patient = kind.is_some_and(|kind| !matches!(kind, "Practitioner" | "PractitionerRole"));
+    let of_staff = user.is_some_and(is_staff);
     let (patient, other) = scopes.known.into_iter().partition(|scope| match scope.context {
         Context::Patient => true,
-        Context::User => of_patient,
+        Context::User => !of_staff,
         Context::System => false,
     });
     (Scopes { known: other, other: Vec::new() }, Scopes { known: patient, other: Vec::new() })
+}
+
+/// Whether a `fhirUser` names staff: `Practitioner/7`, or the same behind a base URL, and nothing behind or between. What is
+/// written in any other way may have been taken for something else by whoever issued it.
+fn is_staff(user: &str) -> bool {
+    let parts = match user.split_once("://") {
+        Some(("https" | "http", rest)) => match rest.split_once('/') {
+            Some((host, path)) if !host.is_empty() => path.rsplit('/').take(2).collect::<Vec<_>>(),
+            _ => return false,
+        },
+        Some(_) => return false,
+        None => user.rsplit('/').collect(),
+    };
+    let [id, kind] = parts[..] else { return false };
+    matches!(kind, "Practitioner" | "PractitionerRole") && node::people::is_id(id)
 }
 
 /// What both permit.
@@ -245,7 +256,7 @@ mod tests {
             let (scopes, patient) = apart(Scopes::parse("system/A.r user/B.r patient/C.r"), user);
             assert_eq!((scopes.to_string().as_str(), patient.to_string().as_str()), wanted, "{user:?}");
         };
-        row(None, ("system/A.r user/B.r", "patient/C.r"));
+        row(None, ("system/A.r", "user/B.r patient/C.r"));
         row(Some("Practitioner/7"), ("system/A.r user/B.r", "patient/C.r"));
         row(Some("Patient/7"), ("system/A.r", "user/B.r patient/C.r"));
         row(Some("RelatedPerson/7"), ("system/A.r", "user/B.r patient/C.r"));
@@ -253,6 +264,39 @@ mod tests {
         row(Some("Person/7"), ("system/A.r", "user/B.r patient/C.r"));
         row(Some("ada"), ("system/A.r", "user/B.r patient/C.r"));
         row(Some("https://elsewhere.example/fhir/Patient/7"), ("system/A.r", "user/B.r patient/C.r"));
+    }
+
+    #[test]
+    fn staff_is_who_is_named_as_staff_and_nobody_else() {
+        let row = |user: &str, wanted: bool| assert_eq!(is_staff(user), wanted, "{user:?}");
+        row("Practitioner/7", true);
+        row("PractitionerRole/a-b.7", true);
+        row("https://elsewhere.example/Practitioner/7", true);
+        row("https://elsewhere.example/fhir/r4/PractitionerRole/7", true);
+        for user in [
+            "",
+            "Practitioner",
+            "Practitioner/",
+            "/Practitioner/7",
+            "Practitioner/7/",
+            "Practitioner/7/_history/1",
+            "Practitioner/7?x=Patient/1",
+            "Practitioner/7#x",
+            "Practitioner/7 ",
+            "practitioner/7",
+            "Person/7",
+            "Patient/7",
+            "Patient/Practitioner/7",
+            "https://Practitioner/7",
+            "https:///Practitioner/7",
+            "https://elsewhere.example/fhir/Practitioner/7/",
+            "https://elsewhere.example/fhir/Practitioner/7/_history/1",
+            "https://elsewhere.example/fhir/Person/7",
+            "urn:uuid:Practitioner/7",
+            "ftp://elsewhere.example/Practitioner/7",
+        ] {
+            row(user, false);
+        }
     }
 
     fn check(token: &str, client: &str, wanted: &str) {

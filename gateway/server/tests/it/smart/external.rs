@@ -167,6 +167,8 @@ async fn a_token_of_the_issuer_is_taken_and_what_looks_like_one_is_not() {
         ("a user's scope of a patient", of_user("https://fhir.example/fhir/Patient/1"), 403),
         ("a user's scope of anybody", of_user("Person/1"), 403),
         ("a user's scope of nobody", of_user(""), 403),
+        ("a user's scope of staff with something behind", of_user("https://fhir.example/fhir/Practitioner/1/"), 403),
+        ("a user's scope of a version of staff", of_user("Practitioner/1/_history/1"), 403),
         ("a user's scope of staff", of_user("https://fhir.example/fhir/Practitioner/1"), 200),
         ("another's key", signed(&head("RS384", "k"), &claims, &rsa().secret, Algorithm::RS384), 401),
         ("the public key as a secret", by_secret("k", public["keys"][0].to_string().as_bytes()), 401),
