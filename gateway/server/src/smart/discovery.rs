@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 const AUTH_METHODS: [&str; 3] = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
 
 /// What SMART names what works.
-const CAPABILITIES: [&str; 16] = [
+const CAPABILITIES: [&str; 17] = [
     "launch-ehr",
     "launch-standalone",
     "authorize-post",
@@ -31,6 +31,7 @@ const CAPABILITIES: [&str; 16] = [
     "context-standalone-patient",
     "permission-offline",
     "permission-online",
+    "permission-patient",
     "permission-user",
     "permission-v1",
     "permission-v2",

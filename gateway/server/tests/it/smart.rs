@@ -72,6 +72,10 @@ async fn discovery_says_where_and_how() {
     {
         assert_eq!(json[name], format!("{BASE}/auth/{path}"));
     }
+    let capabilities = json["capabilities"].as_array().unwrap();
+    for works in ["permission-patient", "permission-user", "launch-ehr", "launch-standalone"] {
+        assert!(capabilities.contains(&works.into()), "{works}");
+    }
     let ways = json!(["private_key_jwt", "client_secret_basic", "client_secret_post"]);
     assert_eq!(json["token_endpoint_auth_methods_supported"], ways);
 }
