@@ -2,7 +2,7 @@
 
 use crate::auth::Callers;
 use crate::metrics::Metrics;
-use crate::quota::Quotas;
+use crate::quota::{AUTH_REQUESTS_MAX, Quotas};
 use crate::settings::Settings;
 use crate::smart::attempts::Attempts;
 use crate::smart::authorize::provider::{self, Provider};
@@ -50,7 +50,10 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     /// One permit per request that is worked on.
     pub(crate) turns: Semaphore,
+    /// One permit per request to `/auth` that is worked on.
+    pub(crate) auth_turns: Semaphore,
     pub(crate) quotas: Quotas,
+    pub(crate) form_quotas: Quotas,
     pub(crate) key_sets: KeySets,
     pub(crate) attempts: Attempts,
     pub(crate) registrations: Registrations,
@@ -109,6 +112,8 @@ pub(crate) fn shared(settings: Settings, node: Node) -> App {
         callers: Callers::default(),
         metrics: Metrics::new(node.database_kind()),
         turns: Semaphore::new(settings.limits.requests_max),
+        auth_turns: Semaphore::new(AUTH_REQUESTS_MAX.min(settings.limits.requests_max)),
+        form_quotas: Quotas::of_forms(),
         quotas: Quotas::new(settings.limits.client_rate, settings.limits.client_requests_max),
         key_sets: KeySets::default(),
         attempts: Attempts::default(),

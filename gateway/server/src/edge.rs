@@ -6,6 +6,7 @@ use crate::dispatch::Label;
 use crate::error::ApiError;
 use crate::negotiate;
 use crate::request_id::{self, HEADER, RequestId};
+use crate::serve::Peer;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
@@ -20,6 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
 /// Gives a request its id and answers it.
@@ -45,11 +47,16 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
     let path = request.uri().path();
     // What watches the server must get through when the server is busy.
     let watching = path.starts_with("/health/") || path == "/metrics";
-    let private = path.starts_with("/fhir") || path.starts_with("/auth");
+    let auth = path.starts_with("/auth");
+    let private = auth || path.starts_with("/fhir");
+    let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let limits = app.settings.limits;
     let form = negotiate::told(request.uri().query().unwrap_or_default(), request.headers());
     let work = async {
-        let _turn = if watching { None } else { Some(turn(&app, limits.queue_time_max).await?) };
+        // Before anything is read: who sends forms is nobody known yet.
+        let _place = if auth && !safe { app.form_quotas.admit_address(from)? } else { None };
+        let turns = if auth { &app.auth_turns } else { &app.turns };
+        let _turn = if watching { None } else { Some(turn(turns, limits.queue_time_max).await?) };
         let running = async {
             if safe {
                 return caught(next.run(request)).await;
@@ -58,7 +65,12 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
             tokio::spawn(next.run(request).in_current_span()).await.map_err(|_| Panicked)
         };
         match tokio::time::timeout(limits.request_time_max, running).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                if auth && response.status() == StatusCode::UNAUTHORIZED {
+                    app.form_quotas.failed(from)?;
+                }
+                Ok(response)
+            }
             Ok(Err(Panicked)) => Err(panicked()),
             Err(_) => Err(ApiError::busy(
                 Code::Timeout,
@@ -96,11 +108,12 @@ fn protect(headers: &mut HeaderMap, secure: bool) {
     }
 }
 
-async fn turn(app: &App, patience: Duration) -> Result<tokio::sync::SemaphorePermit<'_>, ApiError> {
-    if let Ok(turn) = app.turns.try_acquire() {
+/// A turn of FHIR's, or of `/auth`'s: neither waits for the other.
+async fn turn(turns: &Semaphore, patience: Duration) -> Result<SemaphorePermit<'_>, ApiError> {
+    if let Ok(turn) = turns.try_acquire() {
         return Ok(turn);
     }
-    match tokio::time::timeout(patience, app.turns.acquire()).await {
+    match tokio::time::timeout(patience, turns.acquire()).await {
         Ok(Ok(turn)) => Ok(turn),
         _ => Err(ApiError::busy(Code::Throttled, "the server has too many requests at once; nothing was done", 5)),
     }

@@ -1,5 +1,5 @@
 //! How much one client may ask: so many requests at once, so many a second; and how often an address may come without a good
-//! token. In memory of each process. Called by `dispatch`.
+//! token. In memory of each process. Called by `dispatch`, and by `edge` for what comes without a token.
 //! Spec: RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After).
 
 use crate::error::ApiError;
@@ -15,6 +15,15 @@ const REMEMBERED_MAX: usize = 10_000;
 
 /// Failures a second that an address may have, and how many at once: a person with a wrong token, not somebody who tries them.
 const FAILURES: Rate = Rate { per_second: 5, burst: 100 };
+
+/// Forms that one address sends to `/auth`: a proxy in front is one address too, behind which a hospital's day begins.
+const FORMS: Rate = Rate { per_second: 50, burst: 500 };
+
+/// Most requests to `/auth` worked on at once, beside FHIR's and never instead of them: passwords are hashed two at a time.
+pub(crate) const AUTH_REQUESTS_MAX: usize = 64;
+
+/// Most of them from one address: half, so that one that sends its forms slowly leaves room for the others.
+const ADDRESS_REQUESTS_MAX: usize = AUTH_REQUESTS_MAX / 2;
 
 /// So many a second, and so many at once after a rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +50,19 @@ impl Quotas {
         Self { rate, at_once, clients, addresses, running }
     }
 
+    /// The quotas of whoever sends forms to `/auth`, by address: nobody knows yet whose they are.
+    pub(crate) fn of_forms() -> Self {
+        Self::new(FORMS, ADDRESS_REQUESTS_MAX)
+    }
+
+    /// As [`Quotas::admit`], for an address; one that is not known is not held.
+    ///
+    /// # Errors
+    /// 429, with the time after which it may come again.
+    pub(crate) fn admit_address(&self, from: Option<IpAddr>) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+        from.map_or(Ok(None), |from| self.admit(&from.to_string()))
+    }
+
     /// Lets a request of a client in, until what is returned is dropped.
     ///
     /// # Errors
@@ -61,13 +83,15 @@ impl Quotas {
         }
     }
 
-    /// Counts a request without a good token.
+    /// Counts a request without a good token, or without a good proof of which client asks for one.
     ///
     /// # Errors
     /// 429 where the address had too many.
     pub(crate) fn failed(&self, from: Option<IpAddr>) -> Result<(), ApiError> {
         let Some(from) = from else { return Ok(()) };
-        self.addresses.take(from, FAILURES, Instant::now()).map_err(|wait| too_many(wait, "without a good token"))
+        self.addresses
+            .take(from, FAILURES, Instant::now())
+            .map_err(|wait| too_many(wait, "without a good token or proof"))
     }
 }
 
@@ -142,5 +166,19 @@ mod tests {
         drop(places);
         assert!(quotas.admit("a").is_ok());
         assert!(quotas.admit("").unwrap().is_none(), "what needs no token has no client");
+    }
+
+    #[test]
+    fn an_address_has_its_share_of_the_forms() {
+        let (quotas, [one, other]) =
+            (Quotas::of_forms(), [[1, 2, 3, 4], [1, 2, 3, 5]].map(|ip| Some(IpAddr::from(ip))));
+        let places = (0..ADDRESS_REQUESTS_MAX).map(|_| quotas.admit_address(one).unwrap()).collect::<Vec<_>>();
+        assert_eq!(quotas.admit_address(one).unwrap_err().status.as_u16(), 429);
+        assert!(quotas.admit_address(other).is_ok() && quotas.admit_address(None).is_ok());
+        drop(places);
+        let mut in_a_row = (0..2 * FORMS.burst).filter(|_| quotas.admit_address(one).is_ok()).count();
+        assert!(in_a_row < 2 * FORMS.burst as usize, "{in_a_row}");
+        in_a_row = (0..2 * FAILURES.burst).filter(|_| quotas.failed(one).is_ok()).count();
+        assert!(in_a_row < 2 * FAILURES.burst as usize, "{in_a_row}");
     }
 }

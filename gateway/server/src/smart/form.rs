@@ -8,14 +8,24 @@ use crate::{body, pairs};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use std::time::Duration;
 
 /// Largest form; an assertion is a few hundred bytes, a consent page some kilobytes.
 const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest time a form may take to arrive: 64 KiB in 5 s is a line of 100 kbit/s, and nobody has proven anything yet.
+const FORM_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// A form and the headers it came with.
 pub(crate) struct Form {
     pub(crate) headers: HeaderMap,
     fields: Vec<(String, String)>,
+}
+
+/// What a body of someone unknown may take.
+pub(crate) fn limits(app: &App, body_bytes_max: usize) -> Limits {
+    let body_time_max = app.settings.limits.body_time_max.min(FORM_TIME_MAX);
+    Limits { body_bytes_max, body_time_max, ..app.settings.limits }
 }
 
 impl Form {
@@ -29,7 +39,7 @@ impl Form {
         if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
             return Err(Refused::request("send the form as application/x-www-form-urlencoded"));
         }
-        let limits = Limits { body_bytes_max: FORM_BYTES_MAX, ..app.settings.limits };
+        let limits = limits(app, FORM_BYTES_MAX);
         let bytes = body::read(&limits, &parts.headers, body).await?;
         let text = String::from_utf8(bytes).map_err(|_| Refused::request("the form is not UTF-8"))?;
         Self::of(parts.headers, &text)

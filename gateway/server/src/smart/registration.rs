@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::body;
-use crate::settings::Limits;
+use crate::smart::form;
 use crate::smart::refused::{Refused, answer};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -82,8 +82,7 @@ async fn registered(app: &App, request: Request) -> Result<Value, Refused> {
     if !kind.to_ascii_lowercase().starts_with("application/json") {
         return Err(metadata("send the description of the client as application/json"));
     }
-    let limits = Limits { body_bytes_max: BYTES_MAX, ..app.settings.limits };
-    let bytes = body::read(&limits, &parts.headers, body).await?;
+    let bytes = body::read(&form::limits(app, BYTES_MAX), &parts.headers, body).await?;
     let said: Described =
         serde_json::from_slice(&bytes).map_err(|_| metadata("the description is no JSON, or has no client_name"))?;
     let new = read(said)?;

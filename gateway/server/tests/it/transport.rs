@@ -40,6 +40,54 @@ async fn a_client_that_is_slow_to_say_what_it_wants_is_cut() {
     }
 }
 
+/// Forms that were sent slowly, by nobody known, took every turn of the server for a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_forms_keep_nobody_from_fhir() {
+    let limits = Limits { requests_max: 2, queue_time_max: Duration::from_millis(300), ..Limits::default() };
+    let hospital = Hospital::with(limits).await;
+    let address = serving(&hospital, Transport::default()).await;
+    let mut slow = Vec::new();
+    for (path, kind) in [
+        ("/auth/token", "application/x-www-form-urlencoded"),
+        ("/auth/register", "application/json"),
+        ("/auth/login", "application/x-www-form-urlencoded"),
+    ] {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: h\r\ncontent-type: {kind}\r\ncontent-length: 100\r\n\r\ng");
+        client.write_all(head.as_bytes()).await.unwrap();
+        slow.push((path, client, Instant::now()));
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(hospital.get("/fhir/Patient").await.status, 200);
+    for (path, mut client, begun) in slow {
+        let mut answer = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(15), client.read_exact(&mut answer)).await;
+        assert!(read.is_ok(), "{path} still waits after {:?}", begun.elapsed());
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(["HTTP/1.1 4", "HTTP/1.1 503"].iter().any(|begin| answer.starts_with(begin)), "{path}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_guesses_clients_is_held_up() {
+    let hospital = Hospital::open().await;
+    let address = serving(&hospital, Transport::default()).await;
+    let client = reqwest::Client::new();
+    let mut held = false;
+    for at in 0..300 {
+        let form = format!("grant_type=client_credentials&scope=system/*.rs&client_id=x&client_secret={at}");
+        let request = client.post(format!("http://{address}/auth/token")).body(form);
+        let answered = request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        held = answered.status().as_u16() == 429;
+        if held {
+            break;
+        }
+        assert_eq!(answered.status().as_u16(), 401);
+    }
+    assert!(held);
+    assert_eq!(hospital.get("/fhir/Patient").await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_served_with_the_certificate_of_the_files() {
     let hospital = Hospital::open().await;
