@@ -8,7 +8,7 @@ use crate::people::{is_id, now_s};
 use crate::secrets::fresh_secret;
 use store::apps::Code;
 pub use store::apps::{Grant, Launch};
-use store::db::Reader;
+use store::db::{Reader, Tx};
 
 /// How long a launch holds, in seconds.
 pub const LAUNCH_S: i64 = 300;
@@ -174,13 +174,19 @@ impl Node {
     /// # Errors
     /// [`NodeError::Store`].
     pub async fn revoke_grants(&self, grant: &str, person: &str) -> Result<Vec<String>, NodeError> {
-        let now = now_s();
         let mut tx = self.store.begin().await?;
-        let names = tx.revoke_grants(grant, person).await?;
-        for name in &names {
-            tx.revoke(name, now + REVOKED_S, now).await?;
-        }
+        let names = take_back(&mut tx, grant, person).await?;
         tx.commit().await?;
         Ok(names)
     }
+}
+
+/// As [`Node::revoke_grants`], within what else is changed.
+pub(crate) async fn take_back(tx: &mut Tx, grant: &str, person: &str) -> Result<Vec<String>, NodeError> {
+    let now = now_s();
+    let names = tx.revoke_grants(grant, person).await?;
+    for name in &names {
+        tx.revoke(name, now + REVOKED_S, now).await?;
+    }
+    Ok(names)
 }

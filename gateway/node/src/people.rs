@@ -4,7 +4,7 @@
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::secrets::fresh_secret;
-use store::db::Reader;
+use store::db::{Reader, Tx};
 use store::people::Person as Row;
 
 /// Shortest password; NIST SP 800-63B asks for eight where nothing else protects it, more is better.
@@ -56,7 +56,8 @@ impl Person {
 }
 
 impl Node {
-    /// Adds a person who logs in with a password, or updates the one of the same name; either may log in then.
+    /// Adds a person who logs in with a password, or updates the one of the same name; either may log in then. Whoever was
+    /// logged in as the person before is so no more, and what was allowed apps is taken back.
     ///
     /// # Errors
     /// [`NodeError::Unprocessable`].
@@ -101,7 +102,12 @@ impl Node {
             None => String::new(),
         };
         let mut tx = self.store.begin().await?;
-        tx.put_person(&Row { id, name, password, title, fhir_user, status, subject }).await?;
+        let before = Reader::from(&mut tx).person("", &name).await?;
+        let new = Row { id, name, password, title, fhir_user, status, subject };
+        tx.put_person(&new).await?;
+        if let Some(before) = before.filter(|before| is_another(before, &new)) {
+            end_person(&mut tx, &before.id).await?;
+        }
         Ok(tx.commit().await?)
     }
 
@@ -180,9 +186,8 @@ impl Node {
     pub async fn disable_person(&self, id: &str) -> Result<(), NodeError> {
         let mut tx = self.store.begin().await?;
         tx.set_person_status(id, "disabled").await?;
-        tx.end_sessions("", id).await?;
-        tx.commit().await?;
-        self.revoke_grants("", id).await.map(drop)
+        end_person(&mut tx, id).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Begins a session; the secret that its browser keeps.
@@ -231,6 +236,18 @@ impl Node {
     pub(crate) fn session_hash(&self, secret: &str) -> String {
         self.secret_hash("session", secret)
     }
+}
+
+/// Whether who logs in, how, or what the person is here has changed: another title is nobody else.
+fn is_another(before: &Row, new: &Row) -> bool {
+    let who = |row: &Row| [&row.password, &row.fhir_user, &row.status, &row.subject].map(String::clone);
+    who(before) != who(new)
+}
+
+/// Ends a person's sessions and takes back what the person allowed apps, within the change that is the reason.
+async fn end_person(tx: &mut Tx, id: &str) -> Result<(), NodeError> {
+    tx.end_sessions("", id).await?;
+    crate::apps::take_back(tx, "", id).await.map(drop)
 }
 
 /// Seconds since 1970.

@@ -2,7 +2,7 @@
 //! <https://www.rfc-editor.org/rfc/rfc9700#name-refresh-token-protection>
 
 use super::FORM;
-use super::site::{Browser, REDIRECT, Site, VERIFIER, app, form, parameter};
+use super::site::{Browser, PASSWORD, REDIRECT, Site, VERIFIER, app, form, parameter};
 use crate::hospital::databases;
 use node::clients::{Auth, NewClient};
 use serde_json::Value;
@@ -166,4 +166,40 @@ async fn a_refresh_gives_no_more_than_was_allowed_and_ends_with_who_allowed_it()
     assert_eq!(site.refreshed(json["refresh_token"].as_str().unwrap()).await.status, 400);
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     assert_eq!(reads(&site, &json).await, 401);
+}
+
+/// A password was reset because somebody had it, and whoever had logged in with it went on.
+#[tokio::test]
+async fn whoever_was_logged_in_as_a_person_who_is_changed_is_so_no_more() {
+    for database in databases() {
+        let site = Site::on(database).await;
+        let node = &site.hospital.node;
+        let user = node.person("doctor").await.unwrap().unwrap().fhir_user;
+        for (what, password, new) in [
+            ("another password", "another horse battery", user.clone()),
+            ("another record", PASSWORD, format!("Patient/{}", site.ada)),
+            ("kept out", "", String::new()),
+        ] {
+            node.put_person("doctor", PASSWORD, "Title", &user).await.unwrap();
+            let browser = Browser::new(&site.hospital);
+            let asked = site.asked(&[STAFF]);
+            let url = browser.allowed("doctor", &asked, "").await;
+            let json = site.exchanged(&parameter(&url, "code").unwrap()).await.json();
+            if new.is_empty() {
+                node.disable_person(&node.person("doctor").await.unwrap().unwrap().id).await.unwrap();
+            } else {
+                node.put_person("doctor", password, "Title", &new).await.unwrap();
+            }
+            let refreshed = site.refreshed(json["refresh_token"].as_str().unwrap()).await;
+            assert_eq!(refreshed.status, 400, "{what} on {database:?}: {}", refreshed.text());
+            assert!(browser.asks(&asked).await.text().contains("Password"), "{what} on {database:?}");
+        }
+        // Another title alone, for somebody who logs in elsewhere, ends nothing.
+        node.put_user("bo", (None, "s"), "Bo", &user).await.unwrap();
+        let session = node.begin_session(&node.person("bo").await.unwrap().unwrap()).await.unwrap();
+        for (title, subject, goes_on) in [("Dr Bo", "s", true), ("Dr Bo", "t", false)] {
+            node.put_user("bo", (None, subject), title, &user).await.unwrap();
+            assert_eq!(node.session(&session).await.unwrap().is_some(), goes_on, "{title} {subject} on {database:?}");
+        }
+    }
 }
