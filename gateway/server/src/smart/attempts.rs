@@ -1,31 +1,42 @@
-//! How often somebody may try to log in: after some failures a name has to wait, longer each time, and few passwords are
-//! hashed at once. In memory of each process. Called by `authorize`.
+//! How often somebody may try to log in: after some failures a name has to wait at the address they came from, longer each
+//! time; after many within an hour it waits everywhere; and few passwords are hashed at once. In memory of each process.
+//! Called by `authorize`.
 //! Spec: NIST SP 800-63B section 5.2.2.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// Failures that a name may have before it waits: more than a person needs to remember which password it was.
+/// Failures that a name may have at an address before it waits there: more than a person needs to remember which password it was.
 const FREE: u32 = 5;
 /// The first wait; each further failure doubles it.
 const WAIT: Duration = Duration::from_secs(15);
-/// Longest wait, since somebody else's guesses keep the person out for so long.
+/// Longest wait, since the guesses of somebody behind the same proxy keep the person out for so long.
 const WAIT_MAX: Duration = Duration::from_secs(900);
 /// A name that did not fail for so long begins anew.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
+/// Failures that a name may have within [`FORGOTTEN`], wherever they come from. One address makes some ten an hour, so that
+/// nobody keeps a known name out alone; guesses from everywhere are still no more than so many.
+const EVERYWHERE: u32 = 100;
 /// Most names remembered; beyond it those that failed least go first.
 const NAMES_MAX: usize = 10_000;
 /// Most passwords hashed at once: each takes 64 MiB and a core for a tenth of a second.
 const HASHES_MAX: usize = 2;
 
+/// A name, folded, and where it was typed; nowhere for all places together.
+type Key = (String, Option<IpAddr>);
+
 /// The attempts of this process.
 pub(crate) struct Attempts {
-    failed: Mutex<HashMap<String, Failed>>,
+    failed: Mutex<HashMap<Key, Failed>>,
+    everywhere: Mutex<HashMap<String, Failed>>,
     pub(crate) hashing: Semaphore,
 }
 
+/// Failures of a key, and when the last of them was; of a name everywhere, when the first of the hour was.
 #[derive(Clone, Copy)]
 struct Failed {
     times: u32,
@@ -43,26 +54,17 @@ impl Failed {
 
 impl Default for Attempts {
     fn default() -> Self {
-        Self { failed: Mutex::default(), hashing: Semaphore::new(HASHES_MAX) }
+        Self { failed: Mutex::default(), everywhere: Mutex::default(), hashing: Semaphore::new(HASHES_MAX) }
     }
 }
 
 impl Attempts {
-    /// Whether a name may try now; if so, the try counts as a failure until it went well.
-    pub(crate) fn begin(&self, name: &str, now: Instant) -> bool {
-        let name = name.trim().to_lowercase();
+    /// Whether a name may try now from an address; if so, the try counts as a failure until it went well.
+    pub(crate) fn begin(&self, name: &str, from: Option<IpAddr>, now: Instant) -> bool {
+        let name = folded(name);
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.len() >= NAMES_MAX && !failed.contains_key(&name) {
-            failed.retain(|_, one| one.times >= FREE && now.saturating_duration_since(one.last) < FORGOTTEN);
-            // Nobody is kept out by many who fail: the one that failed longest ago is forgotten.
-            let oldest = failed.iter().min_by_key(|(_, one)| one.last).map(|(name, _)| name.clone());
-            if failed.len() >= NAMES_MAX
-                && let Some(oldest) = oldest
-            {
-                failed.remove(&oldest);
-            }
-        }
-        let one = failed.entry(name).or_insert(Failed { times: 0, last: now });
+        make_room(&mut failed, &(name.clone(), from), now);
+        let one = failed.entry((name.clone(), from)).or_insert(Failed { times: 0, last: now });
         let since = now.saturating_duration_since(one.last);
         if since > FORGOTTEN {
             one.times = 0;
@@ -70,13 +72,53 @@ impl Attempts {
         if one.times > 0 && since < one.wait() {
             return false;
         }
+        let mut everywhere = self.everywhere.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut everywhere, &name, now);
+        let all = everywhere.entry(name).or_insert(Failed { times: 0, last: now });
+        if now.saturating_duration_since(all.last) > FORGOTTEN {
+            *all = Failed { times: 0, last: now };
+        }
+        if all.times >= EVERYWHERE {
+            return false;
+        }
+        all.times += 1;
         *one = Failed { times: one.times + 1, last: now };
         true
     }
 
-    /// Says that a try went well.
-    pub(crate) fn went_well(&self, name: &str) {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(&name.trim().to_lowercase());
+    /// Says that a try came to nothing of the person's doing: it is no failure.
+    pub(crate) fn take_back(&self, name: &str, from: Option<IpAddr>) {
+        let key = (folded(name), from);
+        if let Some(all) = self.everywhere.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&key.0) {
+            all.times = all.times.saturating_sub(1);
+        }
+        if let Some(one) = self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&key) {
+            one.times = one.times.saturating_sub(1);
+        }
+    }
+
+    /// Says that a try went well. What failed elsewhere stays: it was somebody else.
+    pub(crate) fn went_well(&self, name: &str, from: Option<IpAddr>) {
+        self.take_back(name, from);
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(&(folded(name), from));
+    }
+}
+
+fn folded(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+/// Nobody is kept out by many who fail: the one that failed longest ago is forgotten.
+fn make_room<K: Clone + Eq + Hash>(failed: &mut HashMap<K, Failed>, key: &K, now: Instant) {
+    if failed.len() < NAMES_MAX || failed.contains_key(key) {
+        return;
+    }
+    failed.retain(|_, one| one.times >= FREE && now.saturating_duration_since(one.last) < FORGOTTEN);
+    let oldest = failed.iter().min_by_key(|(_, one)| one.last).map(|(key, _)| key.clone());
+    if failed.len() >= NAMES_MAX
+        && let Some(oldest) = oldest
+    {
+        failed.remove(&oldest);
     }
 }
 
@@ -89,7 +131,7 @@ mod tests {
         let (attempts, start) = (Attempts::default(), Instant::now());
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let row = |name: &str, seconds: u64, wanted: bool| {
-            assert_eq!(attempts.begin(name, at(seconds)), wanted, "{name} at {seconds}");
+            assert_eq!(attempts.begin(name, None, at(seconds)), wanted, "{name} at {seconds}");
         };
         (0..5).for_each(|_| row("ada", 0, true));
         row("ada", 0, false);
@@ -99,9 +141,37 @@ mod tests {
         row("ada", 44, false);
         row("ada", 45, true);
         row("ada", 46, false);
-        attempts.went_well("ada");
+        attempts.went_well("ada", None);
         row("ada", 46, true);
-        assert!((0..40).any(|_| !attempts.begin("cy", at(100))));
+        assert!((0..40).any(|_| !attempts.begin("cy", None, at(100))));
         row("cy", 100 + 3601, true);
+    }
+
+    /// Somebody who knew a name kept its person out for ever by failing every quarter of an hour.
+    #[test]
+    fn who_fails_elsewhere_keeps_a_person_out_only_with_many() {
+        let (attempts, start) = (Attempts::default(), Instant::now());
+        let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
+        let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
+        for minute in 0..2 * 24 * 60 {
+            attempts.begin("ada", address(1), at(minute));
+            if minute % 60 == 59 {
+                assert!(!attempts.begin("ada", address(1), at(minute)), "the outsider waits at {minute}");
+                assert!(attempts.begin("ada", address(2), at(minute)), "the person is kept out at {minute}");
+                attempts.went_well("ada", address(2));
+            }
+        }
+        let tried = (0..200).filter(|last| attempts.begin("bo", address(*last), start)).count();
+        assert_eq!(tried, EVERYWHERE as usize);
+        assert!(!attempts.begin("bo", address(201), at(59)) && attempts.begin("bo", address(201), at(61)));
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_no_failure() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        for _ in 0..300 {
+            assert!(attempts.begin("ada", None, now));
+            attempts.take_back(" Ada ", None);
+        }
     }
 }

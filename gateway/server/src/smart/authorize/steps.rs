@@ -6,6 +6,7 @@ use super::patients::{self, Wanted};
 use super::provider::Provider;
 use super::{address, answer, sealed};
 use crate::app::App;
+use crate::serve::Peer;
 use crate::smart::browser::Browser;
 use crate::smart::form::Form;
 use crate::smart::pages::{self, Frame};
@@ -75,6 +76,7 @@ async fn check(app: &App, asked: &mut Asked, person: &Person) -> Result<(), Faul
 
 /// `POST /auth/login`.
 pub(crate) async fn login(State(app): State<App>, request: Request) -> Response {
+    let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let (browser, form, asked, client) = match opened(&app, request).await {
         Ok(opened) => opened,
         Err(response) => return *response,
@@ -88,11 +90,12 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
     if name.len() > node::people::PASSWORD_BYTES_MAX || password.len() > node::people::PASSWORD_BYTES_MAX {
         return again(StatusCode::FORBIDDEN, WRONG);
     }
-    if !app.attempts.begin(name, Instant::now()) {
+    if !app.attempts.begin(name, from, Instant::now()) {
         tracing::warn!("a login has to wait after several failures");
         return again(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Wait a while and try again.");
     }
     let Ok(Ok(_turn)) = tokio::time::timeout(HASH_WAIT, app.attempts.hashing.acquire()).await else {
+        app.attempts.take_back(name, from);
         return again(StatusCode::SERVICE_UNAVAILABLE, "Too many people log in at this moment. Try again.");
     };
     let logged_in = async {
@@ -103,7 +106,7 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
     };
     match logged_in.await {
         Ok(Some(secret)) => {
-            app.attempts.went_well(name);
+            app.attempts.went_well(name, from);
             tracing::info!("a person logged in");
             next(&app, &Browser::with(secret), asked).await
         }
@@ -111,7 +114,10 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
             tracing::warn!("a login failed");
             again(StatusCode::FORBIDDEN, WRONG)
         }
-        Err(error) => answer(&app, &browser, Fault::Node(error)),
+        Err(error) => {
+            app.attempts.take_back(name, from);
+            answer(&app, &browser, Fault::Node(error))
+        }
     }
 }
 
