@@ -4,6 +4,7 @@
 
 use crate::app::App;
 use crate::smart::authorize::asked::allowed;
+use crate::smart::authorize::patients::{self, Stands};
 use crate::smart::form::Form;
 use crate::smart::refused::Refused;
 use crate::smart::signing::IDENTITY;
@@ -147,10 +148,23 @@ fn still(grant: &Grant, client: &Client) -> Result<Scopes, Refused> {
     Ok(scopes)
 }
 
-/// Who allowed it, if the person may still log in.
+/// Who allowed it, if the person may still log in, and still stands for whom it was allowed: a grant that another patient's
+/// data would be read by ends here.
 async fn person(app: &App, grant: &Grant) -> Result<Person, Refused> {
     let person = app.node.person(&grant.person).await?;
-    person.filter(|person| person.id == grant.person && person.active).ok_or_else(invalid)
+    let person = person.filter(|person| person.id == grant.person && person.active).ok_or_else(invalid)?;
+    let still = match patients::stands(app, &grant.client, &person).await? {
+        Stands::ForAny => true,
+        Stands::For(patient) => grant.patient.is_empty() || grant.patient == patient,
+        Stands::ForNobody => false,
+    };
+    if still {
+        return Ok(person);
+    }
+    app.node.revoke_grants(&grant.id, "").await?;
+    app.callers.forget_where(|claims| claims.grant.as_deref() == Some(grant.id.as_str()));
+    tracing::info!(client = %grant.client, "a grant ended: its person does not stand for its patient any more");
+    Err(invalid())
 }
 
 fn refused(app: &App, used: Used) -> Refused {

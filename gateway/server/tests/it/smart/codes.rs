@@ -203,3 +203,41 @@ async fn whoever_was_logged_in_as_a_person_who_is_changed_is_so_no_more() {
         }
     }
 }
+
+/// A guardian whose child came of age, or who lost custody, went on reading the child's record by refresh tokens.
+#[tokio::test]
+async fn who_does_not_stand_for_a_patient_any_more_is_let_in_for_nobody() {
+    let site = Site::open().await;
+    let related = site.hospital.node.person("parent").await.unwrap().unwrap().fhir_user;
+    let put = async |more: &str, patient: &str| {
+        let id = related.strip_prefix("RelatedPerson/").unwrap();
+        let body = format!(
+            r#"{{"resourceType":"RelatedPerson","id":"{id}"{more},"patient":{{"reference":"Patient/{patient}"}}}}"#
+        );
+        let answered = site.hospital.send("PUT", &format!("/fhir/{related}"), &[], body).await;
+        assert_eq!(answered.status, 200, "{}", answered.text());
+    };
+    for (what, more, patient, logs_in) in [
+        ("as before", "", &site.bo, true),
+        ("until later", r#","active":true,"period":{"end":"2999"}"#, &site.bo, true),
+        ("inactive", r#","active":false"#, &site.bo, false),
+        ("over", r#","period":{"end":"2020-01-01"}"#, &site.bo, false),
+        ("not begun", r#","period":{"start":"2999"}"#, &site.bo, false),
+        ("another's", "", &site.ada, true),
+    ] {
+        put("", &site.bo).await;
+        let json = site.exchanged(&site.code("parent", &[], "").await).await.json();
+        let refresh = json["refresh_token"].as_str().unwrap();
+        put(more, patient).await;
+        let same = logs_in && patient == &site.bo;
+        let refreshed = site.refreshed(refresh).await;
+        assert_eq!(refreshed.status, if same { 200 } else { 400 }, "{what}: {}", refreshed.text());
+        if !same {
+            assert_eq!(refreshed.json()["error"], "invalid_grant", "{what}");
+            assert_eq!(reads(&site, &json).await, 401, "{what}: the grant goes on");
+        }
+        let browser = Browser::new(&site.hospital);
+        let url = browser.allowed("parent", &site.asked(&[]), "").await;
+        assert_eq!(parameter(&url, "code").is_some(), logs_in, "{what}: {url}");
+    }
+}
