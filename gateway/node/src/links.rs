@@ -18,6 +18,17 @@ impl Node {
         record::id::base32(&[&seal[..], bytes].concat())
     }
 
+    /// A name of `secret` that proves whoever shows it was given it for `purpose`, and tells nothing of the secret.
+    pub fn form_token(&self, purpose: &'static str, secret: &[u8]) -> String {
+        record::id::base32(&record::seal::mac(&self.identity().storage_key(purpose), secret))
+    }
+
+    /// Whether a text is the [`Node::form_token`] of `secret`.
+    pub fn is_form_token(&self, purpose: &'static str, secret: &[u8], text: &str) -> bool {
+        let found = record::id::unbase32(text);
+        found.is_some_and(|found| record::seal::mac_is(&self.identity().storage_key(purpose), secret, &found))
+    }
+
     /// Opens what [`Node::seal_form`] made; `None` if a letter of it was changed.
     pub fn open_form(&self, purpose: &'static str, text: &str) -> Option<Vec<u8>> {
         let sealed = record::id::unbase32(text)?;

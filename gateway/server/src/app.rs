@@ -23,7 +23,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 
 /// Smallest answer that is compressed: below it gzip costs more time than the bytes it saves, which fit a packet or two.
 const GZIP_BYTES_MIN: u64 = 4096;
@@ -94,7 +94,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .fallback(dispatch::nothing_here)
         .method_not_allowed_fallback(dispatch::other_method)
         .layer(from_fn_with_state(app.clone(), edge::around))
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN)))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(GZIP_BYTES_MIN).and(edge::may_compress)))
         .with_state(app)
 }
 

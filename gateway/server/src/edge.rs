@@ -12,7 +12,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use fhir::Code;
@@ -23,6 +23,16 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
+
+/// Marks an answer that is sent as it is. Pages and tokens of `/auth` have secrets beside what somebody else chose, and how
+/// well both compress together tells of them: <https://www.breachattack.com/>.
+#[derive(Clone, Copy)]
+struct Uncompressed;
+
+/// Whether an answer may be compressed.
+pub(crate) fn may_compress(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Uncompressed>().is_none()
+}
 
 /// Gives a request its id and answers it.
 pub(crate) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -86,6 +96,9 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
         Ok(response) => response,
         Err(error) => error.delivered(form, &id).await,
     };
+    if auth {
+        response.extensions_mut().insert(Uncompressed);
+    }
     let headers = response.headers_mut();
     headers.insert(HEADER, id.header());
     protect(headers, app.settings.base_url.starts_with("https://"));

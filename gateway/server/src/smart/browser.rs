@@ -38,16 +38,16 @@ impl Browser {
         Self { secret, fresh: true }
     }
 
-    /// The token that each form of this browser's carries.
+    /// The token that each form of this browser's carries. The secret itself stands in no page: its cookie is hidden from
+    /// scripts, and a page that is read must not be a login.
     pub(crate) fn csrf(&self, app: &App) -> String {
-        app.node.seal_form(FORMS, self.secret.as_bytes())
+        app.node.form_token(FORMS, self.secret.as_bytes())
     }
 
     /// Whether a form came from a page of this browser's.
     pub(crate) fn sent(&self, app: &App, headers: &HeaderMap, csrf: &str) -> bool {
         let site = headers.get("sec-fetch-site").map(|value| value.to_str().unwrap_or("?"));
-        let opened = app.node.open_form(FORMS, csrf);
-        site.is_none_or(|site| site == "same-origin") && opened.is_some_and(|secret| secret == self.secret.as_bytes())
+        site.is_none_or(|site| site == "same-origin") && app.node.is_form_token(FORMS, self.secret.as_bytes(), csrf)
     }
 
     /// Gives a page to this browser. Its forms may end at the `targets`, where an app or a login elsewhere is.

@@ -200,6 +200,33 @@ async fn pages_run_nothing_and_stand_in_no_frame() {
     assert_eq!((style.status, style.header("content-type")), (200, "text/css; charset=utf-8"));
 }
 
+/// The token of the forms was the cookie's secret, sealed and readable, in pages that were compressed with what others chose.
+#[tokio::test]
+async fn a_page_tells_nothing_of_the_cookie() {
+    let site = Site::open().await;
+    let browser = Browser::new(&site.hospital);
+    let state = "s".repeat(2000);
+    for _ in 0..2 {
+        let page = browser.asks(&site.asked(&[("state", &state)])).await;
+        let (_, secret) =
+            browser.cookie.lock().unwrap().split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let token = hidden(&page.text(), "token");
+        let encoded = record::id::base32(secret.as_bytes());
+        assert!(!page.text().contains(&secret) && !page.text().contains(&encoded[4..encoded.len() - 4]), "{token}");
+        let bytes = record::id::unbase32(&token).unwrap();
+        assert!(bytes.len() == 32 && !bytes.windows(8).any(|part| secret.as_bytes().windows(8).any(|own| own == part)));
+        browser.logs_in(&page, "doctor").await;
+    }
+    for (what, path, zipped) in [
+        ("a page", format!("/auth/authorize?{}", site.asked(&[("state", &state)])), false),
+        ("FHIR", "/fhir/metadata".to_owned(), true),
+    ] {
+        let answered = browser.send("GET", &path, &[("accept-encoding", "gzip")], "").await;
+        assert!(answered.status == 200 && (zipped || answered.body.len() > 4096), "{what}");
+        assert_eq!(answered.header("content-encoding"), if zipped { "gzip" } else { "" }, "{what}");
+    }
+}
+
 #[tokio::test]
 async fn a_password_is_guessed_a_few_times_only() {
     let site = Site::open().await;
