@@ -153,19 +153,20 @@ impl Node {
         Ok((shown(client), secret))
     }
 
-    /// Adds a client that registered itself and waits for the operator; none where too many wait already.
+    /// Adds a client that registered itself and waits for the operator. Where too many wait already, the one that waited longest
+    /// is forgotten: refusing the new one would let whoever registers a hundred shut everybody out until somebody looks.
     ///
     /// Its name is made its own by letters that nobody can choose: nobody takes another's place by a name.
     ///
     /// # Errors
     /// As [`Node::register_client`].
-    pub async fn register_waiting(&self, new: &NewClient) -> Result<Option<(Client, Option<String>)>, NodeError> {
+    pub async fn register_waiting(&self, new: &NewClient) -> Result<(Client, Option<String>), NodeError> {
         let name = format!("{} ({})", new.name, &crate::clock::fresh_id()[..12]);
         let (row, secret) = self.client_row(&NewClient { name, status: Status::Pending, ..new.clone() })?;
         let mut tx = self.store.begin().await?;
-        let added = tx.add_waiting_client(&row, WAITING_MAX, row.made_s - WAITING_S).await?;
+        tx.add_waiting_client(&row, WAITING_MAX, row.made_s - WAITING_S).await?;
         tx.commit().await?;
-        Ok(added.then(|| (shown(row), secret)))
+        Ok((shown(row), secret))
     }
 
     fn client_row(&self, new: &NewClient) -> Result<(store::clients::Client, Option<String>), NodeError> {

@@ -89,21 +89,23 @@ impl Tx {
         Ok(self.execute(sql, &[id.into(), status.into()]).await? == 1)
     }
 
-    /// Adds a client that waits for its approval; `false` if `most` others wait. Those that waited since before `oldest` are
-    /// forgotten.
+    /// Adds a client that waits for its approval, in the place of the one that waited longest where `most` others wait. Those
+    /// that waited since before `oldest` are forgotten.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn add_waiting_client(&mut self, new: &Client, most: i64, oldest: i64) -> Result<bool, StoreError> {
+    pub async fn add_waiting_client(&mut self, new: &Client, most: i64, oldest: i64) -> Result<(), StoreError> {
         let old = [(&new.status).into(), oldest.into()];
         self.execute("DELETE FROM log_clients WHERE status = $1 AND made < $2", &old).await?;
         let sql = "SELECT COUNT(*) FROM log_clients WHERE status = $1";
         let waiting = self.fetch(sql, &[(&new.status).into()]).await?;
-        if waiting.first().map_or(0, |row| row.int(0)) >= most {
-            return Ok(false);
+        let over = waiting.first().map_or(0, |row| row.int(0)) + 1 - most;
+        if over > 0 {
+            let sql = "DELETE FROM log_clients WHERE status = $1 AND id IN \
+                       (SELECT id FROM log_clients WHERE status = $1 ORDER BY made, id LIMIT $2)";
+            self.execute(sql, &[(&new.status).into(), over.into()]).await?;
         }
-        self.put_client(new).await?;
-        Ok(true)
+        self.put_client(new).await.map(drop)
     }
 
     /// Removes a client.

@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::body;
+use crate::serve::Peer;
 use crate::smart::form;
 use crate::smart::refused::{Refused, answer};
 use axum::extract::{Request, State};
@@ -13,6 +14,7 @@ use node::NodeError;
 use node::clients::{Auth, Client, GRANTS, NewClient, Status, is_redirect};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,25 +24,29 @@ const BYTES_MAX: usize = 32 * 1024;
 /// Longest name; the operator reads it in a list.
 const NAME_CHARS_MAX: usize = 100;
 
-/// Most that register themselves with one process within [`WINDOW`]: they come by hand.
-const WINDOW_MAX: usize = 10;
+/// Most that register themselves from one address within [`WINDOW`]: they come by hand.
+const ADDRESS_MAX: usize = 10;
 
-/// See [`WINDOW_MAX`].
+/// Most that register themselves with one process within [`WINDOW`], so that one address does not use up everybody's.
+const WINDOW_MAX: usize = 100;
+
+/// See [`ADDRESS_MAX`].
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// When somebody registered here lately.
+/// When somebody registered here lately, and from where.
 #[derive(Default)]
-pub(crate) struct Registrations(Mutex<Vec<Instant>>);
+pub(crate) struct Registrations(Mutex<Vec<(Option<IpAddr>, Instant)>>);
 
 impl Registrations {
     /// Whether one more may now.
-    fn begin(&self, now: Instant) -> bool {
+    fn begin(&self, from: Option<IpAddr>, now: Instant) -> bool {
         let mut lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lately.retain(|at| now.saturating_duration_since(*at) < WINDOW);
-        if lately.len() >= WINDOW_MAX {
+        lately.retain(|(_, at)| now.saturating_duration_since(*at) < WINDOW);
+        let same = lately.iter().filter(|(other, _)| *other == from).count();
+        if lately.len() >= WINDOW_MAX || same >= ADDRESS_MAX {
             return false;
         }
-        lately.push(now);
+        lately.push((from, now));
         true
     }
 }
@@ -78,6 +84,7 @@ pub(crate) async fn register(State(app): State<App>, request: Request) -> Respon
 async fn registered(app: &App, request: Request) -> Result<Value, Refused> {
     let metadata = |text: &str| Refused::Metadata(text.to_owned());
     let (parts, body) = request.into_parts();
+    let from = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !kind.to_ascii_lowercase().starts_with("application/json") {
         return Err(metadata("send the description of the client as application/json"));
@@ -86,15 +93,13 @@ async fn registered(app: &App, request: Request) -> Result<Value, Refused> {
     let said: Described =
         serde_json::from_slice(&bytes).map_err(|_| metadata("the description is no JSON, or has no client_name"))?;
     let new = read(said)?;
-    if !app.registrations.begin(Instant::now()) {
+    if !app.registrations.begin(from, Instant::now()) {
         return Err(Refused::Busy("too many clients register themselves; try again in a minute".to_owned()));
     }
-    let added = app.node.register_waiting(&new).await.map_err(|error| match error {
+    let (client, secret) = app.node.register_waiting(&new).await.map_err(|error| match error {
         NodeError::Unprocessable(text) => Refused::Metadata(text),
         error => error.into(),
     })?;
-    let text = "too many clients wait for the operator; ask the operator first";
-    let (client, secret) = added.ok_or_else(|| Refused::Busy(text.to_owned()))?;
     tracing::info!(client = %client.id, "a client registered itself and waits for `chartwell client approve`");
     Ok(told(&client, secret, &new))
 }
@@ -171,8 +176,11 @@ mod tests {
     #[test]
     fn few_register_within_a_minute() {
         let (lately, start) = (Registrations::default(), Instant::now());
-        assert!((0..WINDOW_MAX).all(|_| lately.begin(start)));
-        assert!(!lately.begin(start + WINDOW / 2));
-        assert!(lately.begin(start + WINDOW));
+        let address = |last: u8| Some(IpAddr::from([192, 0, 2, last]));
+        assert!((0..ADDRESS_MAX).all(|_| lately.begin(address(1), start)));
+        assert!(!lately.begin(address(1), start + WINDOW / 2));
+        assert!(lately.begin(address(2), start), "another address is not kept out");
+        assert!(lately.begin(address(1), start + WINDOW));
+        assert_eq!((0..200).filter(|last| lately.begin(address(*last), start + WINDOW)).count(), WINDOW_MAX - 1);
     }
 }

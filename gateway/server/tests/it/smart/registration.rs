@@ -143,13 +143,15 @@ async fn only_a_few_register_themselves() {
         granted += usize::from(answered.status == 201);
     }
     assert_eq!(granted, 10);
-    // Another process lets ten more in, until a hundred wait.
+    // Another process lets ten more in; a hundred wait, and whoever registers many keeps nobody out.
+    let mut last = String::new();
     for _ in 0..12 {
         let beside = hospital.beside();
         for _ in 0..10 {
-            register(&beside, &described()).await;
+            last = register(&beside, &described()).await.json()["client_id"].as_str().unwrap().to_owned();
         }
     }
     let waiting = hospital.node.clients().await.unwrap().iter().filter(|one| one.status == Status::Pending).count();
     assert_eq!(waiting, 100);
+    assert!(hospital.node.client(&last).await.unwrap().is_some(), "the last one waits");
 }
