@@ -19,6 +19,9 @@ const CODE_S: i64 = 60;
 const CODE_KEPT_S: i64 = 86_400;
 /// How long a refresh token holds, in seconds: an app that nobody opens for so long asks again.
 const REFRESH_S: i64 = 90 * 86_400;
+/// Used refresh tokens that a grant keeps, since the second use of one ends it: an app asks once an hour, so that whoever stole
+/// one is found out within a day.
+const REFRESH_KEPT: i64 = 24;
 /// How long a grant holds, in seconds, however often it is refreshed.
 const GRANT_S: i64 = 365 * 86_400;
 /// How long the name of a revoked grant is kept, in seconds: longer than any token that was made under it lives.
@@ -131,9 +134,10 @@ impl Node {
     /// [`NodeError::Store`].
     pub async fn add_refresh(&self, grant: &Grant) -> Result<String, NodeError> {
         let secret = fresh_secret();
-        let expires_s = (now_s() + REFRESH_S).min(grant.expires_s);
+        // Beyond the grant's own end, so that their order stays that in which they were made.
+        let expires_s = now_s() + REFRESH_S;
         let mut tx = self.store.begin().await?;
-        tx.add_refresh(&grant.id, &self.secret_hash("refresh", &secret), expires_s).await?;
+        tx.add_refresh(&grant.id, &self.secret_hash("refresh", &secret), expires_s, REFRESH_KEPT).await?;
         tx.commit().await?;
         Ok(secret)
     }
@@ -163,7 +167,7 @@ impl Node {
             return Ok(Used::Again(grant.id));
         }
         let ended = !grant.session.is_empty() && !self.session_goes_on(&grant.session).await?;
-        if grant.revoked || ended || expires_s <= now_s() {
+        if grant.revoked || ended || expires_s.min(grant.expires_s) <= now_s() {
             return Ok(Used::None);
         }
         Ok(Used::Fresh { grant: Box::new(grant), redirect: String::new(), challenge: String::new() })

@@ -152,11 +152,14 @@ impl Tx {
         Ok(self.execute("UPDATE log_codes SET used = 1 WHERE hash = $1 AND used = 0", &[hash.into()]).await? == 1)
     }
 
-    /// Adds a refresh token of a grant.
+    /// Adds a refresh token of a grant; of those that were used the last `kept` stay.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn add_refresh(&mut self, grant: &str, hash: &str, expires_s: i64) -> Result<(), StoreError> {
+    pub async fn add_refresh(&mut self, grant: &str, hash: &str, expires_s: i64, kept: i64) -> Result<(), StoreError> {
+        let sql = "DELETE FROM log_refresh WHERE grant_id = $1 AND used = 1 AND hash NOT IN \
+                   (SELECT hash FROM log_refresh WHERE grant_id = $1 AND used = 1 ORDER BY expires DESC, hash LIMIT $2)";
+        self.execute(sql, &[grant.into(), kept.into()]).await?;
         let sql = "INSERT INTO log_refresh (hash, grant_id, expires, used) VALUES ($1, $2, $3, 0)";
         self.execute(sql, &[hash.into(), grant.into(), expires_s.into()]).await.map(drop)
     }

@@ -16,6 +16,9 @@ pub(crate) const PURPOSE: &str = "what an app asked";
 /// How long a person may take, in seconds.
 const TIME_S: u64 = 1800;
 
+/// Longest state and nonce: each is kept while a person logs in, for whoever asks, and apps send some tens of bytes.
+const KEPT_BYTES_MAX: usize = 2048;
+
 /// Bytes of a SHA-256 in base64url.
 const CHALLENGE_BYTES: usize = 43;
 
@@ -112,6 +115,10 @@ pub(crate) async fn read(app: &App, form: &Form) -> Result<Asked, Fault> {
     };
     let twice = |_: Refused| back("invalid_request", "a parameter was sent more than once");
     let state = form.find("state").map_err(twice)?.ok_or_else(|| back("invalid_request", "state is missing"))?;
+    let nonce = form.find("nonce").map_err(twice)?.unwrap_or_default();
+    if state.len() > KEPT_BYTES_MAX || nonce.len() > KEPT_BYTES_MAX {
+        return Err(back("invalid_request", "state and nonce have at most 2,048 bytes"));
+    }
     match form.find("response_type").map_err(twice)? {
         Some("code") => {}
         Some(_) => return Err(back("unsupported_response_type", "response_type must be code")),
@@ -141,7 +148,6 @@ pub(crate) async fn read(app: &App, form: &Form) -> Result<Asked, Fault> {
     if form.find("prompt").map_err(twice)?.is_some_and(|prompt| prompt.split(' ').any(|word| word == "none")) {
         return Err(back("interaction_required", "a person is always asked"));
     }
-    let nonce = form.find("nonce").map_err(twice)?.unwrap_or_default();
     let scope = allowed(form.find("scope").map_err(twice)?.unwrap_or_default(), &client);
     if scope.known.is_empty() && !scope.other.iter().any(|word| word == "openid") {
         return Err(back("invalid_scope", "the app may have none of these scopes"));

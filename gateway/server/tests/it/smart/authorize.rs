@@ -61,6 +61,7 @@ async fn an_answer_goes_where_the_app_is_registered_to_be_and_nowhere_else() {
 async fn what_is_asked_wrongly_is_told_to_the_app() {
     let site = Site::open().await;
     let plain = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let long = "s".repeat(2049);
     for (what, changed, error) in [
         ("no state", vec![("state", "")], "invalid_request"),
         ("no kind of answer", vec![("response_type", "")], "invalid_request"),
@@ -82,6 +83,8 @@ async fn what_is_asked_wrongly_is_told_to_the_app() {
         ("a request object", vec![("request", "e30.e30.")], "request_not_supported"),
         ("a request elsewhere", vec![("request_uri", "https://evil.example/r")], "request_uri_not_supported"),
         ("an answer in a fragment", vec![("response_mode", "fragment")], "invalid_request"),
+        ("a huge state", vec![("state", &long)], "invalid_request"),
+        ("a huge nonce", vec![("nonce", &long)], "invalid_request"),
         ("no question", vec![("prompt", "none")], "interaction_required"),
     ] {
         let answered = Browser::new(&site.hospital).asks(&site.asked(&changed)).await;
@@ -90,7 +93,7 @@ async fn what_is_asked_wrongly_is_told_to_the_app() {
         assert!(url.starts_with(&format!("{REDIRECT}?error=")), "{what}: {url}");
         assert_eq!(parameter(url, "error").as_deref(), Some(error), "{what}: {url}");
         assert_eq!(parameter(url, "iss").as_deref(), Some(BASE), "{what}");
-        let state = (what != "no state").then_some("s t&ä");
+        let state = (what != "no state").then_some(if what == "a huge state" { &long } else { "s t&ä" });
         assert_eq!(parameter(url, "state").as_deref(), state, "{what}");
     }
     for name in ["state", "scope", "aud", "code_challenge", "code_challenge_method", "response_type", "nonce"] {

@@ -241,3 +241,24 @@ async fn who_does_not_stand_for_a_patient_any_more_is_let_in_for_nobody() {
         assert_eq!(parameter(&url, "code").is_some(), logs_in, "{what}: {url}");
     }
 }
+
+#[tokio::test]
+async fn of_used_refresh_tokens_the_last_ones_are_kept() {
+    for database in databases() {
+        let site = Site::on(database).await;
+        let grant = site.exchanged(&site.code("doctor", &[STAFF], "").await).await.json();
+        let mut tokens = vec![grant["refresh_token"].as_str().unwrap().to_owned()];
+        for _ in 0..40 {
+            let json = site.refreshed(&tokens[tokens.len() - 1]).await.json();
+            tokens.push(json["refresh_token"].as_str().unwrap_or_else(|| panic!("{json}")).to_owned());
+        }
+        let mut known = 0;
+        for token in &tokens {
+            known += usize::from(site.hospital.node.grant_of_refresh(token).await.unwrap().is_some());
+        }
+        // What was used when the last one was made, and the one to come.
+        assert_eq!(known, 25, "{database:?}");
+        let answered = site.refreshed(&tokens[39]).await;
+        assert_eq!(answered.json()["error"], "invalid_grant");
+    }
+}
