@@ -74,7 +74,11 @@ impl Provider {
 
     /// A gateway that takes its tokens.
     async fn gateway(&self) -> Hospital {
-        let hospital = Hospital::open().await;
+        self.before(Hospital::open().await)
+    }
+
+    /// The gateway of a hospital that takes its tokens.
+    fn before(&self, hospital: Hospital) -> Hospital {
         let issuer = Some(Issuer { url: self.url.clone(), audience: AUDIENCE.to_owned() });
         let router = server::app(Settings { issuer, ..Settings::new(BASE) }, hospital.node.clone());
         Hospital { router, ..hospital }
@@ -189,6 +193,45 @@ async fn a_token_of_the_issuer_is_taken_and_what_looks_like_one_is_not() {
     let bearer = format!("Bearer {writes}");
     let body = r#"{"resourceType":"Patient"}"#;
     assert_eq!(hospital.send("POST", "/fhir/Patient", &[("authorization", &bearer)], body).await.status, 403);
+}
+
+/// What a scope for one patient does not reach is as if it were not there; a list of versions needs the whole.
+#[tokio::test]
+async fn a_scope_of_the_issuer_for_one_patient_opens_no_others() {
+    let provider = Provider::open().await;
+    let hospital = Hospital::open().await;
+    let (own, other) = (r#"{"resourceType":"Patient","active":true}"#, r#"{"resourceType":"Patient","active":false}"#);
+    let (own, other) = (hospital.create(own).await, hospital.create(other).await);
+    let hospital = provider.before(hospital);
+    for (scope, user, wanted) in [
+        ("patient/*.rs", None, [200, 404, 200, 403]),
+        ("patient/*.rs", Some("Practitioner/1"), [200, 404, 200, 403]),
+        ("user/*.rs", None, [200, 404, 200, 403]),
+        ("user/*.rs", Some("https://fhir.example/fhir/Patient/1"), [200, 404, 200, 403]),
+        ("user/*.rs", Some("https://fhir.example/fhir/Practitioner/1/"), [200, 404, 200, 403]),
+        ("user/*.rs", Some("https://fhir.example/fhir/Practitioner/1"), [200; 4]),
+        ("system/*.rs", None, [200; 4]),
+    ] {
+        let mut claims = provider.claims();
+        (claims["scope"], claims["patient"]) = (scope.into(), own.as_str().into());
+        if let Some(user) = user {
+            claims["fhirUser"] = user.into();
+        }
+        let bearer = format!("Bearer {}", token("k", &claims));
+        let paths = [
+            format!("/fhir/Patient/{own}"),
+            format!("/fhir/Patient/{other}"),
+            "/fhir/Patient?active=false".to_owned(),
+            "/fhir/Patient/_history".to_owned(),
+        ];
+        for (path, wanted_status) in paths.iter().zip(wanted) {
+            let answered = hospital.send("GET", path, &[("authorization", &bearer)], "").await;
+            assert_eq!(answered.status, wanted_status, "{scope} of {user:?}, {path}: {}", answered.text());
+            let whole = wanted == [200; 4];
+            let shown = answered.text().contains(&format!("\"id\":\"{other}\""));
+            assert_eq!(shown, whole && !path.ends_with(&own), "{scope} of {user:?}, {path}: {}", answered.text());
+        }
+    }
 }
 
 fn good_payload(claims: &Value) -> String {
