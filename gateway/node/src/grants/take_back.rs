@@ -7,20 +7,28 @@ use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::{Inner, Node, Role};
+use record::body::BODY_BYTES_MAX;
 use record::body::Body;
 use record::body::grant::Grant;
 use record::body::revoke::{RETAINS_MAX, Revoke, TARGETS_MAX};
 use record::draft::DraftFrame;
 use record::keys::Level;
-use record::{GrantId, Head, IdentityId, Kind, RecordId};
-use std::collections::BTreeSet;
+use record::{GrantId, Head, IdentityId, Kind, LaneKind, RecordId};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use store::db::Reader;
+use store::ops::LaneHead;
 
 /// How often is looked for grants whose time is over. Until one is closed it opens nothing all the same: who serves goes by
 /// the clock. Closing it draws the line and changes the keys.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Most lanes a line names, of those that the format allows: each takes 88 bytes at most, and with what the revoke takes back
+/// its body stays below `BODY_BYTES_MAX`. A larger one opens nowhere and would take nothing back.
+const LANES_MAX: usize = 11_000;
+const _: () = assert!(LANES_MAX <= RETAINS_MAX && LANES_MAX * 88 + TARGETS_MAX * 40 < BODY_BYTES_MAX);
 
 impl Node {
     /// Takes a grant back and opens an epoch its holder has no key of. What the holder wrote before stays.
@@ -67,21 +75,42 @@ impl Node {
         .await
     }
 
-    /// Closes what is over by the clock in this patient's records; returns how many grants were.
+    /// Closes what is over by the clock in this patient's records, holder by holder; returns how many grants were.
+    ///
+    /// What fails is logged, and stops nothing else: the next round tries again.
     ///
     /// # Errors
-    /// [`NodeError::Store`].
+    /// [`NodeError::Store`] where the records cannot be listed.
     pub async fn close_expired(&self) -> Result<usize, NodeError> {
         let mut closed = 0;
         for record in self.own_records().await? {
-            let now = crate::clock::now_ms();
-            let context = self.context(&mut Reader::from(&self.store), &record).await?;
-            if context.is_none_or(|context| context.state.expired(now).next().is_none()) {
-                continue;
+            let holders = match self.whose_time_is_over(&record).await {
+                Ok(holders) => holders,
+                Err(error) => {
+                    tracing::warn!(%record, %error, "a record could not be looked through for grants whose time is over");
+                    continue;
+                }
+            };
+            for holder in holders {
+                let done = self
+                    .commit(move |batch| Box::pin(async move { batch.close_expired(&record, &holder).await }))
+                    .await;
+                match done {
+                    Ok(count) => closed += count,
+                    Err(error) => {
+                        tracing::warn!(%record, %holder, %error, "grants whose time is over could not be closed");
+                    }
+                }
             }
-            closed += self.commit(move |batch| Box::pin(async move { batch.close_expired(&record).await })).await?;
         }
         Ok(closed)
+    }
+
+    async fn whose_time_is_over(&self, record: &RecordId) -> Result<BTreeSet<IdentityId>, NodeError> {
+        let context = self.context(&mut Reader::from(&self.store), record).await?;
+        let now = crate::clock::now_ms();
+        let holders = |context: Arc<Context>| context.state.expired(now).map(|given| given.holder).collect();
+        Ok(context.map(holders).unwrap_or_default())
     }
 }
 
@@ -114,23 +143,24 @@ impl Batch {
         self.after_control(Some(context), &opened).await
     }
 
-    /// The heads of all that the holders of `grants` wrote, and of those they passed them on to: what is here is kept.
+    /// The heads of what the holders of `grants` wrote, and those they passed them on to: what is here is kept, as far as
+    /// a line can name it. What it cannot is held back, and the patient may take it in.
     async fn received(&mut self, context: &Context, grants: &[GrantId]) -> Result<Vec<Head>, NodeError> {
         let holders = holders_under(context, grants);
-        let lanes = self.lanes(&context.record).await?;
-        let mut heads = lanes.iter().map(|lane| lane.head).filter(|head| holders.contains(&head.lane.author));
-        let kept = heads.by_ref().take(RETAINS_MAX).collect::<Vec<_>>();
-        match heads.next() {
-            // Beyond the limit of the format nothing could be named, and what is not named would be lost.
-            Some(_) => Err(NodeError::TooLarge(format!("they wrote in more than {RETAINS_MAX} lanes"))),
-            None => Ok(kept),
+        let mut lanes = self.lanes(&context.record).await?;
+        lanes.retain(|lane| holders.contains(&lane.head.lane.author));
+        // Nobody becomes irrevocable by writing in ever new lanes.
+        if let Some(left @ 1..) = lanes.len().checked_sub(LANES_MAX) {
+            let record = context.record;
+            tracing::warn!(%record, left, "who loses access wrote in too many lanes: the oldest {left} are held back");
         }
+        Ok(newest(lanes))
     }
 
-    async fn close_expired(&mut self, record: &RecordId) -> Result<usize, NodeError> {
+    async fn close_expired(&mut self, record: &RecordId, holder: &IdentityId) -> Result<usize, NodeError> {
         let context = self.known(record).await?;
-        let over = context.state.expired(crate::clock::now_ms()).map(|given| given.id);
-        let over = over.take(TARGETS_MAX).collect::<Vec<_>>();
+        let over = context.state.expired(crate::clock::now_ms()).filter(|given| given.holder == *holder);
+        let over = over.map(|given| given.id).take(TARGETS_MAX).collect::<Vec<_>>();
         let count = over.len();
         if count > 0 {
             self.take_back(&context, over).await?;
@@ -138,6 +168,22 @@ impl Batch {
         }
         Ok(count)
     }
+}
+
+/// The heads of the lanes that a line names where there may be too many: control lanes first, then by turns the newest of
+/// each author, so that who writes in very many crowds out nobody else.
+fn newest(mut lanes: Vec<LaneHead>) -> Vec<Head> {
+    lanes.sort_by_key(|lane| Reverse(lane.position));
+    let mut turns = BTreeMap::<(IdentityId, bool), usize>::new();
+    let mut ranked = Vec::with_capacity(lanes.len());
+    for head in lanes.into_iter().map(|lane| lane.head) {
+        let control = head.lane.kind == LaneKind::Control;
+        let turn = turns.entry((head.lane.author, control)).or_default();
+        *turn += 1;
+        ranked.push(((!control, *turn), head));
+    }
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().map(|(_, head)| head).take(LANES_MAX).collect()
 }
 
 /// The holders of grants, and of what was passed on from them, however often.

@@ -167,6 +167,51 @@ async fn access_that_is_over_is_closed_with_a_line_and_new_keys() {
     }
 }
 
+/// Hospital B signed an op in each of more lanes than a line can name, each as small as it gets.
+async fn write_in_very_many_lanes(house: &House) {
+    let lanes = "INSERT INTO cache_lanes \
+        (record, author, lane_kind, lane_instance, seq, id, lamport, position) \
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17000) \
+        SELECT l.record, l.author, 2, n.i, 0, l.id, 1, 0 FROM n CROSS JOIN \
+        (SELECT record, author, id FROM cache_lanes WHERE lane_kind = 2 AND author IN \
+        (SELECT id FROM log_identities WHERE name = 'Hospital B') LIMIT 1) l";
+    let store = house.p.store().await;
+    assert_eq!(store.run(lanes).await.unwrap(), 17_000);
+    store.close().await;
+}
+
+/// A holder that signs in ever new lanes became irrevocable: a line named too many, and nothing could be narrowed, taken
+/// back or closed, for it and for all whose time was over with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_becomes_irrevocable_by_writing_in_very_many_lanes() {
+    for database in databases() {
+        let mut house = house(database).await;
+        house.let_in("patient/Observation.cruds").await;
+        house.let_in("patient/Condition.rs").await;
+        create(&house.b.node, observation(&house.at_b, "in time")).await;
+        until("what B wrote is there", || async { count(&house.p.node, "Observation", "").await == 2 }).await;
+        house.b.node.close().await;
+        write_in_very_many_lanes(&house).await;
+        house.p.restart(false).await;
+        let grants = house.grants(GrantState::Open).await;
+        let of = |scope: &str| grants.iter().find(|grant| grant.scope.contains(scope)).unwrap().clone();
+        let (writes, reads) = (of("Observation"), of("Condition"));
+        let end_ms = node::clock::now_ms() + 1000;
+        let narrower = Approval { scopes: vec![reads.scope.clone()], end_ms, ..Approval::default() };
+        house.p.node.narrow(&reads.id, narrower).await.unwrap();
+        house.p.node.revoke(&writes.id).await.unwrap();
+        assert_eq!(house.grants(GrantState::Revoked).await.len(), 1, "and the revoke opens, and counts");
+        until("the time of the other is over", || async { node::clock::now_ms() > end_ms }).await;
+        house.p.node.close_expired().await.unwrap();
+        assert_eq!(house.grants(GrantState::Ended).await.len(), 1);
+        assert_eq!(house.p.node.close_expired().await.unwrap(), 0, "nothing is left to be closed");
+        assert_eq!(house.p.node.held_back_count().await.unwrap(), 0, "the newest lane is kept before the others");
+        assert_eq!(count(&house.p.node, "Observation", "").await, 2);
+        house.p.node.reindex(std::sync::Arc::new(|_| {})).await.unwrap();
+        stays_the_same_after_reindex(&house.p.node).await;
+    }
+}
+
 /// Two ops of Hospital B for one place of a lane, as only a broken or a stolen B signs them.
 async fn forked(house: &House, grant: &str) -> [Verified; 2] {
     let identity = node::identity_file::load(&house.b.dir.path().join("identity.json"), None).unwrap();
