@@ -84,9 +84,11 @@ impl Batch {
     }
 
     /// Remembers who somebody is. A record may know an older card than another one does: it never takes the place of a newer
-    /// (rule 1.5).
+    /// (rule 1.5). What others call it is taken only where nothing else is known: it may say for itself who it is.
     pub(crate) async fn remember(&mut self, card: Card, name: String) -> Result<(), NodeError> {
         let known = self.reader().await?.identity(&card.id()).await?;
+        let named = known.as_ref().is_some_and(|known| !known.name.is_empty());
+        let name = if named { String::new() } else { name };
         let known = known.and_then(|known| Card::decode(&known.card).ok());
         let newest = known.filter(|known| !card.continues(known)).unwrap_or(card);
         let known = Known { id: newest.id(), card: newest.encode(), name, addresses: String::new() };

@@ -212,6 +212,49 @@ async fn nobody_becomes_irrevocable_by_writing_in_very_many_lanes() {
     }
 }
 
+/// What Hospital B is called where the patient's node keeps it.
+async fn name_of_b(house: &House) -> String {
+    let b = house.b.node.identity().id();
+    let store = house.p.store().await;
+    let known = store::db::Reader::from(&store).identity(&b).await.unwrap();
+    store.close().await;
+    known.unwrap().name
+}
+
+/// A grant's name took the place of the known one of any identity, at every member of the record.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_names_only_whom_nothing_else_names() {
+    for database in databases() {
+        let house = house(database).await;
+        let ask = AccessRequest {
+            address: house.address.clone(),
+            scope: "patient/Condition.rs".to_owned(),
+            purpose: "TREAT".to_owned(),
+            start_ms: None,
+            end_ms: None,
+            reason: "care".to_owned(),
+        };
+        house.b.node.request_access(&caller(), &house.at_b, ask).await.unwrap();
+        until("the request is on the page", || async { !house.p.node.requests().await.unwrap().is_empty() }).await;
+        house.b.node.close().await;
+        for (known, expected) in [("Clinic B", "Clinic B"), ("", "Hospital B")] {
+            let renamed = format!("UPDATE log_identities SET name = '{known}' WHERE name LIKE '% B'");
+            let store = house.p.store().await;
+            assert_eq!(store.run(&renamed).await.unwrap(), 1);
+            store.close().await;
+            if known.is_empty() {
+                let grant = house.grants(GrantState::Open).await.remove(0);
+                house.p.node.revoke(&grant.id).await.unwrap();
+            } else {
+                let request = house.p.node.requests().await.unwrap().remove(0);
+                let approval = Approval { scopes: vec![request.scope], end_ms: request.end_ms, ..Approval::default() };
+                house.p.node.approve(&request.id, approval).await.unwrap();
+            }
+            assert_eq!(name_of_b(&house).await, expected);
+        }
+    }
+}
+
 /// Two ops of Hospital B for one place of a lane, as only a broken or a stolen B signs them.
 async fn forked(house: &House, grant: &str) -> [Verified; 2] {
     let identity = node::identity_file::load(&house.b.dir.path().join("identity.json"), None).unwrap();
