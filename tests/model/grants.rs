@@ -229,7 +229,7 @@ fn two_that_narrow_the_same_grant_beside_each_other_permit_what_both_permit() {
 
 fn under_newest(world: &World, view: &View, resource_type: &str) -> Option<Write> {
     let state = world.state(view);
-    let open = state.grants().filter(|given| given.is_live(1)).map(|given| given.id);
+    let open = state.grants().filter(|given| state.is_live(given, 1)).map(|given| given.id);
     let newest = open.max_by_key(|id| world.find(&id.op))?;
     let entry = put(1, resource_type, Class::NORMAL);
     Some(Write::change(HOSPITAL, Authority::Grant(newest), 1).writing(vec![entry]))
@@ -318,7 +318,7 @@ fn what_was_passed_on_from_a_replaced_grant_ends_with_it() {
     let after = world.write(&known, Write::change(OTHER, Authority::Grant(id), 2));
     known.insert(after);
     let (state, ledger) = crate::explore::fold(&world, &known);
-    assert!(!state.grant(&id).unwrap().is_live(1));
+    assert!(!state.is_live(state.grant(&id).unwrap(), 1));
     assert!(!world.counts(&state, &ledger, after), "nobody who knows of it writes under it");
     assert!(!world.counts(&state, &ledger, late), "nor is it passed on again");
 }

@@ -30,7 +30,7 @@ impl Batch {
         let mut used = 0;
         for given in &given {
             let patient = context.local.clone().unwrap_or_default();
-            let json = consent::json(given, &patient, &context.record);
+            let json = consent::json(given, context.state.period(given), &patient, &context.record);
             let id = consent::id(&given.id);
             let changed = self.put_derived("Consent", &id, json, context.control + used, last_updated).await?;
             used += i64::from(changed);

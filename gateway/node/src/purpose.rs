@@ -4,6 +4,9 @@
 //!
 //! Source: <https://terminology.hl7.org/ValueSet-v3-PurposeOfUse.html>
 
+use record::State;
+use record::state::Given;
+
 /// Families with their codes; the first is what the others are kinds of.
 const FAMILIES: [&[&str]; 8] = [
     &["TREAT", "CAREMGT", "CLINTRL", "COC", "POPHLTH"],
@@ -83,6 +86,11 @@ pub(crate) fn served(code: &str) -> u8 {
         Some(family) => 1 << family,
         None => 0,
     }
+}
+
+/// The bits of what a grant serves, and all that took the place of the same one beside it (rule 6.11).
+pub(crate) fn served_by(state: &State, given: &Given) -> u8 {
+    state.beside(given).fold(served(&given.grant.purpose), |bits, other| bits & served(&other.grant.purpose))
 }
 
 #[cfg(test)]

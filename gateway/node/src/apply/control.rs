@@ -130,6 +130,7 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
         .grants()
         .filter(|given| given.grant.to.id() == *me && given.revoked_by.is_none() && given.replaced_by.is_none());
     for given in open {
+        let (start_ms, end_ms) = context.state.period(given);
         for (class, kind) in context.state.open_reads(given) {
             let kind = match kind {
                 None => None,
@@ -142,10 +143,10 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
                 record,
                 kind,
                 class,
-                start_ms: given.grant.start_ms,
-                end_ms: (given.grant.end_ms != 0).then_some(given.grant.end_ms),
+                start_ms,
+                end_ms: (end_ms != 0).then_some(end_ms),
                 grant: given.id.text(),
-                purposes: crate::purpose::served(&given.grant.purpose),
+                purposes: crate::purpose::served_by(&context.state, given),
             });
         }
     }

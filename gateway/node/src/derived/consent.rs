@@ -12,13 +12,13 @@ pub(super) fn id(grant: &GrantId) -> String {
     format!("{}-{}", &grant.op.to_string()[..40], grant.index)
 }
 
-/// The Consent of a grant, for the local Patient it is bound to.
-pub(super) fn json(given: &Given, patient: &str, record: &RecordId) -> Value {
+/// The Consent of a grant, from when to when it permits anything, for the local Patient it is bound to.
+pub(super) fn json(given: &Given, (start_ms, end_ms): (u64, u64), patient: &str, record: &RecordId) -> Value {
     let ended = given.revoked_by.is_some() || given.replaced_by.is_some();
     use super::instant;
-    let mut period = json!({ "start": instant(given.grant.start_ms) });
-    if given.grant.end_ms != 0 {
-        period["end"] = instant(given.grant.end_ms).into();
+    let mut period = json!({ "start": instant(start_ms) });
+    if end_ms != 0 {
+        period["end"] = instant(end_ms).into();
     }
     let classes = given.grant.classes.iter().map(|class| {
         json!({ "system": "https://chartwell.dev/fhir/CodeSystem/confidentiality-class", "code": class.name() })

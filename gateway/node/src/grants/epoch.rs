@@ -33,8 +33,9 @@ impl Batch {
             let reads = context.state.grants().filter(|given| {
                 given.holder == member.id() && given.revoked_by.is_none() && given.replaced_by.is_none()
             });
-            let reads = reads.filter(|given| given.grant.end_ms == 0 || given.grant.end_ms > now);
-            let mut reads = reads.flat_map(|given| given.grant.reads()).collect::<Vec<_>>();
+            let ends = |given| context.state.period(given).1;
+            let reads = reads.filter(|given| ends(given) == 0 || ends(given) > now);
+            let mut reads = reads.flat_map(|given| context.state.reads(given)).collect::<Vec<_>>();
             if reads.is_empty() || member.id() == node.identity.id() {
                 continue;
             }

@@ -227,11 +227,12 @@ impl Node {
             let mut reader = Reader::from(&self.store);
             let Some(context) = self.context(&mut reader, &record).await? else { continue };
             for given in context.state.grants() {
+                let (start_ms, end_ms) = context.state.period(given);
                 let over = match given.revoked_by {
                     // Closed because its time was over, not taken back.
-                    Some(revoke) if given.grant.end_ms != 0 => {
+                    Some(revoke) if end_ms != 0 => {
                         let closed = reader.op(&revoke).await?;
-                        closed.is_some_and(|closed| closed.op.header().wall_ms >= given.grant.end_ms)
+                        closed.is_some_and(|closed| closed.op.header().wall_ms >= end_ms)
                     }
                     _ => false,
                 };
@@ -240,7 +241,7 @@ impl Node {
                     // What was narrowed was replaced first, and taken back to draw the line.
                     _ if given.replaced_by.is_some() => GrantState::Replaced,
                     _ if given.revoked_by.is_some() => GrantState::Revoked,
-                    _ if given.grant.end_ms != 0 && given.grant.end_ms <= now => GrantState::Ended,
+                    _ if end_ms != 0 && end_ms <= now => GrantState::Ended,
                     _ => GrantState::Open,
                 };
                 let holder = given.grant.to.id();
@@ -255,8 +256,8 @@ impl Node {
                     scope: given.grant.scope.clone(),
                     classes: given.grant.classes.iter().map(|class: &Class| class.name().to_owned()).collect(),
                     purpose: given.grant.purpose.clone(),
-                    start_ms: given.grant.start_ms,
-                    end_ms: given.grant.end_ms,
+                    start_ms,
+                    end_ms,
                     given_ms: given.given_ms,
                     state,
                     delivered,

@@ -49,11 +49,6 @@ impl Grant {
         Scopes::parse(&self.scope)
     }
 
-    /// Whether the grant's time includes `now_ms`.
-    pub fn is_open_at(&self, now_ms: u64) -> bool {
-        self.start_ms <= now_ms && (self.end_ms == 0 || now_ms < self.end_ms)
-    }
-
     /// What the holder may read, as keys can say it: directory copies always.
     pub fn reads(&self) -> Vec<(Class, Option<String>)> {
         let types = self.scopes().read_types();

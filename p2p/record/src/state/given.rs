@@ -36,13 +36,6 @@ pub struct Given {
     pub beside: Vec<GrantId>,
 }
 
-impl Given {
-    /// Whether the grant opens anything at `now_ms`.
-    pub fn is_live(&self, now_ms: u64) -> bool {
-        self.revoked_by.is_none() && self.replaced_by.is_none() && self.grant.is_open_at(now_ms)
-    }
-}
-
 impl State {
     /// Decides anew what counts.
     pub(super) fn settle(&mut self) {

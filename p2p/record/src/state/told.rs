@@ -3,6 +3,7 @@
 use super::facts::Horizon;
 use super::{Control, Given, State};
 use crate::body::genesis::{Genesis, Purpose};
+use crate::body::grant::Grant;
 use crate::body::lifecycle::{Checkpoint, Link, Moved};
 use crate::entry::Class;
 use crate::header::{GrantId, Kind};
@@ -10,6 +11,9 @@ use crate::id::{IdentityId, OpId, RecordId};
 use crate::identity::Card;
 use crate::keys::{KeyItem, Level, commitment};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What a grant reads, one way or the other.
+type Reads = fn(&Grant) -> Vec<(Class, Option<String>)>;
 
 impl State {
     /// The record, once its genesis is here.
@@ -64,22 +68,57 @@ impl State {
 
     /// The grants to `who` that are open at `now_ms`.
     pub fn live_grants(&self, who: &IdentityId, now_ms: u64) -> impl Iterator<Item = &Given> {
-        self.given.values().filter(move |given| given.holder == *who && given.is_live(now_ms))
+        self.given.values().filter(move |given| given.holder == *who && self.is_live(given, now_ms))
+    }
+
+    /// Whether a grant opens anything at `now_ms`.
+    pub fn is_live(&self, given: &Given, now_ms: u64) -> bool {
+        let (start_ms, end_ms) = self.period(given);
+        let stands = given.revoked_by.is_none() && given.replaced_by.is_none();
+        stands && start_ms <= now_ms && (end_ms == 0 || now_ms < end_ms)
+    }
+
+    /// The grants that took the place of the same one beside `given`: what it permits, all of them do (rule 6.11).
+    pub fn beside(&self, given: &Given) -> impl Iterator<Item = &Given> {
+        given.beside.iter().filter_map(|id| self.given.get(id))
+    }
+
+    /// From when to when a grant permits anything, in milliseconds since 1970, zero for no end: from the last start of those
+    /// beside it to the first end (rule 6.11).
+    pub fn period(&self, given: &Given) -> (u64, u64) {
+        let (mut start_ms, mut end_ms) = (given.grant.start_ms, given.grant.end_ms);
+        for other in self.beside(given).map(|other| &other.grant) {
+            start_ms = start_ms.max(other.start_ms);
+            end_ms = match (end_ms, other.end_ms) {
+                (0, end) | (end, 0) => end,
+                (one, other) => one.min(other),
+            };
+        }
+        (start_ms, end_ms)
     }
 
     /// The grants that ended by the clock and that no revoke has closed yet: the first device online afterwards closes
     /// each with a revoke that keeps what it had received by then.
     pub fn expired(&self, now_ms: u64) -> impl Iterator<Item = &Given> {
-        let ended = move |given: &&Given| given.grant.end_ms != 0 && given.grant.end_ms <= now_ms;
+        let ended = move |given: &Given| (1..=now_ms).contains(&self.period(given).1);
         self.given.values().filter(move |given| given.revoked_by.is_none() && ended(given))
     }
 
     /// What a grant's holder may read by it: by class, every type or one. Where others took the place of the same grant
     /// beside it, only what all of them permit (rule 6.11). What a scope's parameters narrow is left out.
     pub fn open_reads(&self, given: &Given) -> Vec<(Class, Option<String>)> {
-        let mut reads = given.grant.open_reads();
-        for other in given.beside.iter().filter_map(|id| self.given.get(id)) {
-            let other = other.grant.open_reads();
+        self.reads_of_all(given, Grant::open_reads)
+    }
+
+    /// As [`State::open_reads`], with what a scope's parameters narrow: what its holder gets keys of.
+    pub fn reads(&self, given: &Given) -> Vec<(Class, Option<String>)> {
+        self.reads_of_all(given, Grant::reads)
+    }
+
+    fn reads_of_all(&self, given: &Given, reads_of: Reads) -> Vec<(Class, Option<String>)> {
+        let mut reads = reads_of(&given.grant);
+        for other in self.beside(given) {
+            let other = reads_of(&other.grant);
             let both = |(class, kind): &(Class, Option<String>)| {
                 let same = other.iter().filter(|(other, _)| other == class);
                 let narrower = same.filter_map(|(_, other)| match (kind, other) {

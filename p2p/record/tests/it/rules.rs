@@ -300,3 +300,47 @@ fn a_move_a_link_a_checkpoint_and_an_erase_change_nothing_that_counts() {
     let erase = Body::Erase(Erase { frames: vec![(before, 1)], reason: String::new() });
     assert!(!world.state_with(2, Kind::Erase, erase).is_erased(&before, 1));
 }
+
+/// Rule 6.11, for time: two devices narrowed one grant beside each other, and neither end or start alone is all that counts.
+#[test]
+fn grants_beside_each_other_open_while_all_of_them_do() {
+    for (one, other, period) in [
+        ((0, 200), (0, 0), (0, 200)),
+        ((0, 0), (0, 200), (0, 200)),
+        ((100, 300), (50, 200), (100, 200)),
+        ((0, 100), (150, 300), (150, 100)),
+    ] {
+        let mut world = World::new([7; 32], 3);
+        world.claim();
+        world.sync(CUSTODIAN, PATIENT);
+        let first = world.give(PATIENT, 2, "patient/*.rs");
+        let before = world.actors[PATIENT].seen.clone();
+        let mut narrow = |(start_ms, end_ms)| {
+            // As another device that has not seen the other narrowing.
+            let seen = std::mem::replace(&mut world.actors[PATIENT].seen, before.clone());
+            let grant = record::body::grant::Grant {
+                replaces: vec![first],
+                start_ms,
+                end_ms,
+                ..world.grant_to(2, "patient/Observation.rs")
+            };
+            world.state_with(PATIENT, Kind::Grant, Body::Grant(Grants { grants: vec![grant] }));
+            let made = *world.actors[PATIENT].seen.last().unwrap();
+            world.actors[PATIENT].seen = seen;
+            world.actors[PATIENT].seen.push(made);
+        };
+        narrow(one);
+        narrow(other);
+        let (state, holder) = (world.state(PATIENT), world.actors[2].identity.id());
+        let open = state.grants().filter(|given| given.holder == holder && given.replaced_by.is_none());
+        let open = open.collect::<Vec<_>>();
+        assert_eq!(open.iter().map(|given| given.beside.len()).collect::<Vec<_>>(), [1, 1]);
+        assert!(open.iter().all(|given| state.period(given) == period), "{one:?} beside {other:?}");
+        for now in [0, 49, 50, 99, 100, 150, 199, 200, 299, 300] {
+            let both = [one, other].iter().all(|(start, end)| *start <= now && (*end == 0 || now < *end));
+            assert_eq!(state.live_grants(&holder, now).count(), if both { 2 } else { 0 }, "at {now}");
+            let over = period.1 != 0 && period.1 <= now;
+            assert_eq!(state.expired(now).count(), if over { 2 } else { 0 }, "over at {now}");
+        }
+    }
+}
