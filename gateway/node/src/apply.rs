@@ -109,6 +109,9 @@ impl Batch {
             let frames = (0..).zip(&parcel.frames).filter_map(|(at, frame)| Some((at, frame.clone()?)));
             let frames = frames.collect::<Vec<_>>();
             let head = self.head_of(record, &op.header().lane).await?;
+            // Asked only where a line names what it keeps of the lane: looking writes what was gathered.
+            let named = self.is_named(&op).await?;
+            let forked = named && self.reader().await?.is_forked(record, &op.header().lane).await?;
             let position = self.append(op.clone(), frames.clone()).await?;
             let forks = head.is_some_and(|head| op.header().previous != Some(head.id)) && self.note_fork(&op).await?;
             match op.header().kind.lane() {
@@ -117,7 +120,7 @@ impl Batch {
                     let context = self.known(record).await?;
                     let last_updated = self.last_updated;
                     self.index_op(&context, &op, &frames, position, last_updated, &HashMap::new()).await?;
-                    contested |= forks || self.is_contested(&context, &op).await?;
+                    contested |= named && (forked || forks) && self.is_contested(&context, &op, forked).await?;
                 }
                 LaneKind::Audit => {}
             }
@@ -139,12 +142,32 @@ impl Batch {
         Ok(forks)
     }
 
-    /// Whether an op may decide what a line keeps of others: its lane has forked, and a line was drawn through it.
-    async fn is_contested(&mut self, context: &Context, op: &Op) -> Result<bool, NodeError> {
-        if context.state.kept_heads(op.header()).is_empty() {
+    /// Whether an op of a forked lane decides what a line keeps of the others there: it is the last one kept, and what is
+    /// before it was not reached until now; or it is the first fork, and the last one kept is on neither branch yet.
+    async fn is_contested(&mut self, context: &Context, op: &Op, forked: bool) -> Result<bool, NodeError> {
+        let lane = op.header().lane;
+        for head in context.state.heads_named(lane) {
+            let changes = match forked {
+                true => head.id == op.id(),
+                false => {
+                    let stored = self.reader().await?.op(&head.id).await?;
+                    !stored.is_some_and(|stored| stored.op.head() == head)
+                }
+            };
+            if changes {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a line or an accept names the last op it keeps of a change's lane.
+    async fn is_named(&mut self, op: &Op) -> Result<bool, NodeError> {
+        let lane = op.header().lane;
+        if lane.kind != LaneKind::Change {
             return Ok(false);
         }
-        Ok(self.reader().await?.is_forked(&context.record, &op.header().lane).await?)
+        Ok(self.known(&op.record()).await?.state.heads_named(lane).next().is_some())
     }
 
     /// Believes an op, or says why not.

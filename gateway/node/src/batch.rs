@@ -6,7 +6,7 @@ mod positions;
 mod registry;
 
 use crate::access::chain;
-use crate::context::Context;
+use crate::context::{Context, Kept};
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::parameters::Registry;
@@ -73,6 +73,8 @@ pub(crate) struct Batch {
     /// What was read so far; nobody else changes it while this transaction holds the log's clock.
     memory: Memory,
     moved: HashSet<RecordId>,
+    /// What lines keep of forked lanes, as far as it was walked.
+    pub(crate) kept: Kept,
     gathered: u64,
     /// Something was changed past `memory`: it does not outlive this transaction.
     forget: bool,
@@ -126,6 +128,7 @@ impl Batch {
             fresh: HashMap::new(),
             memory: memory.unwrap_or_default(),
             moved: HashSet::new(),
+            kept: Kept::default(),
             gathered: 0,
             forget: false,
             registry,
@@ -187,6 +190,7 @@ impl Batch {
             None => lanes.push(head),
         }
         self.moved.insert(record);
+        self.kept.came(&op.id());
         self.ops.push((op, frames, position));
         Ok(position)
     }

@@ -9,7 +9,7 @@ use record::frame::{Content, Place, unpack};
 use record::keys::{KeyItem, Keyring, Level};
 use record::state::{Control, Judgement, Quarantine};
 use record::{CodecError, Entry, Identity, Lane, LaneKind, Op, OpId, RecordId, State};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::db::Reader;
 use store::keys::SealedKey;
@@ -192,9 +192,72 @@ pub(crate) fn open_resource(
     Ok(Some(content))
 }
 
+/// Most ops remembered of forked lanes, 32 bytes each and a little more.
+const KEPT_OPS_MAX: usize = 1_000_000;
+/// Places of a lane that one statement reads.
+const WALK_PLACES: u64 = 4096;
+
+/// Of forked lanes, what `previous` reaches from the heads that lines keep, by head. It never changes, since an op's name
+/// says what is before it; only a head that was not here may come.
+#[derive(Default)]
+pub(crate) struct Kept(HashMap<OpId, HashSet<OpId>>);
+
+impl Kept {
+    /// An op came: what is reached from it is looked up anew.
+    pub(crate) fn came(&mut self, op: &OpId) {
+        self.0.remove(op);
+    }
+
+    async fn reached(
+        &mut self,
+        reader: &mut Reader<'_>,
+        record: &RecordId,
+        head: &OpId,
+    ) -> Result<&HashSet<OpId>, NodeError> {
+        if !self.0.contains_key(head) {
+            let reached = reached(reader, record, head, 0).await?;
+            if self.0.values().map(HashSet::len).sum::<usize>() + reached.len() > KEPT_OPS_MAX {
+                self.0.clear();
+            }
+            self.0.insert(*head, reached);
+        }
+        Ok(self.0.entry(*head).or_default())
+    }
+}
+
+/// The ops that `previous` reaches from `head`, with it, down to the place `from`; none where it is not here.
+async fn reached(
+    reader: &mut Reader<'_>,
+    record: &RecordId,
+    head: &OpId,
+    from: u64,
+) -> Result<HashSet<OpId>, NodeError> {
+    let mut reached = HashSet::new();
+    let Some(top) = reader.op(head).await? else { return Ok(reached) };
+    let (lane, mut to) = (top.op.header().lane, top.op.header().seq);
+    let mut at = Some(*head);
+    while at.is_some() && to >= from {
+        let first = to.saturating_sub(WALK_PLACES - 1).max(from);
+        let mut before = HashMap::new();
+        before.extend(reader.lane_between(record, &lane, (first, to)).await?);
+        while let Some((id, previous)) = at.and_then(|id| Some((id, before.remove(&id)?))) {
+            reached.insert(id);
+            at = previous;
+        }
+        let Some(next) = first.checked_sub(1) else { break };
+        to = next;
+    }
+    Ok(reached)
+}
+
 /// What the state says of a change; where its lane has forked, only what `previous` reaches from the head that a line
-/// keeps is kept (rule 6.3), and here are the ops to walk.
-pub(crate) async fn judge(reader: &mut Reader<'_>, context: &Context, op: &Op) -> Result<Judgement, NodeError> {
+/// keeps is kept (rule 6.3), and here are the ops to walk. Whoever judges many ops has `kept` remember what was walked.
+pub(crate) async fn judge(
+    reader: &mut Reader<'_>,
+    context: &Context,
+    op: &Op,
+    mut kept: Option<&mut Kept>,
+) -> Result<Judgement, NodeError> {
     let header = op.header();
     let judgement = context.state.judge(&op.id(), header, op.entries());
     if judgement != Judgement::Counts {
@@ -205,14 +268,11 @@ pub(crate) async fn judge(reader: &mut Reader<'_>, context: &Context, op: &Op) -
         return Ok(judgement);
     }
     for head in heads {
-        let mut at = Some(head.id);
-        while let Some(id) = at.filter(|id| *id != op.id()) {
-            let before = reader.op(&id).await?;
-            at = before
-                .filter(|before| before.op.header().seq > header.seq)
-                .and_then(|before| before.op.header().previous);
-        }
-        if at.is_none() {
+        let is_reached = match &mut kept {
+            Some(kept) => kept.reached(reader, &context.record, &head.id).await?.contains(&op.id()),
+            None => reached(reader, &context.record, &head.id, header.seq).await?.contains(&op.id()),
+        };
+        if !is_reached {
             return Ok(Judgement::Quarantined(Quarantine::BeyondTheLine));
         }
     }
@@ -221,7 +281,7 @@ pub(crate) async fn judge(reader: &mut Reader<'_>, context: &Context, op: &Op) -
 
 /// Whether a change counts.
 pub(crate) async fn counts(reader: &mut Reader<'_>, context: &Context, op: &Op) -> Result<bool, NodeError> {
-    Ok(judge(reader, context, op).await? == Judgement::Counts)
+    Ok(judge(reader, context, op, None).await? == Judgement::Counts)
 }
 
 impl Node {

@@ -2,7 +2,7 @@
 
 use crate::db::{Reader, Row, Store, StoreError, Tx, Value};
 use crate::table::{Kind, Table};
-use record::{Head, IdentityId, Lane, LaneKind, Op, OpId, RecordId, Verified};
+use record::{Head, Header, IdentityId, Lane, LaneKind, Op, OpId, RecordId, Verified};
 use std::collections::HashMap;
 
 pub(crate) const OPS: Table = Table {
@@ -297,6 +297,35 @@ impl Reader<'_> {
         let sql = "SELECT bytes FROM log_frames WHERE op = $1 AND place = $2";
         let mut rows = self.fetch(sql, &[op.bytes().into(), place.into()]).await?;
         Ok(rows.first_mut().map(|row| row.bytes(0)))
+    }
+
+    /// The ops of a lane in a range of places, each with the one it follows, in any order; of a lane that has forked there
+    /// may be several at one place.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn lane_between(
+        &mut self,
+        record: &RecordId,
+        lane: &Lane,
+        (from, to): (u64, u64),
+    ) -> Result<Vec<(OpId, Option<OpId>)>, StoreError> {
+        let sql = "SELECT id, header FROM log_ops WHERE record = $1 AND author = $2 AND lane_kind = $3 \
+                   AND lane_instance = $4 AND seq >= $5 AND seq <= $6";
+        let args = [
+            record.bytes().into(),
+            lane.author.bytes().into(),
+            Value::Int(lane.kind as i64),
+            lane.instance.into(),
+            from.into(),
+            to.into(),
+        ];
+        let mut rows = self.fetch(sql, &args).await?;
+        let one = |row: &mut Row| {
+            let header = Header::decode(&row.bytes(1)).or(Err(StoreError::Damaged("op")))?;
+            Ok((OpId(row.id(0)?), header.previous))
+        };
+        rows.iter_mut().map(one).collect()
     }
 
     /// The ops of a lane from `seq` on.

@@ -80,7 +80,10 @@ impl Batch {
         if judgement != Judgement::Counts || context.state.kept_heads(op.header()).is_empty() {
             return Ok(judgement);
         }
-        judge(&mut self.reader().await?, context, op).await
+        let mut kept = std::mem::take(&mut self.kept);
+        let judged = judge(&mut self.reader().await?, context, op, Some(&mut kept)).await;
+        self.kept = kept;
+        judged
     }
 
     /// Looks up what the resources of received changes are now, all at once.

@@ -7,8 +7,8 @@ use crate::common::{
 use node::grants::{Approval, GrantState};
 use node::requests::AccessRequest;
 use node::{Caller, NodeError, Role};
-use record::Verified;
 use record::state::Quarantine;
+use record::{OpId, Verified};
 use serde_json::json;
 
 /// A hospital that knows the patient first, another that is let in, and the patient.
@@ -255,8 +255,8 @@ async fn a_grant_names_only_whom_nothing_else_names() {
     }
 }
 
-/// Two ops of Hospital B for one place of a lane, as only a broken or a stolen B signs them.
-async fn forked(house: &House, grant: &str) -> [Verified; 2] {
+/// Two histories of one lane of Hospital B, as only a broken or a stolen B signs them: one op, and three others.
+async fn forked(house: &House, grant: &str) -> (OpId, [OpId; 3]) {
     let identity = node::identity_file::load(&house.b.dir.path().join("identity.json"), None).unwrap();
     let record = house.p.node.records().await.unwrap()[0].record;
     let store = house.b.store().await;
@@ -265,17 +265,17 @@ async fn forked(house: &House, grant: &str) -> [Verified; 2] {
     let cited = headers.iter().flat_map(|header| header.cited()).collect::<Vec<_>>();
     let heads = controls.iter().map(|stored| stored.op.id()).filter(|id| !cited.contains(&id)).collect::<Vec<_>>();
     let lamport = headers.iter().map(|header| header.lamport).max().unwrap() + 1;
-    let one = |wall_ms| {
+    let one = |wall_ms, previous: Option<&Verified>| {
         let agent = record::body::access::Agent { who: "B".into(), client: "b".into(), purpose: "TREAT".into() };
         let body = record::body::Body::Agent(agent);
         let draft = record::draft::Draft {
             record,
             lane: record::Lane { author: identity.id(), kind: record::LaneKind::Change, instance: 77 },
-            seq: 0,
-            previous: None,
+            seq: previous.map_or(0, |before| before.header().seq + 1),
+            previous: previous.map(|before| before.id()),
             control_heads: heads.clone(),
             data_heads: Vec::new(),
-            lamport,
+            lamport: previous.map_or(lamport, |before| before.header().lamport + 1),
             wall_ms,
             kind: record::Kind::Change,
             authority: record::Authority::Grant(record::GrantId::parse(grant).unwrap()),
@@ -283,7 +283,10 @@ async fn forked(house: &House, grant: &str) -> [Verified; 2] {
         };
         draft.sign(&identity, &mut node::clock::entropy()).unwrap()
     };
-    let ops = [one(1), one(2)];
+    let (short, first) = (one(1, None), one(2, None));
+    let second = one(3, Some(&first.0));
+    let third = one(4, Some(&second.0));
+    let ops = [first, short, second, third];
     let mut tx = store.begin().await.unwrap();
     for (position, (op, frames)) in (1 << 40..).zip(&ops) {
         let frames = (0..).zip(frames.clone()).collect();
@@ -291,7 +294,8 @@ async fn forked(house: &House, grant: &str) -> [Verified; 2] {
     }
     tx.commit().await.unwrap();
     store.close().await;
-    ops.map(|(op, _)| op)
+    let [first, short, second, third] = ops.map(|(op, _)| op.id());
+    (short, [first, second, third])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -302,16 +306,24 @@ async fn who_signs_two_histories_is_flagged_and_a_line_keeps_one_of_them() {
         assert_eq!(house.p.node.forks().await.unwrap(), []);
         let grant = house.grants(GrantState::Open).await.remove(0);
         house.b.node.close().await;
-        let ops = forked(&house, &grant.id).await;
+        let (short, long) = forked(&house, &grant.id).await;
         house.b.restart(true).await;
         until("the fork is told", || async { house.p.node.forks().await.unwrap().len() == 1 }).await;
+        let record = house.p.node.records().await.unwrap()[0].record;
+        let last = async || {
+            let store = house.p.store().await;
+            let last = store::db::Reader::from(&store).op(&long[2]).await.unwrap();
+            store.close().await;
+            last
+        };
+        until("both histories are here", || async { last().await.is_some_and(|last| last.op.record() == record) })
+            .await;
         let fork = house.p.node.forks().await.unwrap().remove(0);
         assert_eq!((fork.name.as_str(), fork.places), ("Hospital B", 1));
         assert_eq!(house.p.node.held_back_count().await.unwrap(), 0, "a fork un-applies nothing");
         house.p.node.revoke(&grant.id).await.unwrap();
         let held = house.p.node.held_back().await.unwrap().0.remove(0);
-        assert_eq!(held.ops.len(), 1, "the line keeps one branch");
-        assert!(ops.iter().any(|op| op.id() == held.ops[0]));
+        assert_eq!(held.ops, [short], "the line keeps what leads to the last op it names");
         stays_the_same_after_reindex(&house.p.node).await;
         assert_eq!(house.p.node.held_back().await.unwrap().0[0].ops, held.ops);
         house.p.node.take_in(held.record, held.ops).await.unwrap();

@@ -6,7 +6,7 @@ use super::facts::{Horizon, Line, keeps};
 use super::graph::Clock;
 use crate::entry::{Class, Entry, FrameKind};
 use crate::header::{Authority, Header};
-use crate::id::{Head, LaneKind, OpId};
+use crate::id::{Head, Lane, LaneKind, OpId};
 use crate::scope::{Interactions, Permit};
 
 /// What the state says of a data op.
@@ -134,6 +134,18 @@ impl State {
             false => self.lifted_by(line, header, &id),
         };
         lines.into_iter().filter_map(head).collect()
+    }
+
+    /// The ops that lines and accepts name as the last they keep of a lane.
+    pub fn heads_named(&self, lane: Lane) -> impl Iterator<Item = Head> {
+        let facts = &self.facts;
+        let revokes = facts.revokes.iter().map(|revoked| &revoked.line);
+        let devices = facts.suspensions.iter().map(|suspension| &suspension.line);
+        let devices = devices.chain(facts.remains.iter().map(|remain| &remain.line));
+        let handed = facts.handovers.iter().map(|handed| &handed.line).chain(facts.claim.iter().map(|one| &one.line));
+        let accepts = facts.accepts.iter().map(|accepted| &accepted.line);
+        let lines = revokes.chain(devices).chain(handed).chain(accepts);
+        lines.filter_map(move |line| line.retains.get(&lane).copied())
     }
 
     /// Whether the op's authority reaches further than what its author made itself.
