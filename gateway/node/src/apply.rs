@@ -107,15 +107,21 @@ impl Batch {
                 self.add_returned(op.id());
             }
             let frames = (0..).zip(&parcel.frames).filter_map(|(at, frame)| Some((at, frame.clone()?)));
-            let frames = frames.collect::<Vec<_>>();
+            let mut frames = frames.collect::<Vec<_>>();
+            let gone = self.is_gone_for(&op).await?;
+            if gone {
+                // As a rebuild has it: of what one may no longer see not even the sealed frames are kept.
+                frames.retain(|(at, _)| !op.entries().get(*at as usize).is_some_and(record::Entry::is_resource));
+            }
             let head = self.head_of(record, &op.header().lane).await?;
             // Asked only where a line names what it keeps of the lane: looking writes what was gathered.
-            let named = self.is_named(&op).await?;
+            let named = !gone && self.is_named(&op).await?;
             let forked = named && self.reader().await?.is_forked(record, &op.header().lane).await?;
             let position = self.append(op.clone(), frames.clone()).await?;
             let forks = head.is_some_and(|head| op.header().previous != Some(head.id)) && self.note_fork(&op).await?;
             match op.header().kind.lane() {
                 LaneKind::Control => self.apply_control(&op, &frames, position).await?,
+                LaneKind::Change if gone => {}
                 LaneKind::Change => {
                     let context = self.known(record).await?;
                     let last_updated = self.last_updated;
@@ -130,6 +136,16 @@ impl Batch {
             self.rebuild_foreign(&context).await?;
         }
         Ok(())
+    }
+
+    /// Whether an op is another's change in a record that this identity was let out of.
+    async fn is_gone_for(&mut self, op: &Op) -> Result<bool, NodeError> {
+        let lane = op.header().lane;
+        if lane.kind != LaneKind::Change || lane.author == self.node.identity.id() {
+            return Ok(false);
+        }
+        let context = self.known(&op.record()).await?;
+        self.is_gone(&context).await
     }
 
     /// Writes down that an op shares its place with another: proof against its author.

@@ -35,6 +35,7 @@ impl Node {
 impl Batch {
     async fn fill(&mut self, record: &RecordId, frames: &[(net::FrameId, Vec<u8>)]) -> Result<usize, ApplyFault> {
         let context = self.known(record).await?;
+        let (gone, me) = (self.is_gone(&context).await?, self.node.identity.id());
         let mut ops = BTreeMap::<OpId, (Op, Vec<(u32, Vec<u8>)>)>::new();
         for (id, frame) in frames {
             let mut reader = self.reader().await?;
@@ -43,7 +44,8 @@ impl Batch {
             if !entry.is_some_and(|entry| record::frame::matches(entry, frame)) {
                 return Err(ApplyFault::Lie("rule 3.6: a frame that is not the signed one".to_owned()));
             }
-            if reader.frame(&id.op, id.index).await?.is_some() {
+            let own = stored.op.header().lane.author == me;
+            if (gone && !own) || reader.frame(&id.op, id.index).await?.is_some() {
                 continue;
             }
             ops.entry(id.op).or_insert_with(|| (stored.op, Vec::new())).1.push((id.index, frame.clone()));

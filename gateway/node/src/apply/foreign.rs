@@ -42,9 +42,7 @@ impl Batch {
         tx.remove_foreign(&record).await?;
         tx.forget_quarantined(&record).await?;
         let me = self.node.identity.id();
-        let gone = context.state.authority().is_none_or(|card| card.id() != me)
-            && !context.state.grants().any(|given| given.grant.to.id() == me && given.revoked_by.is_none())
-            && !self.node.is_kept(&record, &context.state).await?;
+        let gone = self.is_gone(context).await?;
         for stored in ops {
             let lane = stored.op.header().lane;
             if lane.kind != LaneKind::Change || lane.author == me {
@@ -111,12 +109,21 @@ impl Batch {
         Ok(Doc::parse(shown).map(rows).unwrap_or_default())
     }
 
-    /// Others' frames are not kept once nothing lets one see them.
+    /// Whether nothing lets this identity see what others wrote in a record any more: of such changes no frame is kept, and
+    /// nothing is shown or asked for, whenever they come.
+    pub(super) async fn is_gone(&self, context: &Context) -> Result<bool, NodeError> {
+        let (state, me) = (&context.state, self.node.identity.id());
+        let within = state.authority().is_some_and(|card| card.id() == me)
+            || state.grants().any(|given| given.holder == me && given.revoked_by.is_none());
+        Ok(!within && !self.node.is_kept(&context.record, state).await?)
+    }
+
+    /// Others' frames are not kept once nothing lets one see them, nor missed.
     async fn forget_frames(&mut self, op: &Op) -> Result<(), NodeError> {
-        for (at, entry) in (0..).zip(op.entries()) {
-            if entry.is_resource() {
-                self.tx().await?.delete_frame(&op.id(), at).await?;
-            }
+        for (at, _) in (0..).zip(op.entries()).filter(|(_, entry)| entry.is_resource()) {
+            let tx = self.tx().await?;
+            tx.delete_frame(&op.id(), at).await?;
+            tx.found(&op.id(), at).await?;
         }
         Ok(())
     }
