@@ -167,7 +167,7 @@ impl Batch {
                 true => head.id == op.id(),
                 false => {
                     let stored = self.reader().await?.op(&head.id).await?;
-                    !stored.is_some_and(|stored| stored.op.head() == head)
+                    stored.is_none_or(|stored| stored.op.head() != head)
                 }
             };
             if changes {
