@@ -255,43 +255,6 @@ async fn a_grant_names_only_whom_nothing_else_names() {
     }
 }
 
-/// What came after access was gone was shown, and its frames kept, until the next reindex.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_comes_once_access_is_gone_is_not_kept() {
-    {
-        let database = Database::Sqlite;
-        let mut house = house(database).await;
-        house.let_in("patient/Observation.rs").await;
-        until("B sees what A wrote", || async { count(&house.b.node, "Observation", "").await == 1 }).await;
-        let record = house.p.node.records().await.unwrap()[0].record;
-        let ops = async |node: &node::Node| {
-            let list = node.record_list().await.unwrap();
-            list.iter().find(|line| line.record == record).unwrap().ops
-        };
-        until("A knows that B was let in", || async { ops(&house.a.node).await == ops(&house.p.node).await }).await;
-        house.a.restart(false).await;
-        let grant = house.grants(GrantState::Open).await.remove(0);
-        house.p.node.revoke(&grant.id).await.unwrap();
-        until("B sees nothing", || async { count(&house.b.node, "Observation", "").await == 0 }).await;
-        house.p.node.close().await;
-        let before = ops(&house.b.node).await;
-        // A has not heard of it, and hands B what it writes under the keys that B still has. It calls B by itself.
-        let b = house.b.node.identity().id();
-        let (at_p, at_a) = (house.p.store().await, house.a.store().await);
-        let known = store::db::Reader::from(&at_p).identity(&b).await.unwrap().unwrap();
-        let mut tx = at_a.begin().await.unwrap();
-        tx.remember(&known).await.unwrap();
-        tx.commit().await.unwrap();
-        at_p.close().await;
-        at_a.close().await;
-        create(&house.a.node, observation(&house.at_a, "late")).await;
-        house.a.connect().await;
-        until("what A wrote is there", || async { ops(&house.b.node).await > before }).await;
-        assert_eq!(count(&house.b.node, "Observation", "").await, 0);
-        stays_the_same_after_reindex(&house.b.node).await;
-    }
-}
-
 /// Two histories of one lane of Hospital B, as only a broken or a stolen B signs them: one op, and three others.
 async fn forked(house: &House, grant: &str) -> (OpId, [OpId; 3]) {
     let identity = node::identity_file::load(&house.b.dir.path().join("identity.json"), None).unwrap();
