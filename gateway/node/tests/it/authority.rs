@@ -150,7 +150,7 @@ async fn access_that_is_over_is_closed_with_a_line_and_new_keys() {
         until("what B wrote is there", || async { count(&house.p.node, "Observation", "").await == 2 }).await;
         assert_eq!(house.p.node.close_expired().await.unwrap(), 0);
         let grant = house.grants(GrantState::Open).await.remove(0);
-        let end_ms = node::clock::now_ms() + 1500;
+        let end_ms = node::clock::now_ms() + 5000;
         let scopes = vec![grant.scope.clone()];
         house.p.node.narrow(&grant.id, Approval { scopes, end_ms, ..Approval::default() }).await.unwrap();
         until("its time is over", || async { node::clock::now_ms() > end_ms }).await;
