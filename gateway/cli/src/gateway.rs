@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// Requests a second that one client may make over time, five times as many at once; 0 for no limit. Default: 1000.
     #[arg(long, value_name = "COUNT")]
     client_rate: Option<u32>,
-    /// A web page's origin whose scripts may call FHIR and the token endpoint, for example https://app.example.org; may be
+    /// A web page's origin whose scripts may call FHIR and the token endpoint, for example `https://app.example.org`; may be
     /// repeated. Without any no other origin's scripts may.
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
