@@ -1,7 +1,8 @@
 //! Forks: pairs of different ops that one author signed for one place of one lane. Found when the second of them is
 //! appended. Called by `node`, which judges what they change and shows them.
 
-use crate::db::{Reader, StoreError, Tx, Value};
+use crate::db::{Reader, StoreError, Tx};
+use crate::ops::{OF_LANE, of_lane};
 use record::{IdentityId, Lane, LaneKind, OpId, RecordId};
 
 /// Most forks of a record that are shown; whoever forks more often is flagged all the same.
@@ -38,15 +39,7 @@ impl Tx {
                    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
         for id in &beside {
             let (one, other) = if id < op { (id, op) } else { (op, id) };
-            let args = [
-                record.bytes().into(),
-                lane.author.bytes().into(),
-                Value::Int(lane.kind as i64),
-                lane.instance.into(),
-                seq.into(),
-                one.bytes().into(),
-                other.bytes().into(),
-            ];
+            let args = of_lane(record, lane, [seq.into(), one.bytes().into(), other.bytes().into()]);
             self.execute(sql, &args).await?;
         }
         Ok(!beside.is_empty())
@@ -89,10 +82,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub async fn is_forked(&mut self, record: &RecordId, lane: &Lane) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM cache_forks WHERE record = $1 AND author = $2 AND lane_kind = $3 \
-                   AND lane_instance = $4 LIMIT 1";
-        let args =
-            [record.bytes().into(), lane.author.bytes().into(), Value::Int(lane.kind as i64), lane.instance.into()];
-        Ok(!self.fetch(sql, &args).await?.is_empty())
+        let sql = format!("SELECT 1 FROM cache_forks WHERE {OF_LANE} LIMIT 1");
+        Ok(!self.fetch(sql, &of_lane(record, lane, [])).await?.is_empty())
     }
 }

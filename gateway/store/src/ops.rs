@@ -149,6 +149,16 @@ fn lane_row(op: &Op, position: i64) -> Vec<Value> {
     ]
 }
 
+/// A lane of a record, as [`of_lane`] binds it.
+pub(crate) const OF_LANE: &str = "record = $1 AND author = $2 AND lane_kind = $3 AND lane_instance = $4";
+
+/// What [`OF_LANE`] binds, and what `more` conditions do.
+pub(crate) fn of_lane<const N: usize>(record: &RecordId, lane: &Lane, more: [Value; N]) -> Vec<Value> {
+    let (kind, instance) = (Value::Int(lane.kind as i64), lane.instance.into());
+    let own = [record.bytes().into(), lane.author.bytes().into(), kind, instance];
+    own.into_iter().chain(more).collect()
+}
+
 fn lane_head(row: &mut Row) -> Result<LaneHead, StoreError> {
     let author = IdentityId(row.id(0)?);
     let kind = LaneKind::from_number(row.int(1) as u64).ok_or(StoreError::Damaged("lane"))?;
@@ -310,17 +320,8 @@ impl Reader<'_> {
         lane: &Lane,
         (from, to): (u64, u64),
     ) -> Result<Vec<(OpId, Option<OpId>)>, StoreError> {
-        let sql = "SELECT id, header FROM log_ops WHERE record = $1 AND author = $2 AND lane_kind = $3 \
-                   AND lane_instance = $4 AND seq >= $5 AND seq <= $6";
-        let args = [
-            record.bytes().into(),
-            lane.author.bytes().into(),
-            Value::Int(lane.kind as i64),
-            lane.instance.into(),
-            from.into(),
-            to.into(),
-        ];
-        let mut rows = self.fetch(sql, &args).await?;
+        let sql = format!("SELECT id, header FROM log_ops WHERE {OF_LANE} AND seq >= $5 AND seq <= $6");
+        let mut rows = self.fetch(sql, &of_lane(record, lane, [from.into(), to.into()])).await?;
         let one = |row: &mut Row| {
             let header = Header::decode(&row.bytes(1)).or(Err(StoreError::Damaged("op")))?;
             Ok((OpId(row.id(0)?), header.previous))
@@ -328,22 +329,13 @@ impl Reader<'_> {
         rows.iter_mut().map(one).collect()
     }
 
-    /// The ops of a lane from `seq` on.
+    /// The ops at one place of a lane; more than one where it forked.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn lane_at(&mut self, record: &RecordId, lane: &Lane, seq: u64) -> Result<Vec<StoredOp>, StoreError> {
-        let sql = format!(
-            "{STORED} WHERE record = $1 AND author = $2 AND lane_kind = $3 AND lane_instance = $4 AND seq = $5"
-        );
-        let args = [
-            record.bytes().into(),
-            lane.author.bytes().into(),
-            Value::Int(lane.kind as i64),
-            lane.instance.into(),
-            seq.into(),
-        ];
-        let mut rows = self.fetch(sql, &args).await?;
+        let sql = format!("{STORED} WHERE {OF_LANE} AND seq = $5");
+        let mut rows = self.fetch(sql, &of_lane(record, lane, [seq.into()])).await?;
         rows.iter_mut().map(stored).collect()
     }
 }
