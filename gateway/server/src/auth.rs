@@ -86,7 +86,7 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
         },
     };
     let staff = match known.claims.fhir_user.as_deref() {
-        Some(user) => matches!(user.rsplit('/').nth(1), Some("Practitioner" | "PractitionerRole")),
+        Some(user) => is_staff(user),
         None => known.patient_scopes.known.is_empty(),
     };
     let (purpose, reason) = purpose::of(headers, known.claims.purpose.as_deref(), staff)?;
