@@ -45,8 +45,7 @@ impl Node {
             Box::pin(async move {
                 let (context, asked) = batch.open_request(&id).await?;
                 let grant = granted(&asked, &approval)?;
-                batch.give(&context, vec![grant]).await?;
-                Ok(())
+                batch.give(&context, vec![grant]).await
             })
         })
         .await
@@ -147,8 +146,14 @@ impl Batch {
         Ok((context, *asked))
     }
 
-    /// Writes a grant op with the keys its holders need.
-    pub(crate) async fn give(&mut self, context: &Arc<Context>, grants: Vec<Grant>) -> Result<OpId, NodeError> {
+    /// Lets the holders of grants in.
+    async fn give(&mut self, context: &Arc<Context>, grants: Vec<Grant>) -> Result<(), NodeError> {
+        let given = self.sign_grants(context, grants).await?;
+        self.after_control(Some(context), &given).await
+    }
+
+    /// Signs a grant op with the keys its holders need; what follows from it is the caller's to do.
+    async fn sign_grants(&mut self, context: &Arc<Context>, grants: Vec<Grant>) -> Result<Arc<Context>, NodeError> {
         let (key_name, key) = current_key(context, &Level::Control).ok_or(NOT_YOURS)?;
         let mut frames = vec![];
         for grant in &grants {
@@ -156,9 +161,7 @@ impl Batch {
             frames.push(DraftFrame::Wrap { to: grant.to.clone(), items });
         }
         frames.insert(0, DraftFrame::Body { body: Body::Grant(Grants { grants }), key_name, key: Some(key) });
-        let (id, context_now) = self.author_control(context, Kind::Grant, frames).await?;
-        self.after_control(Some(context), &context_now).await?;
-        Ok(id)
+        Ok(self.author_control(context, Kind::Grant, frames).await?.1)
     }
 
     /// How a request was decided, if it was.

@@ -66,10 +66,11 @@ impl Node {
                 if scope == before.scopes().to_string() && end_ms == before.end_ms && classes == before.classes {
                     return Err(NodeError::Unprocessable("nothing was changed".to_owned()));
                 }
-                batch.give(&context, vec![Grant { scope, end_ms, classes, replaces: vec![id], ..before }]).await?;
-                // A replacement draws no line (rule 6.10): the revoke of what it replaces does.
-                let context = batch.known(&context.record).await?;
-                batch.take_back(&context, vec![id]).await
+                let grant = Grant { scope, end_ms, classes, replaces: vec![id], ..before };
+                // A replacement draws no line (rule 6.10): the revoke of what it replaces does, and what follows from both
+                // follows once.
+                let given = batch.sign_grants(&context, vec![grant]).await?;
+                batch.take_back(&given, vec![id]).await
             })
         })
         .await
