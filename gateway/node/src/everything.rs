@@ -148,10 +148,7 @@ impl Node {
             });
             care_params.extend(dates.map(|param| (kind.number(), param.id.0)));
         }
-        let snapshot = match page {
-            Some(page) => page.snapshot,
-            None => self.store.position().await?,
-        };
+        let snapshot = self.snapshot(page).await?;
         let care = (wanted.start.is_some() || wanted.end.is_some())
             .then(|| (wanted.start.unwrap_or(i64::MIN), wanted.end.unwrap_or(i64::MAX)));
         let asked = Compartment {

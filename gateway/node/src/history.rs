@@ -13,7 +13,7 @@ use crate::search::Page;
 use fhir::ResourceType;
 use record::scope::Interactions;
 use store::db::Reader;
-use store::versions::Histories;
+use store::versions::{Histories, StoredVersion};
 
 /// Whose history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,26 +63,21 @@ impl Node {
         page: Option<Page>,
     ) -> Result<Versions, NodeError> {
         let (kinds, id) = match of {
-            Of::Instance(kind, id) => (Some(vec![*kind]), Some(id.clone())),
-            Of::Type(kind) => (Some(vec![*kind]), None),
+            Of::Instance(kind, id) => match self.reach(caller, *kind, Interactions::READ).await? {
+                Reach::Whole => (Some(vec![*kind]), Some(id.clone())),
+                reach => return self.versions_within(caller, &reach, (*kind, id), wanted, page).await,
+            },
+            Of::Type(kind) => {
+                caller.permit(*kind, Interactions::READ)?;
+                (Some(vec![*kind]), None)
+            }
             Of::System => (readable(caller)?, None),
         };
-        if let Of::Instance(kind, id) = of
-            && let reach @ Reach::Where(_) = self.reach(caller, *kind, Interactions::READ).await?
-        {
-            return self.versions_within(caller, &reach, (*kind, id), wanted, page).await;
-        }
-        if *of != Of::System {
-            kinds.iter().flatten().try_for_each(|kind| caller.permit(*kind, Interactions::READ))?;
-        }
         let listed = !matches!(of, Of::Instance(..));
         if matches!(of, Of::Type(kind) if is_binary(*kind)) {
             caller.permit_every_type()?;
         }
-        let snapshot = match page {
-            Some(page) => page.snapshot,
-            None => self.store.position().await?,
-        };
+        let snapshot = self.snapshot(page).await?;
         let own_only = ResourceType::all().filter(|kind| listed && own_listed(*kind));
         let asked = Histories {
             kinds: kinds.map(|kinds| kinds.into_iter().map(ResourceType::number).collect()),
@@ -114,15 +109,7 @@ impl Node {
             Page { snapshot, before, skip: total, ..Page::default() }
         });
         found.truncate(most);
-        let mut versions = Vec::with_capacity(found.len());
-        for version in found {
-            let own = version.own;
-            let Some(served) = self.serve(version).await? else { continue };
-            if !listed {
-                self.check_context(caller, &served, own).await?;
-            }
-            versions.push(served);
-        }
+        let versions = self.shown_versions(caller, found, listed).await?;
         Ok(Versions { total, versions, next })
     }
 
@@ -136,10 +123,7 @@ impl Node {
         wanted: Wanted,
         page: Option<Page>,
     ) -> Result<Versions, NodeError> {
-        let snapshot = match page {
-            Some(page) => page.snapshot,
-            None => self.store.position().await?,
-        };
+        let snapshot = self.snapshot(page).await?;
         let asked = Histories {
             kinds: Some(vec![kind.number()]),
             id: Some(id.to_owned()),
@@ -168,14 +152,27 @@ impl Node {
         let before = within.get(most - 1).map(|last| last.position).filter(|_| within.len() > most);
         let next = before.map(|before| Page { snapshot, before: Some(before), skip: total, ..Page::default() });
         within.truncate(most);
-        let mut versions = Vec::with_capacity(within.len());
-        for version in within {
+        let versions = self.shown_versions(caller, within, false).await?;
+        Ok(Versions { total, versions, next })
+    }
+
+    /// The served forms of versions; those of one resource, unlike what is listed, are held against what a Binary is about.
+    async fn shown_versions(
+        &self,
+        caller: &Caller,
+        found: Vec<StoredVersion>,
+        listed: bool,
+    ) -> Result<Vec<Served>, NodeError> {
+        let mut versions = Vec::with_capacity(found.len());
+        for version in found {
             let own = version.own;
             let Some(served) = self.serve(version).await? else { continue };
-            self.check_context(caller, &served, own).await?;
+            if !listed {
+                self.check_context(caller, &served, own).await?;
+            }
             versions.push(served);
         }
-        Ok(Versions { total, versions, next })
+        Ok(versions)
     }
 }
 

@@ -19,7 +19,8 @@ use fhir::ResourceType;
 use fhir::query::{Condition, Contained};
 use record::scope::{Context, Interactions, Scope, Scopes};
 use std::collections::{BTreeSet, HashMap};
-use store::search::{Filter, Match, ParamTable};
+use store::reach::Sight;
+use store::search::{Filter, Match, ParamTable, Search};
 
 /// How far a token reaches in a type.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +49,12 @@ impl Reaches<'_> {
             None => self.caller.permit(kind, Interactions::SEARCH).map(|()| &[][..]),
         }
     }
+}
+
+/// The statement that finds those of `ids` that `filters` let through.
+pub(crate) fn among(kind: ResourceType, ids: &[String], filters: &[Filter], sight: Sight) -> Search {
+    let filters = std::iter::once(Filter::Ids(ids.to_vec())).chain(filters.iter().cloned());
+    Search::all(kind.number(), filters.collect(), sight)
 }
 
 impl Node {

@@ -137,6 +137,14 @@ impl Node {
         self.search_narrowed(caller, query, Some(Filter::Any(within)), page).await
     }
 
+    /// The position that pages show everything as of: that of the page before, or of now.
+    pub(crate) async fn snapshot(&self, page: Option<Page>) -> Result<i64, NodeError> {
+        match page {
+            Some(page) => Ok(page.snapshot),
+            None => Ok(self.store.position().await?),
+        }
+    }
+
     /// For tests: begins every search from now on as `plan` says, where that is possible. It changes no answer.
     #[doc(hidden)]
     pub fn plan_searches(&self, plan: Option<store::search::Plan>) {
@@ -160,10 +168,7 @@ impl Node {
         let mut search = self.statement(caller, &query).await?;
         search.filters.extend(within);
         // What is written from now on is on no page.
-        let snapshot = match page {
-            Some(page) => page.snapshot,
-            None => self.store.position().await?,
-        };
+        let snapshot = self.snapshot(page).await?;
         search.snapshot = Some(snapshot);
         search.from = page.map_or(From::default(), |page| From {
             beyond: page.before,

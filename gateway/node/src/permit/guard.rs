@@ -2,8 +2,8 @@
 //! must be afterwards. What lies beyond is for such a token as if it were not there. Called by `write`, inside its
 //! transaction, so that the same statements decide as in a search.
 
-use super::Reach;
 use super::version::holds;
+use super::{Reach, among};
 use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;
@@ -15,7 +15,7 @@ use record::frame::Method;
 use record::scope::Interactions;
 use std::collections::{BTreeSet, HashMap};
 use store::reach::Sight;
-use store::search::{Filter, Search};
+use store::search::Filter;
 use store::versions::StoredVersion;
 
 /// What narrows the writes of one request, by type and interaction; nothing for a token that writes whole types.
@@ -87,8 +87,7 @@ impl Batch {
         interaction: Interactions,
     ) -> Result<bool, NodeError> {
         let Some(filters) = guards.narrowed.get(&(kind, interaction)) else { return Ok(true) };
-        let filters = [vec![Filter::Ids(vec![id.to_owned()])], filters.clone()].concat();
-        let search = Search::all(kind.number(), filters, guards.sight);
+        let search = among(kind, &[id.to_owned()], filters, guards.sight);
         Ok(!self.search(&search, 1).await?.is_empty())
     }
 

@@ -1,7 +1,7 @@
 //! Versions held against a token's reach one by one: the current one by a statement, older ones, which no index leads to, by
 //! what they would be indexed as. What cannot be told is beyond reach. Called by `read` and `history`.
 
-use super::Reach;
+use super::{Reach, among};
 use crate::binary::is_binary;
 use crate::caller::Caller;
 use crate::error::NodeError;
@@ -10,11 +10,11 @@ use crate::read::Served;
 use fhir::ResourceType;
 use fhir::json::Doc;
 use store::db::Reader;
-use store::search::{Filter, Match, Search};
+use store::search::{Filter, Match};
 use store::versions::{Index, IndexRow, StoredVersion};
 
 impl Node {
-    /// Whether a version is within a token's reach; `served` is what it says, none for a deletion.
+    /// Whether a version is within a token's reach; a deletion says nothing of whose it was, and is not.
     pub(crate) async fn is_within(
         &self,
         caller: &Caller,
@@ -30,8 +30,7 @@ impl Node {
             false => filters,
         };
         if version.current {
-            let filters = [vec![Filter::Ids(vec![version.id.clone()])], filters.to_vec()].concat();
-            let search = Search::all(kind.number(), filters, caller.sight());
+            let search = among(kind, std::slice::from_ref(&version.id), filters, caller.sight());
             return Ok(!Reader::from(&self.store).search(&search, 1).await?.0.is_empty());
         }
         let Some(served) = self.serve(version.clone()).await? else { return Ok(false) };

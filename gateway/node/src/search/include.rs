@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::history::own_listed;
 use crate::node::Node;
-use crate::permit::Reach;
+use crate::permit::{Reach, among};
 use crate::read::Served;
 use fhir::params::{Lookup, SearchType};
 use fhir::query::{Include, Query};
@@ -113,8 +113,7 @@ impl Node {
             Err(NodeError::Forbidden(_)) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
-        let filters = [vec![Filter::Ids(ids.to_vec())], filters].concat();
-        Ok(reader.search(&Search::all(kind.number(), filters, sight), ids.len()).await?.0)
+        Ok(reader.search(&among(kind, ids, &filters, sight), ids.len()).await?.0)
     }
 
     /// What canonical URLs name, each with `|` and a version or without. One that is named with a version has a row without
