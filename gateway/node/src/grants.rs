@@ -98,6 +98,9 @@ fn narrowed(chosen: &[String], wide: &str) -> Result<String, NodeError> {
     if scopes.known.is_empty() || !scopes.other.is_empty() {
         return refuse("choose at least one of the things asked for, or refuse the request");
     }
+    if let Some(why) = scopes.known.iter().find_map(crate::narrowed::fault) {
+        return refuse(&why);
+    }
     if !scopes.within(&Scopes::parse(wide)) {
         return refuse("more was chosen than was asked for");
     }

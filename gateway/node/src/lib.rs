@@ -27,6 +27,7 @@ mod links;
 mod lookup;
 pub mod matching;
 pub mod metas;
+mod narrowed;
 pub mod node;
 pub mod pairing;
 pub mod parameters;

@@ -10,6 +10,7 @@ mod guard;
 mod version;
 
 pub(crate) use guard::Guards;
+pub(crate) use version::holds;
 
 use crate::binary::is_binary;
 use crate::caller::Caller;

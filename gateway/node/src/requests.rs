@@ -93,12 +93,12 @@ impl Node {
         if let Some(scope) = scopes.known.iter().find(|scope| scope.context != ScopeContext::Patient) {
             return refuse(format!("scope: {scope} does not begin with patient/"));
         }
-        if let Some(scope) = scopes.known.iter().find(|scope| scope.parameters.is_some()) {
-            return refuse(format!("scope: the parameters of {scope} cannot be enforced yet"));
-        }
         let unknown = scopes.known.iter().filter_map(|scope| scope.resource_type.as_deref());
         if let Some(name) = unknown.into_iter().find(|name| ResourceType::parse(name).is_none()) {
             return refuse(format!("scope: {name} is no resource type of R4"));
+        }
+        if let Some(why) = scopes.known.iter().find_map(crate::narrowed::fault) {
+            return refuse(format!("scope: {why}"));
         }
         if !crate::purpose::is_known(&asked.purpose) {
             return refuse("purpose: expected a code of v3-PurposeOfUse such as TREAT".to_owned());

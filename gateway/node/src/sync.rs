@@ -98,12 +98,14 @@ impl Log for Port {
         let Some(context) = self.context(&record).await else { return Vec::new() };
         let mut reader = Reader::from(&self.0.store);
         let (epochs, most, mut wanted) = (context.state.all_epochs(), net::limits::FRAMES_MAX, Vec::new());
+        // What a grant's parameters leave out is asked for and never comes: each time others are asked for first.
+        let from = record::OpId(crate::clock::random());
         // By type and class, as keys go: what does not open here never stands in the way of what does.
         for (resource_type, class) in reader.missing_kinds(&record).await.unwrap_or_default() {
             let level = record::keys::Level::Type(class, resource_type.clone());
             if wanted.len() < most && epochs.iter().any(|epoch| context.keys.key(&[*epoch], &level).is_some()) {
                 let left = (most - wanted.len()) as i64;
-                let missing = reader.missing(&record, (&resource_type, class), left).await.unwrap_or_default();
+                let missing = reader.missing(&record, (&resource_type, class), &from, left).await.unwrap_or_default();
                 wanted.extend(missing.iter().map(|frame| FrameId { op: frame.op, index: frame.place }));
             }
         }
@@ -126,10 +128,11 @@ impl Log for Port {
             let mut reader = Reader::from(&self.0.store);
             let Ok(Some(stored)) = reader.op(&id.op).await else { continue };
             let entry = stored.op.entries().get(id.index as usize);
-            if stored.op.record() != record || !entry.is_some_and(|entry| may_have(&context, &who, &stored.op, entry)) {
+            let Some(entry) = entry.filter(|_| stored.op.record() == record) else { continue };
+            let Ok(Some(frame)) = reader.frame(&id.op, id.index).await else { continue };
+            if !may_have(&context, &who, &stored.op, id.index, entry, &frame) {
                 continue;
             }
-            let Ok(Some(frame)) = reader.frame(&id.op, id.index).await else { continue };
             if !found.is_empty() && bytes + frame.len() > bytes_max {
                 break;
             }

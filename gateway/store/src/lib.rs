@@ -31,5 +31,6 @@ pub mod token_keys;
 mod value;
 pub mod versions;
 pub mod waiting;
+pub mod within;
 
 pub use db::{Row, Store, StoreError, Tx, Value};

@@ -79,7 +79,8 @@ impl Reader<'_> {
         Ok(rows.iter_mut().map(|row| (row.text(0), Class(row.int(1) as u8))).collect())
     }
 
-    /// The frames of a record of one type and class that are not here, at most `most`.
+    /// The frames of a record of one type and class that are not here, at most `most`, beginning with those of the op `from`
+    /// and around: what a peer never gives does not stand in the way of the others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -87,21 +88,28 @@ impl Reader<'_> {
         &mut self,
         record: &RecordId,
         (resource_type, class): (&str, Class),
+        from: &OpId,
         most: i64,
     ) -> Result<Vec<Missing>, StoreError> {
-        let sql = "SELECT op, place FROM cache_missing WHERE record = $1 AND type = $2 AND class = $3 \
-                   ORDER BY op, place LIMIT $4";
-        let args = [record.bytes().into(), resource_type.into(), Value::Int(i64::from(class.0)), most.into()];
-        let mut rows = self.fetch(sql, &args).await?;
-        let frame = |row: &mut crate::db::Row| {
-            Ok(Missing {
-                op: OpId(row.id(0)?),
-                place: row.int(1) as u32,
-                record: *record,
-                resource_type: resource_type.to_owned(),
-                class,
-            })
-        };
-        rows.iter_mut().map(frame).collect()
+        let mut missing = Vec::new();
+        for side in [">=", "<"] {
+            let sql = format!(
+                "SELECT op, place FROM cache_missing WHERE record = $1 AND type = $2 AND class = $3 AND op {side} $4 \
+                 ORDER BY op, place LIMIT $5"
+            );
+            let class_number = Value::Int(i64::from(class.0));
+            let left = most - missing.len() as i64;
+            let args = [record.bytes().into(), resource_type.into(), class_number, from.bytes().into(), left.into()];
+            for row in &mut self.fetch(sql, &args).await? {
+                missing.push(Missing {
+                    op: OpId(row.id(0)?),
+                    place: row.int(1) as u32,
+                    record: *record,
+                    resource_type: resource_type.to_owned(),
+                    class,
+                });
+            }
+        }
+        Ok(missing)
     }
 }

@@ -15,6 +15,7 @@ const REACH: Table = Table {
         ("end_ms", Kind::Int),
         ("grant_id", Kind::Text),
         ("purposes", Kind::Int),
+        ("narrowed", Kind::Int),
     ],
     suffix: "",
 };
@@ -36,6 +37,8 @@ pub struct Reach {
     pub grant: String,
     /// The purposes it serves, a bit for each.
     pub purposes: u8,
+    /// Whether it opens only the versions of [`crate::within`].
+    pub narrowed: bool,
 }
 
 /// By whose eyes a statement looks at what others wrote.
@@ -53,7 +56,8 @@ impl Sight {
         format!(
             "({v}.own = 1 OR EXISTS (SELECT 1 FROM cache_reach r WHERE r.record = {v}.record \
              AND r.type IN ({v}.type, -1) AND r.class = {v}.class AND r.start_ms <= $1 AND r.end_ms > $1 \
-             AND (r.purposes & {}) <> 0))",
+             AND (r.purposes & {}) <> 0 AND (r.narrowed = 0 OR EXISTS (SELECT 1 FROM cache_within w \
+             WHERE w.position = {v}.position AND w.grant_id = r.grant_id))))",
             self.purpose
         )
     }
@@ -75,6 +79,7 @@ impl Tx {
                 line.end_ms.map_or(Value::Int(i64::MAX), Value::from),
                 line.grant.into(),
                 Value::Int(i64::from(line.purposes)),
+                Value::Int(i64::from(line.narrowed)),
             ]
         });
         REACH.insert(self, rows.collect()).await

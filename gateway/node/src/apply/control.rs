@@ -113,8 +113,16 @@ impl Batch {
 }
 
 fn all_classes(record: record::RecordId) -> Vec<Reach> {
-    let whole =
-        |class| Reach { record, kind: None, class, start_ms: 0, end_ms: None, grant: String::new(), purposes: u8::MAX };
+    let whole = |class| Reach {
+        record,
+        kind: None,
+        class,
+        start_ms: 0,
+        end_ms: None,
+        grant: String::new(),
+        purposes: u8::MAX,
+        narrowed: false,
+    };
     record::Class::all().map(whole).collect()
 }
 
@@ -131,7 +139,13 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
         .filter(|given| given.grant.to.id() == *me && given.revoked_by.is_none() && given.replaced_by.is_none());
     for given in open {
         let (start_ms, end_ms) = context.state.period(given);
-        for (class, kind) in context.state.open_reads(given) {
+        let open = context.state.open_reads(given);
+        for (class, kind) in context.state.reads(given) {
+            let narrowed =
+                kind.as_deref().is_some_and(|kind| crate::narrowed::is_narrowed(&context.state, given, class, kind));
+            if !narrowed && !open.contains(&(class, kind.clone())) {
+                continue;
+            }
             let kind = match kind {
                 None => None,
                 Some(name) => match ResourceType::parse(&name) {
@@ -147,6 +161,7 @@ fn reach_of(context: &Context, me: &IdentityId) -> Vec<Reach> {
                 end_ms: (end_ms != 0).then_some(end_ms),
                 grant: given.id.text(),
                 purposes: crate::purpose::served_by(&context.state, given),
+                narrowed,
             });
         }
     }

@@ -43,6 +43,9 @@ impl Batch {
                     resource_type: entry.resource_type.clone(),
                     class: entry.class,
                 });
+                if !own && counts {
+                    self.note_withheld(context, entry);
+                }
                 continue;
             };
             if !counts || superseded.contains(&at) {
@@ -148,6 +151,7 @@ impl Batch {
                 if let Ok(doc) = fhir::json::Doc::parse(shown) {
                     index = index::rows_of_others(&doc, kind, self.node.base(), self.registry());
                 }
+                self.note_within(context, &op.entries()[place as usize], position, &index);
             }
         }
         let lamport = if content.method == Method::Copy { content.house_seq } else { op.header().lamport };

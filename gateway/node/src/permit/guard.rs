@@ -2,8 +2,7 @@
 //! must be afterwards. What lies beyond is for such a token as if it were not there. Called by `write`, inside its
 //! transaction, so that the same statements decide as in a search.
 
-use super::version::holds;
-use super::{Reach, among};
+use super::{Reach, among, holds};
 use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;

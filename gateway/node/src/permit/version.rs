@@ -66,7 +66,7 @@ fn in_place(filters: &[Filter], id: &str, in_record: bool) -> Vec<Filter> {
 }
 
 /// Whether a filter holds for these rows; `None` where only a statement can tell. As deep as the filter, which has a limit.
-pub(super) fn holds(filter: &Filter, id: &str, rows: &[IndexRow]) -> Option<bool> {
+pub(crate) fn holds(filter: &Filter, id: &str, rows: &[IndexRow]) -> Option<bool> {
     match filter {
         Filter::Ids(ids) => Some(ids.iter().any(|one| one == id)),
         Filter::All(inner) => {

@@ -34,8 +34,9 @@ pub(super) fn standing(context: &Context, who: &IdentityId) -> Standing {
     }
 }
 
-/// Whether `who` may have a frame: bodies as any member, wraps if they are its own, resources as grants reach.
-pub(super) fn may_have(context: &Context, who: &IdentityId, op: &Op, entry: &Entry) -> bool {
+/// Whether `who` may have a frame: bodies as any member, wraps if they are its own, resources as grants reach. Only where a
+/// grant has parameters is looked into the frame.
+pub(super) fn may_have(context: &Context, who: &IdentityId, op: &Op, place: u32, entry: &Entry, frame: &[u8]) -> bool {
     match entry.kind {
         FrameKind::Body => true,
         FrameKind::Wrap => entry.handle == wrap_handle(&op.header().record, who),
@@ -44,11 +45,12 @@ pub(super) fn may_have(context: &Context, who: &IdentityId, op: &Op, entry: &Ent
             op.header().lane.author == *who
                 || context.state.authority().is_some_and(|card| card.id() == *who)
                 || context.state.live_grants(who, now).any(|given| {
-                    context.state.open_reads(given).iter().any(|(class, kind)| {
+                    let whole = context.state.open_reads(given).iter().any(|(class, kind)| {
                         *class == entry.class
                             && (*class == Class::DIRECTORY
                                 || kind.as_deref().is_none_or(|kind| kind == entry.resource_type))
-                    })
+                    });
+                    whole || crate::narrowed::may_have(context, given, op, place, frame)
                 })
         }
     }
@@ -101,7 +103,7 @@ impl Port {
             let mut frames = vec![None; op.entries().len()];
             for (at, frame) in stored_frames.remove(&op.id()).unwrap_or_default() {
                 if let (Some(entry), Some(place)) = (op.entries().get(at as usize), frames.get_mut(at as usize))
-                    && may_have(context, who, op, entry)
+                    && may_have(context, who, op, at, entry, &frame)
                 {
                     *place = Some(frame);
                 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use store::Store;
 
 /// Every table that a transaction writes to; the clock last.
-const TABLES: [&str; 27] = [
+const TABLES: [&str; 28] = [
     "log_meta",
     "log_ops",
     "log_frames",
@@ -31,6 +31,7 @@ const TABLES: [&str; 27] = [
     "cache_number",
     "cache_content",
     "cache_reach",
+    "cache_within",
     "cache_copies",
     "cache_missing",
     "cache_waiting",

@@ -10,6 +10,7 @@ mod conditional;
 mod deletes;
 mod failover;
 mod moves;
+mod narrowed;
 mod others;
 mod permits;
 mod search;

@@ -1,0 +1,175 @@
+//! Grants whose scopes have parameters: what they leave out reaches nobody, not as a frame, not by a count, and never as the
+//! version it once was.
+
+use crate::common::{
+    Database, Place, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until, valid,
+};
+use node::grants::Approval;
+use node::history::{Of, Wanted};
+use node::requests::AccessRequest;
+use node::write::Intent;
+use node::{Caller, NodeError, Role};
+use serde_json::{Value, json};
+
+const LABORATORY: &str = "patient/Observation.rs?category=laboratory";
+
+struct Ward {
+    a: Place,
+    b: Place,
+    p: Place,
+    at_a: String,
+    at_b: String,
+    address: String,
+}
+
+impl Ward {
+    async fn new(database: Database) -> Self {
+        let a = Place::new(Role::Gateway, "A", database).await;
+        let b = Place::new(Role::Gateway, "B", database).await;
+        let p = Place::new(Role::Patient, "Clara", database).await;
+        for place in [&a, &b, &p] {
+            place.connect().await;
+        }
+        let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+        let address = pair(&a.node, &p.node, &at_a).await;
+        let at_b = create(&b.node, json!({"resourceType":"Patient"})).await.id;
+        Self { a, b, p, at_a, at_b, address }
+    }
+
+    fn observation(&self, category: &str, code: &str) -> Value {
+        let system = "http://terminology.hl7.org/CodeSystem/observation-category";
+        json!({"resourceType":"Observation","status":"final","code":{"text":code},
+            "category":[{"coding":[{"system":system,"code":category}]}],
+            "subject":{"reference":format!("Patient/{}", self.at_a)}})
+    }
+
+    async fn update(&self, id: &str, category: &str, code: &str) {
+        let mut json = self.observation(category, code);
+        json["id"] = id.into();
+        self.a.node.write(&caller(), Intent::Update { resource: valid(json), if_match: None }).await.unwrap();
+    }
+
+    /// How many Observations B finds, and of how many it has a version in its history.
+    async fn seen(&self) -> (usize, i64) {
+        let wanted = Wanted { count: 100, ..Wanted::default() };
+        let history = self.b.node.versions(&caller(), &Of::Type(kind("Observation")), wanted, None).await.unwrap();
+        (count(&self.b.node, "Observation", "").await, history.total)
+    }
+
+    /// Resource frames of others that B keeps.
+    async fn kept(&self) -> u64 {
+        let sql =
+            "UPDATE log_frames SET place = place WHERE op IN (SELECT op FROM cache_versions WHERE own = 0 AND type = ";
+        let sql = format!("{sql}{})", kind("Observation").number());
+        self.b.store().await.run(&sql).await.unwrap()
+    }
+
+    async fn shows(&self, what: &str, expected: (usize, i64)) {
+        until(what, || async { self.seen().await == expected }).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_parameters_leave_out_reaches_nobody() {
+    for database in databases() {
+        what_parameters_leave_out_reaches_nobody_on(database).await;
+    }
+}
+
+async fn what_parameters_leave_out_reaches_nobody_on(database: Database) {
+    let ward = Ward::new(database).await;
+    let mine = format!("{}.", ward.a.node.identity().id().origin());
+    let first = create(&ward.a.node, ward.observation("laboratory", "glucose")).await.id;
+    let vital = create(&ward.a.node, ward.observation("vital-signs", "height")).await.id;
+    let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, LABORATORY).await;
+    ward.shows("B sees the laboratory's", (1, 1)).await;
+    // What comes after the grant, in one transaction with what is beyond it.
+    create(&ward.a.node, ward.observation("vital-signs", "weight")).await;
+    let second = create(&ward.a.node, ward.observation("laboratory", "sodium")).await.id;
+    ward.shows("and what comes later", (2, 2)).await;
+    assert_eq!(count(&ward.b.node, "Observation", "category=vital-signs").await, 0);
+    let read = async |id: &str| ward.b.node.read(&caller(), kind("Observation"), &format!("{mine}{id}")).await;
+    assert!(read(&first).await.is_ok());
+    assert!(matches!(read(&vital).await, Err(NodeError::NotFound(_))), "as if it were not there");
+    // Two frames each are its agents' words and the Observation: of the others B has no frame at all.
+    assert_eq!(ward.kept().await, 4);
+
+    // What was within and is not any more is gone with all it was; what comes within is there.
+    ward.update(&first, "vital-signs", "glucose").await;
+    ward.shows("the one that left is hidden", (1, 1)).await;
+    assert!(matches!(read(&first).await, Err(NodeError::NotFound(_))), "and not shown as it was");
+    ward.update(&vital, "laboratory", "height").await;
+    ward.shows("the one that came is there, without what it was", (2, 2)).await;
+    ward.update(&first, "laboratory", "glucose").await;
+    ward.shows("and the one that came back", (3, 3)).await;
+    let gone = Intent::Delete { kind: kind("Observation"), id: second.clone(), if_match: None };
+    ward.a.node.write(&caller(), gone).await.unwrap();
+    ward.shows("what is deleted is hidden", (2, 2)).await;
+    assert!(matches!(read(&second).await, Err(NodeError::NotFound(_))));
+
+    stays_the_same_after_reindex(&ward.b.node).await;
+    assert_eq!(ward.seen().await.0, 2, "after a reindex too");
+    assert!(matches!(read(&second).await, Err(NodeError::NotFound(_))));
+    // For another purpose than the grant's there is nothing.
+    let research = Caller { purpose: "HRESCH".into(), ..caller() };
+    let query = ward.b.node.query(kind("Observation"), &[]).await.unwrap();
+    assert_eq!(ward.b.node.search(&research, query, None).await.unwrap().matches.len(), 0);
+    stays_the_same_after_reindex(&ward.p.node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_narrows_access_to_what_parameters_name() {
+    for database in databases() {
+        a_patient_narrows_access_to_what_parameters_name_on(database).await;
+    }
+}
+
+async fn a_patient_narrows_access_to_what_parameters_name_on(database: Database) {
+    let ward = Ward::new(database).await;
+    for category in ["laboratory", "vital-signs", "laboratory", "imaging"] {
+        create(&ward.a.node, ward.observation(category, "x")).await;
+    }
+    let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Observation.rs").await;
+    ward.shows("B sees all", (4, 4)).await;
+    let grants = ward.p.node.grants().await.unwrap();
+    let grant = grants.iter().find(|grant| grant.name == "B").unwrap();
+    let say = |scope: &str| Approval { scopes: vec![scope.into()], end_ms: grant.end_ms, ..Approval::default() };
+    for bad in ["patient/Observation.rs?date=gt2020", "patient/Observation.rs?category:not=laboratory"] {
+        let refused = ward.p.node.narrow(&grant.id, say(bad)).await;
+        assert!(matches!(refused, Err(NodeError::Unprocessable(_))), "{bad}: {refused:?}");
+    }
+    // What B has a frame of and the narrower grant leaves out is shown to nobody there.
+    ward.p.node.narrow(&grant.id, say(LABORATORY)).await.unwrap();
+    ward.shows("B sees the laboratory's", (2, 2)).await;
+    create(&ward.a.node, ward.observation("imaging", "y")).await;
+    create(&ward.a.node, ward.observation("laboratory", "y")).await;
+    ward.shows("and what comes of it", (3, 3)).await;
+    stays_the_same_after_reindex(&ward.b.node).await;
+    assert_eq!(ward.seen().await, (3, 3));
+    // Another grant that opens all opens what was never sent, too.
+    let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Observation.r").await;
+    ward.shows("B sees all again", (6, 6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_asks_for_what_cannot_be_evaluated() {
+    let ward = Ward::new(Database::Sqlite).await;
+    for scope in [
+        "patient/Observation.rs?date=gt2020",
+        "patient/Observation.cr?category=laboratory",
+        "patient/*.rs?category=laboratory",
+        "patient/Observation.rs patient/Condition.rs?subject.name=x",
+    ] {
+        let ask = AccessRequest {
+            address: ward.address.clone(),
+            scope: scope.into(),
+            purpose: "TREAT".into(),
+            start_ms: None,
+            end_ms: None,
+            reason: "care".into(),
+        };
+        let refused = ward.b.node.request_access(&caller(), &ward.at_b, ask).await;
+        let Err(NodeError::Unprocessable(why)) = refused else { panic!("{scope}: {refused:?}") };
+        assert!(why.starts_with("scope: patient/"), "{why}");
+    }
+}
