@@ -27,6 +27,7 @@ pub mod patch;
 pub mod primitive;
 pub mod query;
 pub mod reference;
+pub mod sensitive;
 pub mod served;
 pub mod summary;
 mod table;

@@ -1,7 +1,7 @@
 //! `chartwell client`: the software that may call a gateway, added, listed, kept out and removed. A running gateway honours
 //! each at once.
 
-use crate::common::{Place, say};
+use crate::common::{Place, note, say};
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 use node::clients::{Auth, Client, GRANTS, NewClient, Status};
@@ -60,7 +60,8 @@ struct Add {
     /// refresh_token.
     #[arg(long, value_name = "TYPE")]
     grant: Vec<String>,
-    /// What it may do beyond that: introspect (learn what any token is), ehr (launch apps); may be repeated.
+    /// What it may do beyond that: introspect (learn what any token is), ehr (launch apps), admin (administer
+    /// this server over HTTP, with the scope admin); may be repeated.
     #[arg(long, value_name = "RIGHT")]
     right: Vec<String>,
 }
@@ -107,6 +108,10 @@ async fn add(args: Add) -> anyhow::Result<()> {
     };
     let node = args.place.open_or_make().await?;
     let registered = node.register_client(&new).await;
+    let registered = match registered {
+        Ok((client, secret)) => note(&node, &format!("client add {}", client.id)).await.map(|()| (client, secret)),
+        Err(error) => Err(error.into()),
+    };
     node.close().await;
     let (client, secret) = registered?;
     say(&client.id)?;
@@ -156,6 +161,11 @@ async fn set(named: Named, status: Option<Status>) -> anyhow::Result<()> {
         Some(status) => node.set_client_status(&client.id, status).await,
         None => node.remove_client(&client.id).await,
     };
+    let what = status.map_or("remove", Status::text);
+    let done = match done {
+        Ok(()) => note(&node, &format!("client {what} {}", client.id)).await,
+        Err(error) => Err(error.into()),
+    };
     node.close().await;
-    Ok(done?)
+    done
 }

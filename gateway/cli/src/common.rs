@@ -4,6 +4,7 @@ use crate::passphrase;
 use anyhow::{Context, bail};
 use clap::Args;
 use fhir::validate::Mode;
+use node::operator::Act;
 use node::{Config, Node, Role};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,18 @@ pub(crate) struct Place {
     pub(crate) database_url: Option<String>,
     #[command(flatten)]
     pub(crate) passphrase: passphrase::From,
+}
+
+/// Notes in the audit log what was done on the command line.
+pub(crate) async fn note(node: &Node, what: &str) -> anyhow::Result<()> {
+    let act = Act {
+        who: "operator".to_owned(),
+        client: "chartwell".to_owned(),
+        what: format!("chartwell {what}"),
+        outcome: 200,
+        ..Act::default()
+    };
+    Ok(node.note_act(act).await?)
 }
 
 /// What a data folder remembers of its first start.

@@ -47,6 +47,10 @@ pub(crate) struct Args {
     /// repeated. Without any no other origin's scripts may.
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
+    /// Holds resources with a code of this ValueSet (JSON, its codes listed or expanded) to be of a class of protected entries, for
+    /// example `substance-use=part2.json`; may be repeated. What was written before keeps its class until it is written again.
+    #[arg(long, value_name = "CLASS=FILE")]
+    sensitive: Vec<String>,
     /// Serves over TLS with this certificate chain in PEM, the server's own first. Taken up anew when it changes.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -87,6 +91,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let validation = Mode::from(args.validation);
+    let sensitive = crate::sensitive::read(&args.sensitive)?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(server::tls::Tls::load(certificate, key)?),
         _ => None,
@@ -104,6 +109,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let burst =
             per_second.saturating_mul(server::settings::CLIENT_RATE.burst / server::settings::CLIENT_RATE.per_second);
         settings.limits.client_rate = server::quota::Rate { per_second, burst };
+    }
+    if let Some(sensitive) = sensitive {
+        node.set_sensitive(sensitive);
     }
     let router = server::app(settings, node.clone());
     node.keep_base().await?;

@@ -1,6 +1,6 @@
 //! `chartwell keys`: the keys that tokens are signed with, listed or rotated while gateways run.
 
-use crate::common::{Place, say};
+use crate::common::{Place, note, say};
 use clap::Subcommand;
 use std::process::ExitCode;
 
@@ -33,6 +33,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let node = place.open().await?;
     if rotates {
         server::token::rotate(&node).await?;
+        note(&node, "keys rotate").await?;
     }
     let keys = server::token::list(&node).await?;
     node.close().await;

@@ -14,6 +14,7 @@ mod patient_node;
 mod ready;
 mod record;
 mod reindex;
+mod sensitive;
 mod service;
 mod stop;
 mod token;

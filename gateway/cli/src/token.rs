@@ -1,6 +1,6 @@
 //! `chartwell token`: a bearer token for a registered client, alone on stdout.
 
-use crate::common::{Place, say};
+use crate::common::{Place, note, say};
 use anyhow::bail;
 use server::token::LIFETIME_MAX;
 use std::process::ExitCode;
@@ -21,6 +21,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("there is no client {:?}: add it with `chartwell client add`", args.client);
     };
     let token = server::token::issue(&node, &client, LIFETIME_MAX).await?;
+    note(&node, &format!("token {}", client.id)).await?;
     node.close().await;
     say(&token)?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! `chartwell user`: the people who log in at the gateway itself, added, listed and kept out.
 
-use crate::common::{Place, say};
+use crate::common::{Place, note, say};
 use crate::passphrase;
 use anyhow::bail;
 use clap::Subcommand;
@@ -56,7 +56,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let password = password_file.map(|file| passphrase::text(&file)).transpose()?;
             let password = password.as_ref().map(|text| text.as_str());
             let node = place.open_or_make().await?;
-            let done = node.put_user(&name, (password, &subject), &title, &fhir_user).await;
+            let done = match node.put_user(&name, (password, &subject), &title, &fhir_user).await {
+                Ok(()) => {
+                    let person = node.person(&name).await?.map(|person| person.id).unwrap_or_default();
+                    note(&node, &format!("user add {person}")).await
+                }
+                Err(error) => Err(error.into()),
+            };
             node.close().await;
             done?;
         }
@@ -74,7 +80,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let Some(person) = node.person(&name).await? else {
                 bail!("there is no user {name:?}: `chartwell user list` shows them");
             };
-            let done = node.disable_person(&person.id).await;
+            let done = match node.disable_person(&person.id).await {
+                Ok(()) => note(&node, &format!("user disable {}", person.id)).await,
+                Err(error) => Err(error.into()),
+            };
             node.close().await;
             done?;
         }

@@ -2,6 +2,7 @@
 //! seconds, then coalesced. Both leave the request's way and are written in groups. Called by `server`.
 
 pub(crate) mod chain;
+pub(crate) mod events;
 mod patients;
 
 use crate::author::current_key;
@@ -9,9 +10,7 @@ use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::{Inner, Node, Role};
 use crate::read::Served;
-use crate::search::{Found, PAGE_DEFAULT, PAGE_MAX, Page};
-use fhir::query::{Condition, Modifier, Prefix, Query, Wanted};
-use fhir::{Code, Issue, ResourceType};
+use fhir::ResourceType;
 use patients::Patients;
 use record::body::Body;
 use record::body::access::{Access, Agent, LINES_MAX, Line};
@@ -20,8 +19,7 @@ use record::{Authority, Kind, RecordId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use store::audit::{AuditQuery, AuditRow};
-use store::db::Reader;
+use store::audit::AuditRow;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -120,58 +118,6 @@ impl Node {
             .map(|(record, kinds)| (record, kinds.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect()));
         drop(self.auditor.0.send(Told::Event(Box::new(row), agent, touched.collect())).await);
     }
-
-    /// AuditEvents that match a query. They are found by date, patient, action, agent, entity-name and `_id`.
-    pub(crate) async fn search_audit(&self, query: Query, page: Option<Page>) -> Result<Found, NodeError> {
-        let mut issues = query.unknown.clone();
-        let mut asked = AuditQuery { before: page.and_then(|page| page.before), ..AuditQuery::default() };
-        for condition in &query.conditions {
-            let Condition::Is(filter) = condition else {
-                issues.push(not_applied("a chain"));
-                continue;
-            };
-            if filter.modifier != Modifier::None {
-                issues.push(not_applied(filter.param.code));
-                continue;
-            }
-            match (filter.param.code, filter.values.first()) {
-                ("_id", Some(Wanted::Token { code: Some(id), .. })) => {
-                    asked.position = Some(id.strip_prefix("audit-").and_then(|id| id.parse().ok()).unwrap_or(-1));
-                }
-                ("patient", Some(Wanted::Reference { id: Some(id), .. })) => asked.patient = Some(id.clone()),
-                ("date" | "_lastUpdated", Some(Wanted::Date { prefix, low, high })) => match prefix {
-                    Prefix::Equal => (asked.from, asked.until) = (Some(*low), Some(*high + 1)),
-                    Prefix::Greater | Prefix::StartsAfter => asked.from = Some(*high + 1),
-                    Prefix::GreaterEqual => asked.from = Some(*low),
-                    Prefix::Less | Prefix::EndsBefore => asked.until = Some(*low),
-                    Prefix::LessEqual => asked.until = Some(*high + 1),
-                    _ => issues.push(not_applied(filter.param.code)),
-                },
-                ("agent-name", Some(Wanted::Text { exact, .. })) => asked.agent = Some(exact.clone()),
-                ("action", Some(Wanted::Token { code: Some(code), .. })) => {
-                    asked.interactions = crate::derived::audit::interactions_of(code);
-                }
-                (code, _) => issues.push(not_applied(code)),
-            }
-        }
-        let mut reader = Reader::from(&self.store);
-        let total = Some(reader.audit_count(&asked).await?);
-        if query.count_only() {
-            return Ok(Found { total, matches: Vec::new(), includes: Vec::new(), next: None, issues });
-        }
-        let most = query.count.map_or(PAGE_DEFAULT, |count| (count as usize).clamp(1, PAGE_MAX));
-        let mut rows = reader.audit(&asked, most as i64 + 1).await?;
-        let more = rows.len() > most;
-        rows.truncate(most);
-        let before = rows.last().map(|row| row.position);
-        let next = more.then_some(Page { snapshot: i64::MAX, before, ..Page::default() });
-        let matches = rows.iter().filter_map(crate::derived::audit::event).collect();
-        Ok(Found { total, matches, includes: Vec::new(), next, issues })
-    }
-}
-
-fn not_applied(code: &str) -> Issue {
-    Issue::warning(Code::NotSupported, format!("{code} is not supported for AuditEvent and was not applied"))
 }
 
 #[derive(Default)]

@@ -7,8 +7,10 @@ use record::scope::Scopes;
 use store::db::Reader;
 
 mod check;
+mod quota;
 
 pub use check::is_redirect;
+pub use quota::Quota;
 
 /// How a client proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,9 @@ pub const INTROSPECT: &str = "introspect";
 /// May open apps for people who are logged in at the EHR.
 pub const EHR: &str = "ehr";
 
+/// May administer this server, with tokens of the scope of the same name.
+pub const ADMIN: &str = "admin";
+
 /// Most clients that wait for the operator at one time: as many as a person looks through.
 const WAITING_MAX: i64 = 100;
 /// How long one waits, in seconds, before it is forgotten.
@@ -68,12 +73,14 @@ pub struct Client {
     pub launch: String,
     /// Those of [`GRANTS`] it may use.
     pub grants: Vec<String>,
-    /// What the operator lets it do beyond that: [`INTROSPECT`], [`EHR`].
+    /// What the operator lets it do beyond that: [`INTROSPECT`], [`EHR`], [`ADMIN`].
     pub rights: Vec<String>,
     /// Whether it may call.
     pub status: Status,
     /// When it was added, seconds since 1970; 0 where nobody noted it.
     pub made_s: u64,
+    /// How much it may ask; none for what every client may.
+    pub quota: Option<Quota>,
 }
 
 /// A client to be added.
@@ -185,6 +192,7 @@ impl Node {
             rights: new.rights.join(" "),
             status: new.status.text().to_owned(),
             made_s: crate::clock::now_us() / 1_000_000,
+            quota: String::new(),
         };
         Ok((row, secret))
     }
@@ -314,6 +322,7 @@ fn shown(client: store::clients::Client) -> Client {
         rights: words(&client.rights),
         status: status.unwrap_or(Status::Disabled),
         made_s: client.made_s as u64,
+        quota: Quota::parse(&client.quota),
         id: client.id,
         name: client.name,
         scope: client.scope,

@@ -29,6 +29,7 @@ pub mod matching;
 pub mod metas;
 mod narrowed;
 pub mod node;
+pub mod operator;
 pub mod pairing;
 pub mod parameters;
 pub mod patch;

@@ -109,6 +109,8 @@ pub struct Inner {
     pub(crate) changed: watch::Sender<u64>,
     /// What this hospital's own absolute URLs begin with, such as `https://fhir.example.org/fhir`.
     base: OnceLock<String>,
+    /// What is sensitive by its codes; nothing where the operator named nothing.
+    pub(crate) sensitive: OnceLock<fhir::sensitive::Sensitive>,
     /// The same as the process before had it, for commands that serve nothing.
     base_before: OnceLock<String>,
 }
@@ -154,6 +156,7 @@ impl Node {
             net: OnceLock::new(),
             changed: watch::channel(0).0,
             base: OnceLock::new(),
+            sensitive: OnceLock::new(),
             base_before: OnceLock::new(),
             store,
         }));
@@ -224,6 +227,12 @@ impl Node {
     /// to what is here. Once, before anything is served.
     pub fn set_base(&self, base: &str) {
         self.base.set(base.to_owned()).ok();
+    }
+
+    /// Says which codes make a resource sensitive, once, before anything is written. What was written before keeps its class
+    /// until it is written again.
+    pub fn set_sensitive(&self, sensitive: fhir::sensitive::Sensitive) {
+        self.sensitive.set(sensitive).ok();
     }
 
     /// Keeps what [`Node::set_base`] said, for `reindex` and `verify`.

@@ -14,9 +14,9 @@ pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Longest name and title.
 const NAME_BYTES_MAX: usize = 200;
 /// A session ends when nothing was asked for so long, in seconds.
-const SESSION_IDLE_S: i64 = 2 * 3600;
+pub(crate) const SESSION_IDLE_S: i64 = 2 * 3600;
 /// A session ends so long after it began, in seconds, whatever happens.
-const SESSION_AGE_S: i64 = 12 * 3600;
+pub(crate) const SESSION_AGE_S: i64 = 12 * 3600;
 /// How long a login elsewhere may take, in seconds.
 const LOGIN_S: i64 = 900;
 /// How often the use of a session is noted, in seconds.

@@ -68,7 +68,7 @@ impl Prepared {
             method,
             packed,
             json,
-            class: class_of(doc, kind),
+            class: node.class_of(doc, kind),
             main: fhir::home::main(doc, kind),
             references: references.collect(),
             index: index::rows(doc, kind, node.base(), &registry),
@@ -123,7 +123,14 @@ pub(crate) fn content(
     Content { resource_type: kind.name().to_owned(), origin, id: id.to_owned(), method, house_seq, json }
 }
 
-/// The confidentiality class of a resource, as the record numbers it.
-pub(crate) fn class_of(doc: &fhir::json::Doc, kind: ResourceType) -> Class {
-    Class(fhir::class::of(doc, kind).number())
+impl Node {
+    /// The confidentiality class of a resource, as the record numbers it: by its labels, and by what this hospital holds to be
+    /// sensitive.
+    pub(crate) fn class_of(&self, doc: &fhir::json::Doc, kind: ResourceType) -> Class {
+        let class = match self.sensitive.get() {
+            Some(sensitive) => sensitive.class_of(doc, kind),
+            None => fhir::class::of(doc, kind),
+        };
+        Class(class.number())
+    }
 }

@@ -72,8 +72,7 @@ impl Node {
         if let [kind] = query.kinds[..] {
             caller.may(kind, Interactions::SEARCH)?;
             if kind.name() == "AuditEvent" && query.contained == Contained::False {
-                caller.permit(kind, Interactions::SEARCH)?;
-                return self.search_audit(query, page).await;
+                return self.search_audit(caller, query, page).await;
             }
         }
         self.search_narrowed(caller, query, None, page).await

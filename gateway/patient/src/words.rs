@@ -1,5 +1,6 @@
 //! Words a patient reads instead of codes. Nothing here decides anything. Called by `pages`.
 
+pub(crate) mod categories;
 pub(crate) mod classes;
 pub(crate) mod clock;
 pub(crate) mod purposes;
@@ -34,7 +35,7 @@ pub(crate) fn scope(line: &ScopeLine) -> String {
     let text = crate::error::sentence(&list(&parts));
     let text = text.trim_end_matches('.');
     match &scope.parameters {
-        Some(only) => format!("{text} (only where {only})"),
+        Some(only) => format!("{text} ({})", categories::words(kind.unwrap_or_default(), only)),
         None => text.to_owned(),
     }
 }
@@ -100,7 +101,7 @@ mod tests {
         check("patient/NewThing.r", "See NewThing");
         check(
             "patient/Observation.rs?category=laboratory",
-            "See measurements and test results (only where category=laboratory)",
+            "See measurements and test results (only laboratory results)",
         );
         check("nonsense", "as it is");
     }

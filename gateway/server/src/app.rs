@@ -12,7 +12,7 @@ use crate::smart::jwks::KeySets;
 use crate::smart::registration::Registrations;
 use crate::smart::signing::Signing;
 use crate::token::Place;
-use crate::{cors, dispatch, edge, health, metrics, smart};
+use crate::{admin, cors, dispatch, edge, health, metrics, smart};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
@@ -73,7 +73,7 @@ impl Deref for App {
 /// The whole HTTP surface of a hospital's node.
 ///
 /// FHIR is at `/fhir`, tokens and their keys at `/auth/token` and `/auth/jwks`, the rest at `/health/live`, `/health/ready`, `/metrics` and
-/// `/.well-known/smart-configuration`. Every answer carries `X-Request-Id`.
+/// `/.well-known/smart-configuration`; operators call `/admin`. Every answer carries `X-Request-Id`.
 pub fn app(settings: Settings, node: Node) -> Router {
     let app = shared(settings, node);
     let mut called = called();
@@ -83,7 +83,7 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .route("/metrics", get(metrics::text));
     if app.external.is_none() {
         called = called.merge(tokens());
-        rest = rest.merge(pages());
+        rest = rest.merge(pages()).route("/admin/{*rest}", any(admin::serve));
     }
     if let Some(cors) = cors::layer(&app.settings.cors_origins) {
         // What asks before it calls is answered by the layer: so it stands around other methods too.

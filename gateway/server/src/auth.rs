@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use fhir::Code;
 use node::Caller;
+use node::clients::{ADMIN, Client};
 use record::scope::{Context, Interactions, Scope, Scopes};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,18 +90,32 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
         Some(user) => is_staff(user),
         None => known.patient_scopes.known.is_empty(),
     };
-    let (purpose, reason) = purpose::of(headers, known.claims.purpose.as_deref(), staff)?;
-    Ok(Caller {
+    let of_token = known.claims.purpose.as_deref();
+    let caller = Caller {
         who: known.who.clone(),
         client: known.claims.client_id.clone(),
         scopes: known.scopes.clone(),
         patient_scopes: known.patient_scopes.clone(),
         patient: known.claims.patient.clone(),
         user: known.claims.fhir_user.clone(),
-        purpose,
-        reason,
+        purpose: of_token.unwrap_or(purpose::DEFAULT).to_owned(),
+        reason: String::new(),
         request: request.as_str().to_owned(),
-    })
+    };
+    let said = purpose::said(app, headers, &caller).await?;
+    let (purpose, reason) = purpose::of(headers, said, of_token, staff)?;
+    Ok(Caller { purpose, reason, ..caller })
+}
+
+/// The client of a token, and whether it administers this server: it has the right, and the token the scope.
+///
+/// # Errors
+/// As [`caller`].
+pub(crate) async fn client(app: &App, headers: &HeaderMap) -> Result<(Client, bool), ApiError> {
+    let (claims, _) = verified(app, bearer(headers)?, None).await.map_err(refused)?;
+    let client = approved(app, &claims).await?;
+    let administers = client.has(ADMIN) && claims.scope.split_ascii_whitespace().any(|word| word == ADMIN);
+    Ok((client, administers))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
@@ -125,14 +140,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 /// What a token comes to now. A signature that was verified before is not verified again, while its key still counts:
 /// that is most of the cost of a token.
 async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Known, ApiError> {
-    let (claims, kid) = verified(app, text, before).await.map_err(|error| match error {
-        TokenError::Node(error) => error.into(),
-        TokenError::Away(_) => {
-            ApiError::busy(Code::Transient, "the issuer of tokens cannot be reached; nothing was done", 5)
-        }
-        TokenError::Expired => ApiError::unauthorized(Code::Expired, Some("invalid_token"), &error.to_string()),
-        TokenError::Forged => ApiError::unauthorized(Code::Unknown, Some("invalid_token"), &error.to_string()),
-    })?;
+    let (claims, kid) = verified(app, text, before).await.map_err(refused)?;
     let (client, allowed) = allowed(app, &claims).await?;
     let (scopes, patient_scopes) = apart(allowed, claims.fhir_user.as_deref());
     Ok(Known {
@@ -145,20 +153,35 @@ async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Know
     })
 }
 
+fn refused(error: TokenError) -> ApiError {
+    match error {
+        TokenError::Node(error) => error.into(),
+        TokenError::Away(_) => {
+            ApiError::busy(Code::Transient, "the issuer of tokens cannot be reached; nothing was done", 5)
+        }
+        TokenError::Expired => ApiError::unauthorized(Code::Expired, Some("invalid_token"), &error.to_string()),
+        TokenError::Forged => ApiError::unauthorized(Code::Unknown, Some("invalid_token"), &error.to_string()),
+    }
+}
+
+/// The client of a token that was issued here, if it may call now and nothing was taken back.
+async fn approved(app: &App, claims: &Claims) -> Result<Client, ApiError> {
+    let grant = claims.grant.as_deref().unwrap_or_default();
+    app.node.client_of_token(&claims.client_id, &claims.jti, grant).await?.ok_or_else(|| {
+        let text = "the token was taken back, or its client is not registered any more";
+        ApiError::unauthorized(Code::Unknown, Some("invalid_token"), text)
+    })
+}
+
 /// The client's name, and what its token may do now: of an issuer elsewhere what it says, else no more than the client.
 async fn allowed(app: &App, claims: &Claims) -> Result<(String, Scopes), ApiError> {
     let said = Scopes::parse(&claims.scope);
     if app.external.is_some() {
         return Ok((claims.client_id.clone(), said));
     }
-    let grant = claims.grant.as_deref().unwrap_or_default();
-    match app.node.client_of_token(&claims.client_id, &claims.jti, grant).await? {
-        Some(client) => Ok((client.name, both(&said, &Scopes::parse(&client.scope)))),
-        None => {
-            let text = "the token was taken back, or its client is not registered any more";
-            Err(ApiError::unauthorized(Code::Unknown, Some("invalid_token"), text))
-        }
-    }
+    let client = approved(app, claims).await?;
+    app.quotas.note(&client.id, client.quota);
+    Ok((client.name, both(&said, &Scopes::parse(&client.scope))))
 }
 
 async fn verified(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<(Claims, String), TokenError> {

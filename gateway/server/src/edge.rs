@@ -58,7 +58,7 @@ async fn answer(app: App, id: RequestId, request: Request, next: Next) -> Respon
     // What watches the server must get through when the server is busy.
     let watching = path.starts_with("/health/") || path == "/metrics";
     let auth = path.starts_with("/auth");
-    let private = auth || path.starts_with("/fhir");
+    let private = auth || path.starts_with("/fhir") || path.starts_with("/admin");
     let from = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
     let limits = app.settings.limits;
     let form = negotiate::told(request.uri().query().unwrap_or_default(), request.headers());

@@ -3,6 +3,7 @@
 //! Spec: RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After).
 
 use crate::error::ApiError;
+use node::clients::Quota;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -40,14 +41,16 @@ pub(crate) struct Quotas {
     at_once: usize,
     clients: Buckets<String>,
     addresses: Buckets<IpAddr>,
-    running: Mutex<HashMap<String, Arc<Semaphore>>>,
+    running: Mutex<HashMap<String, (usize, Arc<Semaphore>)>>,
+    /// What clients may that have a quota of their own.
+    own: Mutex<HashMap<String, Quota>>,
 }
 
 impl Quotas {
     /// `at_once` requests of one client run beside each other, and `rate` of them come in time.
     pub(crate) fn new(rate: Rate, at_once: usize) -> Self {
-        let (clients, addresses, running) = (Buckets::default(), Buckets::default(), Mutex::default());
-        Self { rate, at_once, clients, addresses, running }
+        let (clients, addresses) = (Buckets::default(), Buckets::default());
+        Self { rate, at_once, clients, addresses, running: Mutex::default(), own: Mutex::default() }
     }
 
     /// The quotas of whoever sends forms to `/auth`, by address: nobody knows yet whose they are.
@@ -71,16 +74,38 @@ impl Quotas {
         if client.is_empty() {
             return Ok(None);
         }
-        self.clients.take(client.to_owned(), self.rate, Instant::now()).map_err(|wait| too_many(wait, "second"))?;
+        let (rate, at_once) = self.of(client);
+        self.clients.take(client.to_owned(), rate, Instant::now()).map_err(|wait| too_many(wait, "second"))?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.len() >= REMEMBERED_MAX {
-            running.retain(|_, room| room.available_permits() < self.at_once);
+            running.retain(|_, (most, room)| room.available_permits() < *most);
         }
-        let room = running.entry(client.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.at_once)));
+        let fresh = || (at_once, Arc::new(Semaphore::new(at_once)));
+        let (most, room) = running.entry(client.to_owned()).or_insert_with(fresh);
+        if *most != at_once {
+            // What runs under the number before is let run to its end beside what comes.
+            (*most, *room) = fresh();
+        }
         match room.clone().try_acquire_owned() {
             Ok(place) => Ok(Some(place)),
             Err(_) => Err(too_many(Duration::from_secs(1), "at once")),
         }
+    }
+
+    /// Notes what the operator says of a client; nothing for what every client may.
+    pub(crate) fn note(&self, client: &str, quota: Option<Quota>) {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        match quota {
+            Some(quota) => drop(own.insert(client.to_owned(), quota)),
+            None => drop(own.remove(client)),
+        }
+    }
+
+    fn of(&self, client: &str) -> (Rate, usize) {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.get(client).map_or((self.rate, self.at_once), |own| {
+            (Rate { per_second: own.per_second, burst: own.burst }, own.at_once as usize)
+        })
     }
 
     /// Counts a request without a good token, or without a good proof of which client asks for one.
@@ -166,6 +191,21 @@ mod tests {
         drop(places);
         assert!(quotas.admit("a").is_ok());
         assert!(quotas.admit("").unwrap().is_none(), "what needs no token has no client");
+    }
+
+    #[test]
+    fn a_client_may_have_a_quota_of_its_own() {
+        let quotas = Quotas::new(Rate { per_second: 0, burst: 0 }, 2);
+        quotas.note("a", Some(Quota { per_second: 1, burst: 2, at_once: 3 }));
+        let places = [quotas.admit("a").unwrap(), quotas.admit("a").unwrap()];
+        assert_eq!(quotas.admit("a").unwrap_err().status.as_u16(), 429, "its burst is over");
+        quotas.note("a", Some(Quota { per_second: 0, burst: 0, at_once: 1 }));
+        let place = quotas.admit("a").unwrap();
+        assert_eq!(quotas.admit("a").unwrap_err().status.as_u16(), 429);
+        drop(place);
+        quotas.note("a", None);
+        assert!(quotas.admit("a").is_ok(), "and then what every client may");
+        drop(places);
     }
 
     #[test]

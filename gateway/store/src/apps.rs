@@ -174,6 +174,24 @@ impl Tx {
 }
 
 impl Reader<'_> {
+    /// Grants that hold, of a client and of a person where they are named, by name after `after`, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn grants(
+        &mut self,
+        (client, person): (&str, &str),
+        (after, now): (&str, i64),
+        most: i64,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let sql = format!(
+            "{GRANT} FROM log_grants g WHERE (g.client = $1 OR $1 = '') AND (g.person = $2 OR $2 = '') \
+             AND g.id > $3 AND g.expires > $4 AND g.revoked = 0 ORDER BY g.id LIMIT $5"
+        );
+        let args = [client.into(), person.into(), after.into(), now.into(), most.into()];
+        Ok(self.fetch(sql, &args).await?.iter_mut().map(grant).collect())
+    }
+
     /// A launch that still holds.
     ///
     /// # Errors

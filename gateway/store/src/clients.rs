@@ -29,9 +29,12 @@ pub struct Client {
     pub status: String,
     /// Seconds since 1970.
     pub made_s: i64,
+    /// How much it may ask, as `node` writes it; empty for what every client may. Not set when a client is added.
+    pub quota: String,
 }
 
-const COLUMNS: &str = "id, name, scope, jwks, auth, secret, redirects, launch, grants, rights, status, made";
+const ADDED: &str = "id, name, scope, jwks, auth, secret, redirects, launch, grants, rights, status, made";
+const COLUMNS: &str = "id, name, scope, jwks, auth, secret, redirects, launch, grants, rights, status, made, quota";
 
 fn client(row: &mut crate::db::Row) -> Client {
     Client {
@@ -47,6 +50,7 @@ fn client(row: &mut crate::db::Row) -> Client {
         rights: row.text(9),
         status: row.text(10),
         made_s: row.int(11),
+        quota: row.text(12),
     }
 }
 
@@ -59,7 +63,7 @@ impl Tx {
         let kept = ["scope", "jwks", "auth", "secret", "redirects", "launch", "grants", "rights"];
         let kept = kept.map(|column| format!("{column} = excluded.{column}")).join(", ");
         let sql = format!(
-            "INSERT INTO log_clients ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+            "INSERT INTO log_clients ({ADDED}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
              ON CONFLICT (name) DO UPDATE SET {kept} RETURNING {COLUMNS}"
         );
         let texts = [
@@ -87,6 +91,15 @@ impl Tx {
     pub async fn set_client_status(&mut self, id: &str, status: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE log_clients SET status = $2 WHERE id = $1";
         Ok(self.execute(sql, &[id.into(), status.into()]).await? == 1)
+    }
+
+    /// Says how much a client may ask; `false` if there is no such client.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn set_client_quota(&mut self, id: &str, quota: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE log_clients SET quota = $2 WHERE id = $1";
+        Ok(self.execute(sql, &[id.into(), quota.into()]).await? == 1)
     }
 
     /// Adds a client that waits for its approval, in the place of the one that waited longest where `most` others wait. Those

@@ -21,6 +21,19 @@ pub struct Person {
     pub subject: String,
 }
 
+/// A browser in which somebody is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The hash of its secret.
+    pub hash: String,
+    /// The person's id.
+    pub person: String,
+    /// When it began, seconds since 1970.
+    pub began_s: i64,
+    /// When it was used last.
+    pub used_s: i64,
+}
+
 const COLUMNS: &str = "p.id, p.name, p.password, p.title, p.fhir_user, p.status, p.subject";
 
 fn person(row: &mut crate::db::Row) -> Person {
@@ -93,6 +106,16 @@ impl Tx {
         self.execute("UPDATE log_sessions SET used = $2 WHERE hash = $1", &[hash.into(), now.into()]).await.map(drop)
     }
 
+    /// Ends the session whose hash begins so; `false` if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn end_session_of(&mut self, beginning: &str) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM log_sessions WHERE SUBSTR(hash, 1, $2) = $1";
+        let length = i64::try_from(beginning.len()).unwrap_or(i64::MAX);
+        Ok(self.execute(sql, &[beginning.into(), length.into()]).await? > 0)
+    }
+
     /// Ends a session, or with a person all of the person's.
     ///
     /// # Errors
@@ -122,6 +145,22 @@ impl Reader<'_> {
         let mut rows = self.fetch(sql, &[subject.into()]).await?;
         // Two of one subject are nobody.
         Ok(if rows.len() == 1 { rows.first_mut().map(person) } else { None })
+    }
+
+    /// Sessions that began at or after `began` and were used at or after `used`, the last used first, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sessions(&mut self, began: i64, used: i64, most: i64) -> Result<Vec<Session>, StoreError> {
+        let sql = "SELECT hash, person, began, used FROM log_sessions WHERE began >= $1 AND used >= $2 \
+                   ORDER BY used DESC, hash LIMIT $3";
+        let one = |row: &mut crate::db::Row| Session {
+            hash: row.text(0),
+            person: row.text(1),
+            began_s: row.int(2),
+            used_s: row.int(3),
+        };
+        Ok(self.fetch(sql, &[began.into(), used.into(), most.into()]).await?.iter_mut().map(one).collect())
     }
 
     /// Everybody, by name.

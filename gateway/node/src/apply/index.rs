@@ -136,7 +136,7 @@ impl Batch {
             return Ok(());
         }
         let id = crate::rewrite::served_id(&me, &content.origin, &content.id);
-        let (mut class, mut index) = (op.entries()[place as usize].class, Vec::new());
+        let (class, mut index) = (op.entries()[place as usize].class, Vec::new());
         let ends = matches!(content.method, Method::Delete | Method::Moved);
         if !ends {
             let Ok(doc) = fhir::json::Doc::parse(content.json) else {
@@ -144,7 +144,6 @@ impl Batch {
                 return Ok(());
             };
             if own {
-                class = crate::prepare::class_of(&doc, kind);
                 index = index::rows(&doc, kind, self.node.base(), self.registry());
             } else {
                 let shown = crate::rewrite::for_viewer(&me, &author, context, &doc);

@@ -1,7 +1,7 @@
 //! Whether what somebody wants to register is a client. Called by `clients` alone.
 //! Spec: RFC 8252 sections 7 and 8 for where people may be sent back to.
 
-use super::{Auth, EHR, GRANTS, INTROSPECT, NewClient, WORDS};
+use super::{ADMIN, Auth, EHR, GRANTS, INTROSPECT, NewClient, WORDS};
 use record::scope::{Context, Scopes};
 
 /// Longest name, scope or JWKS that is kept.
@@ -20,18 +20,25 @@ pub(super) fn client(new: &NewClient) -> Result<(), String> {
         return Err("the name of a client has no control characters".to_owned());
     }
     let scopes = Scopes::parse(&new.scope);
-    if let Some(word) = scopes.other.iter().find(|word| !WORDS.contains(&word.as_str())) {
+    // The word is the right's: a client without it has no such tokens.
+    let administers = new.rights.iter().any(|right| right == ADMIN);
+    let known = |word: &str| WORDS.contains(&word) || (administers && word == ADMIN);
+    if let Some(word) = scopes.other.iter().find(|word| !known(word)) {
         return Err(format!("{word:?} is no SMART v2 scope such as system/*.rs"));
     }
     let launches = new.grants.iter().any(|grant| grant == "authorization_code");
-    if scopes.known.is_empty() && !(launches && scopes.other.iter().any(|word| word == "openid")) {
+    let has = |word: &str| scopes.other.iter().any(|other| other == word);
+    if scopes.known.is_empty() && !(launches && has("openid")) && !has(ADMIN) {
         return Err("a client needs at least one scope, for example system/*.cruds".to_owned());
     }
     if let Some(grant) = new.grants.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
         return Err(format!("{grant:?} is no grant type: there are {}", GRANTS.join(", ")));
     }
-    if let Some(right) = new.rights.iter().find(|right| ![INTROSPECT, EHR].contains(&right.as_str())) {
-        return Err(format!("{right:?} is no right: there are {INTROSPECT} and {EHR}"));
+    if let Some(right) = new.rights.iter().find(|right| ![INTROSPECT, EHR, ADMIN].contains(&right.as_str())) {
+        return Err(format!("{right:?} is no right: there are {INTROSPECT}, {EHR} and {ADMIN}"));
+    }
+    if administers && new.grants.iter().any(|grant| grant != GRANTS[0]) {
+        return Err(format!("a client with the right {ADMIN} acts for itself alone ({})", GRANTS[0]));
     }
     if new.auth == Auth::None && (new.grants.iter().any(|grant| grant == GRANTS[0]) || !new.rights.is_empty()) {
         return Err("a client that cannot prove who it is acts for people alone and has no rights".to_owned());

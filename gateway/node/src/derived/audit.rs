@@ -2,6 +2,7 @@
 //!
 //! Spec: <https://hl7.org/fhir/R4/auditevent.html>
 
+use crate::operator::ADMIN;
 use crate::read::Served;
 use fhir::ResourceType;
 use fhir::datetime::format_instant;
@@ -14,7 +15,7 @@ const ACTIONS: [(&str, &[&str]); 5] = [
     ("R", &["read", "vread", "history"]),
     ("U", &["update"]),
     ("D", &["delete"]),
-    ("E", &["search", "transaction", "batch", "operation"]),
+    ("E", &["search", "transaction", "batch", "operation", ADMIN]),
 ];
 
 /// The interactions an action code stands for.
@@ -45,6 +46,10 @@ pub(crate) fn event(row: &AuditRow) -> Option<Served> {
         }],
         "source": { "observer": { "display": "Chartwell" } },
     });
+    if interaction == ADMIN {
+        let dicom = |code: &str| json!({ "system": "http://dicom.nema.org/resources/ontology/DCM", "code": code });
+        (event["type"], event["subtype"]) = (dicom("110113"), json!([dicom("110129")]));
+    }
     if row.client.is_empty()
         && let Some(agent) = event["agent"][0].as_object_mut()
     {
@@ -69,8 +74,12 @@ pub(crate) fn event(row: &AuditRow) -> Option<Served> {
         entities.push(json!({ "what": { "reference": format!("{}/{}", row.resource_type, row.resource_id) } }));
     }
     if !row.query.is_empty() {
-        let query = format!("{}?{}", row.resource_type, row.query);
-        entities.push(json!({ "query": base64(query.as_bytes()), "name": row.resource_type }));
+        let query = match interaction {
+            ADMIN => row.query.clone(),
+            _ => format!("{}?{}", row.resource_type, row.query),
+        };
+        let name = if interaction == ADMIN { ADMIN } else { &row.resource_type };
+        entities.push(json!({ "query": base64(query.as_bytes()), "name": name }));
     }
     if !row.request.is_empty() {
         entities.push(json!({ "what": { "identifier": { "value": row.request } }, "name": "X-Request-Id" }));

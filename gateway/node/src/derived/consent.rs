@@ -3,6 +3,7 @@
 //!
 //! Spec: <https://hl7.org/fhir/R4/consent.html>
 
+use record::scope::Scope;
 use record::state::Given;
 use record::{GrantId, RecordId};
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ pub(super) fn json(given: &Given, (start_ms, end_ms): (u64, u64), patient: &str,
             .map(|kind| json!({ "system": "http://hl7.org/fhir/resource-types", "code": kind }));
         json!({
             "type": "permit",
-            "code": [{ "text": scope.to_string() }],
+            "code": codes(&scope),
             "class": class.collect::<Vec<_>>(),
         })
     });
@@ -63,6 +64,20 @@ pub(super) fn json(given: &Given, (start_ms, end_ms): (u64, u64), patient: &str,
     }
     prune(&mut consent);
     consent
+}
+
+/// A scope in its own words, and the codes that its parameters leave.
+fn codes(scope: &Scope) -> Vec<Value> {
+    let pairs = crate::search::pairs(scope.parameters.as_deref().unwrap_or_default());
+    let codes = pairs.iter().flat_map(|(_, values)| values.split(',')).filter_map(|value| {
+        let (system, code) = value.split_once('|').unwrap_or(("", value));
+        match (system, code) {
+            (_, "") => None,
+            ("", code) => Some(json!({ "coding": [{ "code": code }] })),
+            (system, code) => Some(json!({ "coding": [{ "system": system, "code": code }] })),
+        }
+    });
+    std::iter::once(json!({ "text": scope.to_string() })).chain(codes).collect()
 }
 
 /// FHIR has no empty arrays.

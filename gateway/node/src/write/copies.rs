@@ -6,7 +6,7 @@ use crate::author::current_key;
 use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::NodeError;
-use crate::prepare::{Prepared, class_of, content};
+use crate::prepare::{Prepared, content};
 use fhir::ResourceType;
 use record::Class;
 use record::draft::DraftFrame;
@@ -38,7 +38,7 @@ impl Batch {
                 let Some(current) = self.current(kind.number(), id).await? else { return Ok(None) };
                 let json = self.stored_json(&current).await?;
                 let Ok(parsed) = fhir::parse::resource(json.clone()) else { return Ok(None) };
-                (position, json, class_of(parsed.doc(), kind))
+                (position, json, self.node.class_of(parsed.doc(), kind))
             }
         };
         if class.is_sensitive() {

@@ -173,3 +173,37 @@ async fn nobody_asks_for_what_cannot_be_evaluated() {
         assert!(why.starts_with("scope: patient/"), "{why}");
     }
 }
+
+/// A hospital's value sets close what no label closes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sensitive_by_its_code_stays_closed() {
+    for database in databases() {
+        let ward = Ward::new(database).await;
+        let set =
+            r#"{"resourceType":"ValueSet","compose":{"include":[{"system":"urn:icd","concept":[{"code":"F11.2"}]}]}}"#;
+        let mut sensitive = fhir::sensitive::Sensitive::default();
+        let doc = fhir::json::Doc::parse(set.as_bytes().to_vec()).unwrap();
+        sensitive.add(fhir::class::Class::SubstanceUse, &doc).unwrap();
+        ward.a.node.set_sensitive(sensitive);
+        let condition = |code: &str| {
+            json!({"resourceType":"Condition","subject":{"reference":format!("Patient/{}", ward.at_a)},
+                "code":{"coding":[{"system":"urn:icd","code":code}]}})
+        };
+        let closed = create(&ward.a.node, condition("F11.2")).await.id;
+        create(&ward.a.node, condition("J45.0")).await;
+        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Condition.rs").await;
+        until("B sees the one", || async { count(&ward.b.node, "Condition", "").await == 1 }).await;
+        assert_eq!(count(&ward.a.node, "Condition", "").await, 2, "a hospital's own is its own");
+        // Written anew without the code it is nobody's secret any more, and the other way round.
+        let mut open = condition("J45.1");
+        open["id"] = closed.as_str().into();
+        ward.a.node.write(&caller(), Intent::Update { resource: valid(open), if_match: None }).await.unwrap();
+        until("B sees both", || async { count(&ward.b.node, "Condition", "").await == 2 }).await;
+        let mut again = condition("F11.2");
+        again["id"] = closed.as_str().into();
+        ward.a.node.write(&caller(), Intent::Update { resource: valid(again), if_match: None }).await.unwrap();
+        until("and the one again", || async { count(&ward.b.node, "Condition", "").await == 1 }).await;
+        stays_the_same_after_reindex(&ward.a.node).await;
+        stays_the_same_after_reindex(&ward.b.node).await;
+    }
+}

@@ -45,7 +45,7 @@ pub(crate) async fn narrow(State(app): State<App>, form: Form) -> Result<Redirec
     let id = form.one("grant");
     let grants = app.node.grants().await?;
     let given = grants.iter().find(|grant| grant.id == id).ok_or_else(PageError::no_page)?;
-    let scopes = form.all("scope").map(str::to_owned).collect::<Vec<_>>();
+    let scopes = requests::chosen(&form);
     if scopes.is_empty() {
         return Err(PageError::typed("Nothing was left ticked. To allow nothing at all, take the access back."));
     }

@@ -28,7 +28,7 @@ pub(crate) async fn approve(State(app): State<App>, form: Form) -> Result<Redire
     let id = form.one("request");
     let requests = app.node.requests().await?;
     let asked = requests.iter().find(|request| request.id == id).ok_or_else(PageError::no_page)?;
-    let scopes = form.all("scope").map(str::to_owned).collect::<Vec<_>>();
+    let scopes = chosen(&form);
     if scopes.is_empty() {
         return Err(PageError::typed(
             "Nothing was ticked, so nothing was allowed. Tick at least one thing, or refuse the request.",
@@ -44,6 +44,19 @@ pub(crate) async fn approve(State(app): State<App>, form: Form) -> Result<Redire
 pub(crate) async fn refuse(State(app): State<App>, form: Form) -> Result<Redirect, PageError> {
     app.node.refuse(form.one("request")).await?;
     Ok(done("/requests"))
+}
+
+/// The scopes that were ticked, each narrowed to the category that was chosen for it.
+pub(super) fn chosen(form: &Form) -> Vec<String> {
+    narrowed(form.all("scope"), &form.all("only").collect::<Vec<_>>())
+}
+
+fn narrowed<'a>(scopes: impl Iterator<Item = &'a str>, only: &[&str]) -> Vec<String> {
+    let one = |scope: &str| {
+        let of = |only: &&&str| only.strip_prefix(scope).is_some_and(|rest| rest.starts_with('?'));
+        only.iter().find(of).copied().unwrap_or(scope).to_owned()
+    };
+    scopes.map(one).collect()
 }
 
 /// Until when access is given: the end of the day that was chosen, never later than asked.
@@ -174,7 +187,21 @@ fn tick(of: &str, at: usize, line: &ScopeLine) -> El {
         .attr("name", "scope")
         .attr("value", &line.scope)
         .flag("checked", true);
-    el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(words::scope(line))))
+    let label = el("label").class("tick").attr("for", &id);
+    el("div").with((label.with((input, el("span").class("tick-text").with(words::scope(line)))), only(&id, line)))
+}
+
+/// The categories that what is seen can be narrowed to, where a type has any; what is written has none.
+fn only(of: &str, line: &ScopeLine) -> Option<El> {
+    let id = format!("only-{of}");
+    let kind = line.resource_type.as_deref()?;
+    let option = |value: String, words: &str| el("option").attr("value", value).with(words.to_owned());
+    let mut options = vec![option(String::new(), "all of them")];
+    let one = |(code, words): (&str, &str)| option(format!("{}?category={code}", line.scope), &format!("only {words}"));
+    options.extend(words::categories::of(kind).map(one));
+    let plain = !line.scope.contains('?') && !words::writes(std::slice::from_ref(line)) && options.len() > 1;
+    let select = el("select").id(&id).attr("name", "only").with(options);
+    plain.then(|| el("div").class("field").with((el("label").attr("for", &id).with("Which of these?"), select)))
 }
 
 fn refuse_form(frame: &Frame, request: &RequestView) -> El {
@@ -221,6 +248,25 @@ mod tests {
         ["open", "approved", "refused"]
             .iter()
             .for_each(|state| assert!(html.contains(&format!("data-state=\"{state}\"")), "{state}"));
+    }
+
+    #[test]
+    fn what_is_seen_can_be_narrowed_to_a_category() {
+        let shown = |scope: &str| {
+            let mut request = samples::requests().remove(0);
+            (request.state, request.lines) = (RequestState::Open, node::grants::scope_lines(scope));
+            samples::shown("requests-only", |frame| page(frame, &[request]))
+        };
+        assert!(shown("patient/Observation.rs").contains("value=\"patient/Observation.rs?category=laboratory\""));
+        for scope in
+            ["patient/Observation.cruds", "patient/*.rs", "patient/Encounter.rs", "patient/Observation.rs?category=x"]
+        {
+            assert!(!shown(scope).contains("name=\"only\""), "{scope}");
+        }
+        let lab = "patient/Observation.rs?category=laboratory";
+        let scopes = ["patient/Observation.rs", "patient/Observation.r", "patient/Condition.rs"];
+        let chosen = narrowed(scopes.into_iter(), &["", lab, "patient/Encounter.rs?category=x"]);
+        assert_eq!(chosen, [lab, "patient/Observation.r", "patient/Condition.rs"]);
     }
 
     #[test]

@@ -108,6 +108,11 @@ impl Signing {
         Ok(JwkSet { keys: self.keys(node, KEPT).await?.iter().map(|key| key.public.clone()).collect() })
     }
 
+    /// Has the keys read anew when they are needed next.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     async fn keys(&self, node: &Node, age_max: Duration) -> Result<Vec<Arc<Key>>, NodeError> {
         {
             let loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);

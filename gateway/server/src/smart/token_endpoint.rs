@@ -10,7 +10,7 @@ use crate::token;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use node::clients::{Client, GRANTS};
+use node::clients::{ADMIN, Client, GRANTS};
 use record::scope::Scopes;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -47,8 +47,13 @@ async fn token(app: &App, request: Request) -> Result<Value, Refused> {
 async fn system(app: &App, client: &Client, form: &Form) -> Result<Value, Refused> {
     let wanted = form.one("scope")?;
     // Fewer than asked for is an answer (SMART: the client looks at `scope`); none at all is an error.
-    let granted = both(&Scopes::parse(wanted), &Scopes::parse(&client.scope));
-    if granted.known.is_empty() {
+    let (wanted, may) = (Scopes::parse(wanted), Scopes::parse(&client.scope));
+    let mut granted = both(&wanted, &may);
+    let administers = |scopes: &Scopes| scopes.other.iter().any(|word| word == ADMIN);
+    if client.has(ADMIN) && administers(&wanted) && administers(&may) {
+        granted.other.push(ADMIN.to_owned());
+    }
+    if granted.known.is_empty() && granted.other.is_empty() {
         return Err(Refused::Scope("the client may have none of these scopes".to_owned()));
     }
     let scope = granted.to_string();

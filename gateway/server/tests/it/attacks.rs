@@ -74,6 +74,88 @@ impl Ward {
     }
 }
 
+/// A patient reads who looked, and of that look nothing that is about anybody else.
+#[tokio::test]
+async fn a_patients_app_reads_its_own_part_of_the_audit_log() {
+    let ward = ward().await;
+    let (mine, other) = (&ward.mine, &ward.other);
+    // One look that shows both patients, named by the other's words.
+    for query in [format!("Observation?patient={mine},{other}&_tag:not={SECRET}"), format!("Patient/{other}")] {
+        assert_eq!(ward.hospital.get(&format!("/fhir/{query}")).await.status, 200);
+    }
+    // Rows are written in groups, a moment later.
+    let read = format!("Patient/{other}");
+    let all = loop {
+        let all = ward.hospital.get("/fhir/AuditEvent?_count=200").await.json();
+        let has = |event: &Value| event["subtype"][0]["code"] == "read" && event.to_string().contains(&read);
+        if all["entry"].as_array().is_some_and(|entries| entries.iter().any(|entry| has(&entry["resource"]))) {
+            break all;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let of = |patient: &str| {
+        let named = format!("Patient/{patient}");
+        let about = |event: &&Value| event.to_string().contains(&named);
+        let events = all["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
+        events.filter(about).map(|event| event["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let found = ward.ask("GET", "/fhir/AuditEvent?_count=200", "", &[200]).await;
+    let ids = found.found("match");
+    assert!(!ids.is_empty() && ids.iter().all(|id| of(mine).contains(id)), "{}", found.text());
+    assert!(!found.text().contains(other.as_str()), "{}", found.text());
+    let read = ward.ask("GET", &format!("/fhir/AuditEvent/{}", ids[0]), "", &[200]).await;
+    assert_eq!(read.json()["id"], ids[0].as_str());
+    for id in of(other).iter().filter(|id| !ids.contains(id)) {
+        ward.ask("GET", &format!("/fhir/AuditEvent/{id}"), "", &[404]).await;
+        let found = ward.ask("GET", &format!("/fhir/AuditEvent?_id={id}"), "", &[200]).await;
+        assert_eq!(found.json()["total"], 0);
+    }
+    ward.ask("GET", "/fhir/AuditEvent/audit-999999999", "", &[404]).await;
+    ward.ask("GET", "/fhir/AuditEvent/audit-x", "", &[404]).await;
+}
+
+/// A Task says what a request is for, if it is one that can be seen and is not over.
+#[tokio::test]
+async fn a_task_that_cannot_be_seen_is_no_purpose() {
+    let ward = ward().await;
+    let task = |of: &str, status: &str, code: &str| {
+        let system = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+        json!({"resourceType":"Task","status":status,"intent":"order","for":{"reference":format!("Patient/{of}")},
+            "reasonCode":{"coding":[{"system":system,"code":code}]}})
+        .to_string()
+    };
+    let good = ward.hospital.create(&task(&ward.mine, "in-progress", "COC")).await;
+    let over = ward.hospital.create(&task(&ward.mine, "completed", "COC")).await;
+    let beyond = ward.hospital.create(&task(&ward.other, "in-progress", "COC")).await;
+    let broken = ward.hospital.create(&task(&ward.mine, "in-progress", "BTG")).await;
+    let mut said = Vec::new();
+    for (id, expected) in [
+        (good.as_str(), 200),
+        (&over, 400),
+        (&beyond, 400),
+        ("nobody", 400),
+        ("", 400),
+        ("../Patient/x", 400),
+        (&broken, 403),
+    ] {
+        let purpose = format!("Task/{id}");
+        let answered = ward.send("GET", "/fhir/Patient", &[("x-purpose-of-use", &purpose)], "").await;
+        assert_eq!(answered.status, expected, "{purpose}: {}", answered.text());
+        if expected == 400 {
+            said.push(
+                answered.json()["issue"][0]["diagnostics"]
+                    .as_str()
+                    .unwrap()
+                    .split(" (request")
+                    .next()
+                    .unwrap()
+                    .to_owned(),
+            );
+        }
+    }
+    assert!(said.windows(2).all(|pair| pair[0] == pair[1]), "what is wrong is not told apart: {said:?}");
+}
+
 #[tokio::test]
 async fn no_way_of_asking_leaves_the_apps_patient() {
     let ward = ward().await;
@@ -131,7 +213,7 @@ async fn no_way_of_asking_leaves_the_apps_patient() {
         either(format!("?_type=Patient,Observation&_content={SECRET}")),
         refused("Patient/_history".to_owned()),
         refused("_history".to_owned()),
-        refused("AuditEvent".to_owned()),
+        either(format!("AuditEvent?patient={other}")),
         refused("Binary".to_owned()),
         refused(format!("Patient?_contained=true&name={SECRET}")),
         either("Patient/$meta".to_owned()),
