@@ -5,6 +5,7 @@ pub mod acks;
 pub mod apps;
 pub mod audit;
 pub mod bench;
+pub mod branches;
 pub mod clients;
 pub mod clock;
 pub mod compartment;

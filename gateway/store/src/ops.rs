@@ -88,7 +88,7 @@ impl Tx {
     /// [`StoreError::Database`].
     pub async fn append(&mut self, ops: Vec<NewOp<'_>>) -> Result<(), StoreError> {
         let (mut rows, mut frames) = (Vec::with_capacity(ops.len()), Vec::new());
-        let mut lanes = std::collections::BTreeMap::<(Vec<u8>, Lane), Vec<Value>>::new();
+        let mut lanes = std::collections::BTreeMap::<(Vec<u8>, Lane), (u64, Vec<Value>)>::new();
         for NewOp { op, frames: bytes, position, last_updated } in ops {
             let (header, record) = (op.header(), op.record());
             let lane = header.lane;
@@ -110,11 +110,16 @@ impl Tx {
             for (place, bytes) in bytes {
                 frames.push(vec![op.id().bytes().into(), place.into(), bytes.into()]);
             }
-            lanes.insert((record.0.to_vec(), lane), lane_row(op, position));
+            // Where a lane forked, ops of several branches may come at once: its head is the last of the longest.
+            let (seq, row) = (header.seq, lane_row(op, position));
+            let last = lanes.entry((record.0.to_vec(), lane)).or_insert_with(|| (seq, row.clone()));
+            if last.0 <= seq {
+                *last = (seq, row);
+            }
         }
         OPS.insert(self, rows).await?;
         FRAMES.insert(self, frames).await?;
-        LANES.insert(self, lanes.into_values().collect()).await
+        LANES.insert(self, lanes.into_values().map(|(_, row)| row).collect()).await
     }
 
     /// Moves the head of an op's lane to it, which stands at `position`.
@@ -159,7 +164,7 @@ pub(crate) fn of_lane<const N: usize>(record: &RecordId, lane: &Lane, more: [Val
     own.into_iter().chain(more).collect()
 }
 
-fn lane_head(row: &mut Row) -> Result<LaneHead, StoreError> {
+pub(crate) fn lane_head(row: &mut Row) -> Result<LaneHead, StoreError> {
     let author = IdentityId(row.id(0)?);
     let kind = LaneKind::from_number(row.int(1) as u64).ok_or(StoreError::Damaged("lane"))?;
     let lane = Lane { author, kind, instance: row.int(2) as u64 };

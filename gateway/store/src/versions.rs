@@ -296,6 +296,7 @@ pub(crate) const CACHE_TABLES: [&str; 12] = [
     "cache_records",
     "cache_homes",
     "cache_lanes",
+    "cache_branches",
     "cache_versions",
     "cache_reach",
     "cache_within",
