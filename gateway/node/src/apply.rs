@@ -17,6 +17,7 @@ use record::{Author, Head, IdentityId, Kind, LaneKind, Op, OpId, Parcel, RecordI
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::db::Reader;
+use store::ops::LaneHead;
 
 /// Why received ops were not applied.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +75,7 @@ impl Node {
             })
             .await?;
         outcome?;
-        let lanes = Reader::from(&self.store).lanes(&record).await?;
-        Ok(lanes.into_iter().map(|lane| lane.head).collect())
+        Ok(crate::sync::told(Reader::from(&self.store).ends(&record).await?))
     }
 }
 
@@ -113,12 +113,17 @@ impl Batch {
                 // As a rebuild has it: of what one may no longer see not even the sealed frames are kept.
                 frames.retain(|(at, _)| !op.entries().get(*at as usize).is_some_and(record::Entry::is_resource));
             }
-            let head = self.head_of(record, &op.header().lane).await?;
+            let lanes = self.lanes(record).await?;
+            let head = lanes.into_iter().find(|lane| lane.head.lane == op.header().lane);
             // Asked only where a line names what it keeps of the lane: looking writes what was gathered.
             let named = !gone && self.is_named(&op).await?;
             let forked = named && self.reader().await?.is_forked(record, &op.header().lane).await?;
             let position = self.append(op.clone(), frames.clone()).await?;
-            let forks = head.is_some_and(|head| op.header().previous != Some(head.id)) && self.note_fork(&op).await?;
+            let beside = head.filter(|head| op.header().previous != Some(head.head.id));
+            let forks = match beside {
+                Some(head) => self.note_fork(&op, position, head).await?,
+                None => false,
+            };
             match op.header().kind.lane() {
                 LaneKind::Control => self.apply_control(&op, &frames, position).await?,
                 LaneKind::Change if gone => {}
@@ -148,9 +153,14 @@ impl Batch {
         self.is_gone(&context).await
     }
 
-    /// Writes down that an op shares its place with another: proof against its author.
-    async fn note_fork(&mut self, op: &Verified) -> Result<bool, NodeError> {
+    /// Writes down that an op does not follow its lane's head, which may make it share its place with another: proof against
+    /// its author.
+    async fn note_fork(&mut self, op: &Verified, position: i64, head: LaneHead) -> Result<bool, NodeError> {
         let (record, header) = (op.record(), op.header());
+        let now = LaneHead { head: op.head(), lamport: header.lamport, position };
+        // The longer of the two is the lane's head.
+        let branch = if header.seq >= head.head.seq { head } else { now };
+        self.add_branch(&record, branch, header.previous.as_ref()).await?;
         let forks = self.tx().await?.note_forks(&record, &header.lane, header.seq, &op.id()).await?;
         if forks {
             tracing::warn!(%record, author = %header.lane.author, seq = header.seq, "an author signed two ops for one place");

@@ -44,7 +44,8 @@ impl Batch {
         if kind == Kind::Change {
             // What came before this lane's last op was cited by it, or by what it cited.
             let since = own.map_or(-1, |head| head.position);
-            let news = lanes.iter().filter(|head| {
+            let branches = self.branches(&context.record).await?;
+            let news = lanes.iter().chain(&branches).filter(|head| {
                 head.head.lane.kind == LaneKind::Change && head.head.lane != lane && head.position > since
             });
             seen = news.copied().collect();

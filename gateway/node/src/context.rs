@@ -226,7 +226,7 @@ impl Kept {
 }
 
 /// The ops that `previous` reaches from `head`, with it, down to the place `from`; none where it is not here.
-async fn reached(
+pub(crate) async fn reached(
     reader: &mut Reader<'_>,
     record: &RecordId,
     head: &OpId,

@@ -17,7 +17,7 @@ use store::search::ParamTable;
 use store::versions::{Index, IndexRow};
 
 /// What the rows are made like. A node that opens a database of another number fills its index anew.
-pub(crate) const FORMAT: u32 = 5;
+pub(crate) const FORMAT: u32 = 6;
 
 /// Rows of quantities in base units stand under the parameter's number and this bit, apart from what was written; of places
 /// that of the third coordinate does.

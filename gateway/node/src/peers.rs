@@ -84,7 +84,7 @@ impl Node {
         let mut reader = Reader::from(&self.store);
         for known in reader.shared_records(&me).await? {
             let Some(context) = self.context(&mut reader, &known.record).await? else { continue };
-            let heads = reader.lanes(&known.record).await?;
+            let ends = reader.ends(&known.record).await?;
             for card in context.state.members() {
                 let who = card.id();
                 if who == me {
@@ -93,8 +93,8 @@ impl Node {
                 let lacks = behind.entry(who).or_default();
                 if context.state.is_member(&who) {
                     let acks = reader.acknowledged(&who, &known.record).await?;
-                    let theirs = heads.iter().filter(|lane| lane.head.lane.author != who);
-                    *lacks += theirs.map(|lane| lag(&lane.head, &acks)).sum::<u64>();
+                    let theirs = ends.iter().filter(|(lane, _)| lane.author != who);
+                    *lacks += theirs.map(|(_, ends)| lag(ends, &acks)).sum::<u64>();
                 }
             }
         }
@@ -138,14 +138,50 @@ impl Node {
         op: &OpId,
     ) -> Result<bool, NodeError> {
         let Some(stored) = reader.op(op).await? else { return Ok(false) };
+        let (lane, seq) = (stored.op.header().lane, stored.op.header().seq);
         let acks = reader.acknowledged(who, record).await?;
-        Ok(acks.iter().any(|ack| ack.lane == stored.op.header().lane && ack.seq >= stored.op.header().seq))
+        let later = acks.iter().filter(|ack| ack.lane == lane && ack.seq >= seq).collect::<Vec<_>>();
+        if later.is_empty() || !reader.is_forked(record, &lane).await? {
+            return Ok(!later.is_empty());
+        }
+        for ack in later {
+            if crate::context::reached(reader, record, &ack.id, seq).await?.contains(op) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
-fn lag(head: &Head, acks: &[Head]) -> u64 {
-    match acks.iter().find(|ack| ack.lane == head.lane) {
-        Some(ack) => head.seq.saturating_sub(ack.seq),
-        None => head.seq + 1,
+/// How many ops of a lane somebody has not acknowledged: of one that forked at least one for each branch.
+fn lag(ends: &[Head], acks: &[Head]) -> u64 {
+    let Some(lane) = ends.first().map(|end| end.lane) else { return 0 };
+    let acks = acks.iter().filter(|ack| ack.lane == lane).collect::<Vec<_>>();
+    let seen = acks.iter().map(|ack| ack.seq + 1).max().unwrap_or(0);
+    let forked = ends.len() > 1;
+    let lacks = |end: &&Head| acks.iter().all(|ack| ack.id != end.id);
+    ends.iter().filter(lacks).map(|end| (end.seq + 1).saturating_sub(seen).max(u64::from(forked))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use record::{Lane, LaneKind};
+
+    #[test]
+    fn each_branch_that_was_not_acknowledged_is_lag() {
+        let lane = Lane { author: IdentityId([1; 32]), kind: LaneKind::Change, instance: 1 };
+        let head = |seq: u64, id: u8| Head { lane, seq, id: OpId([id; 32]) };
+        for (ends, acks, expected) in [
+            (vec![head(4, 1)], vec![], 5),
+            (vec![head(4, 1)], vec![head(2, 2)], 2),
+            (vec![head(4, 1)], vec![head(7, 2)], 0),
+            (vec![head(4, 1), head(3, 2)], vec![head(4, 1), head(3, 2)], 0),
+            (vec![head(4, 1), head(3, 2)], vec![head(4, 1)], 1),
+            (vec![head(4, 1), head(3, 2)], vec![head(3, 2)], 1),
+            (vec![head(4, 1), head(3, 2)], vec![], 9),
+        ] {
+            assert_eq!(lag(&ends, &acks), expected, "{ends:?} {acks:?}");
+        }
     }
 }

@@ -144,13 +144,14 @@ impl Node {
         .await
     }
 
-    /// Who signed two histories in this patient's records.
+    /// Who signed two histories in the records that this node shares with others.
     ///
     /// # Errors
     /// [`NodeError::Store`].
     pub async fn forks(&self) -> Result<Vec<ForkView>, NodeError> {
         let mut views = Vec::new();
-        for record in self.own_records().await? {
+        for known in Reader::from(&self.store).shared_records(&self.identity().id()).await? {
+            let record = known.record;
             let mut places = BTreeMap::<IdentityId, usize>::new();
             for fork in Reader::from(&self.store).forks(&record).await? {
                 *places.entry(fork.lane.author).or_default() += 1;

@@ -111,6 +111,7 @@ impl Batch {
             }
             progress(done.ops);
         }
+        self.tx().await?.fill_branches().await?;
         // What later grants and revokes changed of earlier ops of others.
         for record in shared {
             let context = self.known(&record).await?;

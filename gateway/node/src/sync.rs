@@ -3,17 +3,26 @@
 
 mod give;
 mod greeting;
+mod lacked;
 
 use crate::apply::ApplyFault;
 use crate::node::{Node, Role};
 use give::{Standing, may_have, standing};
+pub(crate) use lacked::told;
 use net::{Applied, ApplyError, FrameId, Log, PeerKey, Refusal, Suffix};
 use record::{Head, IdentityId, Parcel, RecordId};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use store::db::Reader;
 
 /// The node as the network sees it.
 pub(crate) struct Port(pub(crate) Node);
+
+impl Node {
+    /// The node as a network of another make sees it: what a simulation carries messages between, without any connection.
+    pub fn port(&self) -> impl Log + use<> {
+        Port(self.clone())
+    }
+}
 
 impl Log for Port {
     fn hello(&self, own: PeerKey, listen: &[String]) -> Vec<u8> {
@@ -40,8 +49,7 @@ impl Log for Port {
 
     async fn heads(&self, who: IdentityId, record: RecordId) -> Vec<Head> {
         let Some(context) = self.context(&record).await else { return Vec::new() };
-        let lanes = Reader::from(&self.0.store).lanes(&record).await.unwrap_or_default();
-        let heads = lanes.into_iter().map(|lane| lane.head);
+        let heads = told(Reader::from(&self.0.store).ends(&record).await.unwrap_or_default()).into_iter();
         match standing(&context, &who) {
             Standing::In => heads.collect(),
             // What a former member is not told of, it must not be told the place of either.
@@ -73,17 +81,17 @@ impl Log for Port {
         for bytes in &ops {
             parcels.push(Parcel::decode(bytes).map_err(|error| ApplyError::Fault(error.to_string()))?);
         }
-        let mut sent = HashMap::new();
-        for parcel in &parcels {
-            sent.insert(parcel.op.header().lane, parcel.op.head());
-        }
+        // The ends of what came; of a lane that forked there may be several.
+        let followed = parcels.iter().filter_map(|parcel| parcel.op.header().previous).collect::<HashSet<_>>();
+        let sent = parcels.iter().map(|parcel| parcel.op.head()).filter(|head| !followed.contains(&head.id));
+        let sent = sent.collect::<Vec<_>>();
         let count = parcels.len();
         match self.0.apply_parcels(record, parcels, None).await {
             Ok(mut held) => {
                 // Whoever is not in any more learns of what it sent, and of no other lane.
-                held.retain(|head| member || sent.contains_key(&head.lane));
+                held.retain(|head| member || sent.iter().any(|sent| sent.lane == head.lane));
                 tracing::debug!(%record, count, "applied {count} ops of record {record}");
-                Ok(Applied { held, sent: sent.into_values().collect() })
+                Ok(Applied { held, sent })
             }
             Err(ApplyFault::Later(why)) => Err(ApplyError::Retry(why)),
             Err(ApplyFault::Lie(why)) => {

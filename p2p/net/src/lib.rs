@@ -27,4 +27,4 @@ pub use config::{Config, StartError};
 pub use handle::{AskError, Handle, PeerStatus};
 pub use host::start;
 pub use key::{KeyError, PeerKey};
-pub use log::{Applied, ApplyError, FrameId, Log, Refusal, Suffix};
+pub use log::{Applied, ApplyError, FrameId, Log, Outgoing, Refusal, Suffix};

@@ -16,6 +16,11 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20;
 pub const BATCH_OPS_MAX: usize = 16_384;
 /// Most heads of one record in a message: each process start opens two lanes; 81 bytes each, 2.6 MiB.
 pub const HEADS_MAX: usize = 32_768;
+/// Most heads of one lane in a message. Only a lane that forked has more than one; what its author signed in yet more
+/// branches is sent, but not told by its heads.
+pub const BRANCHES_MAX: usize = 16;
+/// Most heads remembered per record and session of what was sent and is not told by the peer, 80 bytes each.
+pub const UNTOLD_MAX: usize = 1024;
 /// Most heads a peer may have sent that are not looked at yet; 48 MiB in memory, years of many records.
 pub const HEADS_WAITING_MAX: usize = 500_000;
 /// Most records a peer may have announced that are not looked at yet.

@@ -14,11 +14,22 @@ pub struct FrameId {
     pub index: u32,
 }
 
+/// An op for somebody who lacks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its place, as the head of what leads to it.
+    pub head: Head,
+    /// The op before it in its lane.
+    pub previous: Option<OpId>,
+    /// The op, encoded.
+    pub bytes: Vec<u8>,
+}
+
 /// The next ops somebody lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Suffix {
-    /// Encoded ops in causal order; empty when there is nothing (more) to give.
-    pub ops: Vec<Vec<u8>>,
+    /// Ops in causal order; empty when there is nothing (more) to give.
+    pub ops: Vec<Outgoing>,
     /// Whether others follow these.
     pub more: bool,
 }
@@ -26,10 +37,10 @@ pub struct Suffix {
 /// What came of storing ops.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// All heads of the record now held; durable.
+    /// All heads of the record now held, as [`Log::heads`] has them; durable.
     pub held: Vec<Head>,
-    /// The last op of each lane among the ops given: what their sender evidently holds, so that they are not
-    /// sent back to it.
+    /// The last op of each lane among the ops given, of a lane that forked one per branch: what their sender
+    /// evidently holds, so that they are not sent back to it.
     pub sent: Vec<Head>,
 }
 
@@ -87,10 +98,11 @@ pub trait Log: Send + Sync + 'static {
     /// The records `who` is a member of.
     fn records(&self, who: IdentityId) -> impl Future<Output = Vec<RecordId>> + Send;
 
-    /// Our heads of a record as far as they concern `who`; empty if we hold none or `who` may not know.
+    /// Our heads of a record as far as they concern `who`; empty if we hold none or `who` may not know. One of each
+    /// lane; of a lane that forked one per branch, at most [`crate::limits::BRANCHES_MAX`].
     fn heads(&self, who: IdentityId, record: RecordId) -> impl Future<Output = Vec<Head>> + Send;
 
-    /// The next ops `who` lacks given that it holds `have`, in causal order, about `bytes_max` together (one
+    /// The next ops `who` lacks given that it holds `have` and all that leads there, in causal order, about `bytes_max` together (one
     /// larger op goes alone; none above [`crate::limits::OP_BYTES_MAX`]).
     fn suffix(
         &self,

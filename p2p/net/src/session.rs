@@ -4,6 +4,7 @@
 
 mod give;
 mod greet;
+mod held;
 mod inbox;
 mod pump;
 mod take;

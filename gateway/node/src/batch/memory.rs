@@ -25,6 +25,8 @@ pub(crate) struct Memory {
     /// By record.
     subjects: HashMap<RecordId, Vec<Home>>,
     pub(super) lanes: HashMap<RecordId, Vec<LaneHead>>,
+    /// Ends of branches beside the heads of lanes, by record.
+    branches: HashMap<RecordId, Vec<LaneHead>>,
     /// Which version a record's copy of a directory resource was made of.
     pub(super) copies: HashMap<(RecordId, u16, String), Option<i64>>,
     /// Positions of current directory resources of one's own.
@@ -37,8 +39,14 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(super) fn is_small(&self) -> bool {
-        let entries =
-            [self.contexts.len(), self.homes.len(), self.lanes.len(), self.copies.len(), self.directory.len()];
+        let entries = [
+            self.contexts.len(),
+            self.homes.len(),
+            self.lanes.len(),
+            self.branches.len(),
+            self.copies.len(),
+            self.directory.len(),
+        ];
         entries.iter().sum::<usize>() <= ENTRIES_MAX
     }
 
@@ -174,6 +182,27 @@ impl Batch {
         let lanes = Reader::from(&mut self.tx).lanes(record).await?;
         self.memory.lanes.insert(*record, lanes.clone());
         Ok(lanes)
+    }
+
+    /// The ends of branches beside those heads; none where no lane has forked.
+    pub(crate) async fn branches(&mut self, record: &RecordId) -> Result<Vec<LaneHead>, NodeError> {
+        if let Some(branches) = self.memory.branches.get(record) {
+            return Ok(branches.clone());
+        }
+        let branches = Reader::from(&mut self.tx).branches(record).await?;
+        self.memory.branches.insert(*record, branches.clone());
+        Ok(branches)
+    }
+
+    /// Remembers the end of a branch beside its lane's head; `previous` ends none any more.
+    pub(crate) async fn add_branch(
+        &mut self,
+        record: &RecordId,
+        branch: LaneHead,
+        previous: Option<&OpId>,
+    ) -> Result<(), NodeError> {
+        self.memory.branches.remove(record);
+        Ok(self.tx().await?.set_branch(record, &branch, previous).await?)
     }
 
     /// Homes of a local Patient, those opened in this batch included.

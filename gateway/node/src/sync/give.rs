@@ -1,12 +1,11 @@
 //! What a peer is given of a record: the ops it lacks, in an order it can apply, with the frames its grants reach. Called
 //! by `sync`.
 
-use super::Port;
+use super::{Port, lacked};
 use crate::context::Context;
-use net::Suffix;
+use net::{Outgoing, Suffix};
 use record::entry::{FrameKind, wrap_handle};
 use record::{Class, Entry, Head, IdentityId, LaneKind, Op, OpId, Parcel, RecordId};
-use std::collections::HashMap;
 use std::sync::Arc;
 use store::db::Reader;
 use store::ops::StoredOp;
@@ -137,48 +136,36 @@ impl Port {
             Standing::Out(op) => Some(op),
             Standing::Stranger => return Ok(suffix),
         };
-        let have = have.iter().map(|head| (head.lane, head.seq)).collect::<HashMap<_, _>>();
+        let mut reader = Reader::from(&self.0.store);
+        let lacked = lacked::lacked(&mut reader, &record, have).await?;
         let mut chosen = Chosen { ops: Vec::new(), bytes: 0, bytes_max };
         // Control ops first: who may do what, and whose cards are whose, is known before any data.
-        for stored in Reader::from(&self.0.store).control_ops(&record).await? {
-            let lacked = have.get(&stored.op.header().lane).is_none_or(|seq| stored.op.header().seq > *seq);
+        for stored in reader.control_ops(&record).await? {
             let told = last.is_none_or(|last| context.state.reaches(&last, &stored.op.id()));
-            if lacked && told && !suffix.more {
+            if lacked.has(stored.op.header(), &stored.op.id()) && told && !suffix.more {
                 suffix.more = !chosen.add(stored);
             }
         }
-        let mut position = if last.is_some() { i64::MAX } else { self.first_lacked(&record, &have).await? };
+        let mut position = if last.is_some() { i64::MAX } else { lacked.before(&mut reader, &record).await? };
         while !suffix.more {
-            let rows = Reader::from(&self.0.store).ops_after(&record, position, SUFFIX_ROWS).await?;
+            let rows = reader.ops_after(&record, position, SUFFIX_ROWS).await?;
             let Some(end) = rows.last().map(|stored| stored.position) else { break };
             for stored in rows {
                 let header = stored.op.header();
-                let known = have.get(&header.lane).is_some_and(|seq| header.seq <= *seq);
-                if header.lane.kind != LaneKind::Control && !known && !suffix.more {
+                let is_lacked = lacked.has(header, &stored.op.id());
+                if header.lane.kind != LaneKind::Control && is_lacked && !suffix.more {
                     suffix.more = !chosen.add(stored);
                 }
             }
             position = end;
         }
-        suffix.ops = self.parcels(&context, &who, &chosen.ops).await?;
+        let parcels = self.parcels(&context, &who, &chosen.ops).await?;
+        let one = |(stored, bytes): (&StoredOp, Vec<u8>)| Outgoing {
+            head: stored.op.head(),
+            previous: stored.op.header().previous,
+            bytes,
+        };
+        suffix.ops = chosen.ops.iter().zip(parcels).map(one).collect();
         Ok(suffix)
-    }
-
-    /// Just before the first op that somebody with `have` lacks.
-    async fn first_lacked(
-        &self,
-        record: &RecordId,
-        have: &HashMap<record::Lane, u64>,
-    ) -> Result<i64, store::StoreError> {
-        let mut reader = Reader::from(&self.0.store);
-        let mut first = i64::MAX;
-        for lane in reader.lanes(record).await? {
-            let next = have.get(&lane.head.lane).map_or(0, |seq| seq + 1);
-            if next <= lane.head.seq {
-                let at = reader.lane_at(record, &lane.head.lane, next).await?;
-                first = at.iter().map(|stored| stored.position).fold(first, i64::min);
-            }
-        }
-        Ok(if first == i64::MAX { i64::MAX } else { first - 1 })
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use store::Store;
 
 /// Every table that a transaction writes to; the clock last.
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 30] = [
     "log_meta",
     "log_ops",
     "log_frames",
@@ -18,11 +18,13 @@ const TABLES: [&str; 28] = [
     "log_tasks",
     "log_audit",
     "log_acks",
+    "log_ack_branches",
     "log_assertions",
     "log_returned",
     "cache_records",
     "cache_homes",
     "cache_lanes",
+    "cache_branches",
     "cache_versions",
     "cache_token",
     "cache_string",

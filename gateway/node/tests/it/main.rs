@@ -9,6 +9,8 @@ mod common;
 mod conditional;
 mod deletes;
 mod failover;
+mod forks;
+mod meet;
 mod moves;
 mod narrowed;
 mod others;

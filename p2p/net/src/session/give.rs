@@ -1,10 +1,14 @@
 //! Sends the peer what it lacks: announces heads, answers its heads with ops, waits for its
 //! acknowledgement, goes on from what it acknowledged. Also answers its wishes for frames. Not here: what
-//! it sends us (`take`). Runs as a task of the session; every call of the log ends before it stops.
+//! it sends us (`take`), what a peer is known to hold (`held`). Runs as a task of the session; every call of the log ends before it stops.
 
-use super::{End, Ended, Link, inbox::Said};
+use super::{
+    End, Ended, Link,
+    held::{self, Held},
+    inbox::Said,
+};
 use crate::{
-    FrameId, Log,
+    FrameId, Log, Outgoing,
     limits::{
         ANNOUNCE_AT_ONCE, ANSWER_MAX, BATCH_BYTES_MAX, BATCH_OPS_MAX, FRAMES_MAX, HEADS_MAX, IN_FLIGHT_MAX,
         OP_BYTES_MAX,
@@ -22,8 +26,8 @@ use tracing::{debug, error};
 /// What is known of one record both sides share.
 #[derive(Default)]
 struct Known {
-    /// What the peer holds, as it last said; unknown until it answers, and after it said "later".
-    theirs: Option<Vec<Head>>,
+    /// What the peer holds.
+    theirs: Held,
     /// The peer was told our heads and remembers.
     told: bool,
     /// The peer may lack something.
@@ -41,8 +45,8 @@ struct Giver<L> {
     known: HashMap<RecordId, Known>,
     line: VecDeque<RecordId>,
     announce: VecDeque<RecordId>,
-    /// Batches not acknowledged yet, and when each left; at most [`IN_FLIGHT_MAX`].
-    sent: HashMap<RecordId, Instant>,
+    /// Batches not acknowledged yet: when each left, and the heads of what it had; at most [`IN_FLIGHT_MAX`].
+    sent: HashMap<RecordId, (Instant, Vec<Head>)>,
 }
 
 /// Gives until the session ends.
@@ -92,8 +96,8 @@ impl<L: Log> Giver<L> {
     /// Waits for work, the end, or an acknowledgement that is overdue.
     async fn wait(&self) -> Result<(), Ended> {
         let overdue = async {
-            match self.sent.values().min() {
-                Some(sent) => sleep_until(*sent + ANSWER_MAX).await,
+            match self.sent.values().map(|(left, _)| left).min() {
+                Some(left) => sleep_until(*left + ANSWER_MAX).await,
                 None => std::future::pending().await,
             }
         };
@@ -124,13 +128,10 @@ impl<L: Log> Giver<L> {
     async fn said(&mut self, record: RecordId, said: Said) -> Result<(), Ended> {
         let answered = said.acked.is_some() || said.later;
         if answered
-            && self.sent.remove(&record).is_some()
+            && let Some((_, batch)) = self.sent.remove(&record)
             && let Some(known) = self.known.get_mut(&record)
         {
-            // It keeps less than it was sent: it does not want these. It says so again when that changes.
-            let progress = said.acked.is_none() || said.acked != known.theirs;
-            known.dirty |= progress;
-            known.theirs = said.acked.clone();
+            known.dirty |= known.theirs.answered(said.acked.clone(), batch);
         }
         if let Some(heads) = &said.acked {
             self.log.acknowledged(self.who, record, heads).await;
@@ -142,7 +143,7 @@ impl<L: Log> Giver<L> {
             let ours = if known && !said.answer { None } else { Some(self.heads(record).await) };
             if known || ours.as_ref().is_some_and(|ours| !ours.is_empty()) {
                 let known = self.known.entry(record).or_default();
-                known.theirs = Some(heads);
+                known.theirs.told(heads);
                 known.dirty = true;
                 known.told &= !said.forgot;
                 let tell = said.answer && !known.told;
@@ -163,13 +164,13 @@ impl<L: Log> Giver<L> {
     }
 
     /// The peer sent ops, so it holds them: they are not sent back.
-    async fn sent_us(&mut self, record: RecordId, sent: Vec<Head>) -> Result<(), Ended> {
+    async fn sent_us(&mut self, record: RecordId, sent: Vec<(Head, bool)>) -> Result<(), Ended> {
         let Some(known) = self.known.get_mut(&record) else {
             // It told us a record we had nothing of; now we do, and may have something for it.
             return if sent.is_empty() { Ok(()) } else { self.announce(record).await };
         };
-        if let Some(theirs) = known.theirs.as_mut().filter(|_| !sent.is_empty()) {
-            merge(theirs, sent);
+        if let Some(theirs) = known.theirs.heads_mut().filter(|_| !sent.is_empty()) {
+            held::merge(theirs, sent);
             self.log.acknowledged(self.who, record, theirs).await;
         }
         Ok(())
@@ -187,7 +188,7 @@ impl<L: Log> Giver<L> {
     /// Puts a record in the line if the peer may lack something and is ready to hear it.
     fn queue(&mut self, record: RecordId) {
         let Some(known) = self.known.get_mut(&record) else { return };
-        if known.dirty && !known.queued && known.theirs.is_some() && !self.sent.contains_key(&record) {
+        if known.dirty && !known.queued && known.theirs.is_known() && !self.sent.contains_key(&record) {
             known.queued = true;
             self.line.push_back(record);
         }
@@ -201,10 +202,10 @@ impl<L: Log> Giver<L> {
         if self.sent.contains_key(&record) || self.link.inbox.is_applying(&record) {
             return Ok(());
         }
-        let Some(theirs) = known.theirs.as_ref() else { return Ok(()) };
+        let Some(have) = known.theirs.all() else { return Ok(()) };
         known.dirty = false;
-        let suffix = self.log.suffix(self.who, record, theirs, BATCH_BYTES_MAX).await;
-        let ops = fitting(suffix.ops, |op| wire::ops_bytes(op), BATCH_OPS_MAX);
+        let suffix = self.log.suffix(self.who, record, &have, BATCH_BYTES_MAX).await;
+        let ops = fitting(suffix.ops, |op| wire::ops_bytes(&op.bytes), BATCH_OPS_MAX);
         let Some(ops) = ops else {
             error!(record.id = %record, "an op of record {record} is too large to travel; its peers stay behind");
             return Ok(());
@@ -213,7 +214,8 @@ impl<L: Log> Giver<L> {
             return Ok(());
         }
         debug!(record.id = %record, ops = ops.len(), "sending {} ops of record {record}", ops.len());
-        self.sent.insert(record, Instant::now());
+        self.sent.insert(record, (Instant::now(), held::ends(&ops)));
+        let ops = ops.into_iter().map(|op: Outgoing| op.bytes).collect();
         self.link.send(&Message::Ops { record, ops }).await
     }
 
@@ -239,17 +241,6 @@ impl<L: Log> Giver<L> {
             heads.truncate(HEADS_MAX);
         }
         heads
-    }
-}
-
-/// Adds heads somebody evidently holds to those it is known to hold.
-fn merge(heads: &mut Vec<Head>, more: Vec<Head>) {
-    for head in more {
-        let known = heads.iter().any(|known| known.lane == head.lane && known.seq >= head.seq);
-        if !known {
-            heads.retain(|known| known.lane != head.lane);
-            heads.push(head);
-        }
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) struct Said {
     pub(super) acked: Option<Vec<Head>>,
     /// It did not, for now; heads said after this count.
     pub(super) later: bool,
-    /// Ops it sent were looked at: it holds these at least.
-    pub(super) sent: Option<Vec<Head>>,
+    /// Ops it sent were looked at: it holds these at least. Each with whether its lane has forked.
+    pub(super) sent: Option<Vec<(Head, bool)>>,
 }
 
 /// Work for `give`.
@@ -140,7 +140,7 @@ impl Inbox {
     }
 
     /// They were stored or not; the peer holds `sent`.
-    pub(super) fn applied(&self, record: RecordId, sent: Vec<Head>) {
+    pub(super) fn applied(&self, record: RecordId, sent: Vec<(Head, bool)>) {
         *lock(&self.applying) = None;
         lock(&self.give).said.entry(record).or_default().sent.get_or_insert_default().extend(sent);
         self.give_bell.notify_one();

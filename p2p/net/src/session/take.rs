@@ -9,7 +9,7 @@ use crate::{
     limits::{ANSWER_MAX, FRAMES_MAX, HEADS_MAX, RETRY_FIRST, RETRY_MAX},
     wire::Message,
 };
-use record::{IdentityId, RecordId};
+use record::{Head, IdentityId, Lane, RecordId};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -99,7 +99,7 @@ impl<L: Log> Taker<L> {
         let count = ops.len();
         self.link.inbox.applies(record);
         let applied = self.log.apply(self.who, record, ops).await;
-        let sent = applied.as_ref().map(|applied| applied.sent.clone()).unwrap_or_default();
+        let sent = applied.as_ref().map(evident).unwrap_or_default();
         self.link.inbox.applied(record, sent);
         match applied {
             Ok(Applied { held: mut heads, .. }) => {
@@ -179,4 +179,14 @@ impl<L: Log> Taker<L> {
         self.link.end(End::Fault(reason));
         Err(Ended)
     }
+}
+
+/// What the sender of ops evidently holds, each with whether its lane has forked.
+fn evident(applied: &Applied) -> Vec<(Head, bool)> {
+    let mut heads = HashMap::<Lane, usize>::new();
+    for head in &applied.held {
+        *heads.entry(head.lane).or_default() += 1;
+    }
+    let forked = |head: &Head| heads.get(&head.lane).is_some_and(|heads| *heads > 1);
+    applied.sent.iter().map(|head| (*head, forked(head))).collect()
 }

@@ -6,11 +6,12 @@ use super::Message;
 use crate::{
     FrameId,
     limits::{
-        ASK_BYTES_MAX, BATCH_OPS_MAX, FRAMES_MAX, HEADS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, REASON_BYTES_MAX,
-        TOPIC_BYTES_MAX,
+        ASK_BYTES_MAX, BATCH_OPS_MAX, BRANCHES_MAX, FRAMES_MAX, HEADS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX,
+        REASON_BYTES_MAX, TOPIC_BYTES_MAX,
     },
 };
 use record::{Head, IdentityId, Lane, LaneKind, OpId, RecordId};
+use std::collections::HashMap;
 
 /// Bytes that are no message; the peer is not one of ours, or lies.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -246,11 +247,17 @@ impl<'a> Input<'a> {
 
     fn heads(&mut self) -> Result<Vec<Head>, DecodeError> {
         let count = self.count("heads", HEADS_MAX, HEAD_BYTES)?;
+        let mut of_lane = HashMap::<Lane, usize>::new();
         (0..count)
             .map(|_| {
                 let author = IdentityId(self.array()?);
                 let kind = LaneKind::from_number(u64::from(self.byte()?)).ok_or(DecodeError::Value("a lane"))?;
                 let lane = Lane { author, kind, instance: u64::from_be_bytes(self.array()?) };
+                let found = of_lane.entry(lane).or_default();
+                *found += 1;
+                if *found > BRANCHES_MAX {
+                    return Err(DecodeError::Limit { what: "a lane's heads", found: *found, max: BRANCHES_MAX });
+                }
                 Ok(Head { lane, seq: u64::from_be_bytes(self.array()?), id: OpId(self.array()?) })
             })
             .collect()
@@ -294,6 +301,19 @@ mod tests {
                 assert_eq!(decode(&body[..end]), Err(DecodeError::Short), "{message:?} cut at {end}");
             }
             assert_eq!(decode(&[body, &[0]].concat()), Err(DecodeError::Trailing(1)), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_lane_has_a_few_heads_and_no_more() {
+        let lane = Lane { author: IdentityId([1; 32]), kind: LaneKind::Change, instance: 9 };
+        let heads = |count: usize| vec![Head { lane, seq: 4, id: OpId([2; 32]) }; count];
+        for (count, refused) in [(BRANCHES_MAX, false), (BRANCHES_MAX + 1, true)] {
+            let other = Head { lane: Lane { instance: 10, ..lane }, seq: 0, id: OpId([3; 32]) };
+            let heads = [vec![other], heads(count)].concat();
+            let bytes = encode(&Message::Ack { record: RecordId([3; 32]), heads });
+            let limit = DecodeError::Limit { what: "a lane's heads", found: count, max: BRANCHES_MAX };
+            assert_eq!(decode(&bytes[4..]).err(), refused.then_some(limit));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The second implementation of the port: ops in memory, counted by lane, believed without signatures.
 
-use net::{Applied, ApplyError, FrameId, Log, PeerKey, Refusal, Suffix};
+use net::{Applied, ApplyError, FrameId, Log, Outgoing, PeerKey, Refusal, Suffix};
 use record::{Head, IdentityId, Lane, LaneKind, OpId, RecordId};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -154,13 +154,15 @@ impl Log for Memory {
             let mut bytes = 0;
             for (lane, ops) in &held.lanes {
                 let from = have.iter().find(|head| head.lane == *lane).map_or(0, |head| head.seq as usize + 1);
-                for op in ops.iter().skip(from) {
+                for (seq, op) in ops.iter().enumerate().skip(from) {
                     if bytes > 0 && bytes + op.len() > bytes_max {
                         suffix.more = true;
                         return suffix;
                     }
                     bytes += op.len();
-                    suffix.ops.push(op.clone());
+                    let head = Head { lane: *lane, seq: seq as u64, id: id(op) };
+                    let previous = seq.checked_sub(1).map(|before| id(&ops[before]));
+                    suffix.ops.push(Outgoing { head, previous, bytes: op.clone() });
                 }
             }
             suffix
