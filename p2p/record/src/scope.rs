@@ -187,11 +187,19 @@ impl Scopes {
 
     /// The types that may be read, `None` for all, without regard to parameters (keys cannot express them).
     pub fn read_types(&self) -> Vec<Option<String>> {
-        let reads = Interactions::READ.and(Interactions::SEARCH);
+        self.types(Interactions::READ.and(Interactions::SEARCH))
+    }
+
+    /// The types that may be written, `None` for all, without regard to parameters.
+    pub fn write_types(&self) -> Vec<Option<String>> {
+        self.types(Interactions::CREATE.and(Interactions::UPDATE).and(Interactions::DELETE))
+    }
+
+    fn types(&self, interactions: Interactions) -> Vec<Option<String>> {
         let mut types = self
             .known
             .iter()
-            .filter(|scope| scope.interactions.any(reads))
+            .filter(|scope| scope.interactions.any(interactions))
             .map(|scope| scope.resource_type.clone())
             .collect::<Vec<_>>();
         types.sort();
@@ -260,6 +268,27 @@ mod tests {
         assert_eq!(row("Condition", Interactions::READ), Permit::Where(vec!["category=x"]));
         assert_eq!(row("Condition", Interactions::SEARCH), Permit::No);
         assert_eq!(row("Patient", Interactions::READ), Permit::No);
+    }
+
+    #[test]
+    fn what_may_be_written_is_told_apart_from_what_may_be_read() {
+        for (text, reads, writes) in [
+            ("patient/Observation.rs", &[Some("Observation")][..], &[][..]),
+            ("patient/Observation.c", &[], &[Some("Observation")]),
+            (
+                "patient/Observation.u patient/Condition.d patient/Condition.s",
+                &[Some("Condition")],
+                &[Some("Condition"), Some("Observation")],
+            ),
+            ("patient/*.cud patient/Observation.r", &[Some("Observation")], &[None]),
+            ("patient/*.cruds patient/Observation.c", &[None], &[None]),
+            ("openid", &[], &[]),
+        ] {
+            let (scopes, named) = (Scopes::parse(text), |types: &[Option<&str>]| {
+                types.iter().map(|kind| kind.map(str::to_owned)).collect::<Vec<_>>()
+            });
+            assert_eq!((scopes.read_types(), scopes.write_types()), (named(reads), named(writes)), "{text}");
+        }
     }
 
     #[test]

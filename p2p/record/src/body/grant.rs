@@ -59,6 +59,13 @@ impl Grant {
         reads
     }
 
+    /// What its scopes may write, by class, `None` for every type: of what they do not read too, its holder gets write keys.
+    pub fn writes(&self) -> Vec<(Class, Option<String>)> {
+        let types = self.scopes().write_types();
+        let classes = self.classes.iter().filter(|class| **class != Class::DIRECTORY);
+        classes.flat_map(|class| types.iter().map(|kind| (*class, kind.clone()))).collect()
+    }
+
     /// As [`Grant::reads`], without what a scope's parameters narrow: those open nothing until they are evaluated.
     pub fn open_reads(&self) -> Vec<(Class, Option<String>)> {
         let mut whole = self.scopes();
