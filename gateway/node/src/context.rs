@@ -5,15 +5,14 @@ use crate::error::NodeError;
 use crate::node::Node;
 use record::body::Body;
 use record::entry::{FrameKind, KeyName};
-use record::frame::{Content, Place, unpack};
+use record::frame::{Place, unpack};
 use record::keys::{KeyItem, Keyring, Level};
 use record::state::{Control, Judgement, Quarantine};
-use record::{CodecError, Entry, Identity, Lane, LaneKind, Op, OpId, RecordId, State};
+use record::{Identity, Op, OpId, RecordId, State};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::db::Reader;
 use store::keys::SealedKey;
-use store::versions::StoredVersion;
 
 /// Most records remembered; a hospital's busy ones, at some kilobytes each.
 const CONTEXTS_MAX: usize = 20_000;
@@ -150,48 +149,6 @@ pub(crate) fn place_of(op: &Op, frame: u32) -> Place {
     Place { record: op.header().record, lane: op.header().lane, seq: op.header().seq, frame }
 }
 
-/// What a version row keeps of a frame's place and key: lane instance, sequence number and key tag, 8 bytes each.
-pub(crate) fn seal_of(op: &Op, entry: &Entry) -> Vec<u8> {
-    match entry.key {
-        KeyName::Epochs(tag) => {
-            let header = op.header();
-            [header.lane.instance.to_le_bytes(), header.seq.to_le_bytes(), tag].concat()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Opens the frame of a version without its op; `None` if its key is not in `keys`.
-pub(crate) fn open_version(version: &StoredVersion, keys: &Keyring) -> Option<Result<Content, CodecError>> {
-    let kind = fhir::ResourceType::from_number(version.kind)?;
-    let part = |at: usize| version.seal.get(at..at + 8)?.try_into().ok();
-    let (instance, seq, tag) = (part(0)?, part(8)?, part(16)?);
-    let key = keys.resource_key(&KeyName::Epochs(tag), version.class, kind.name())?;
-    // Only an origin's own ops are indexed: the author of the op is the origin of the resource.
-    let lane = Lane { author: version.origin, kind: LaneKind::Change, instance: u64::from_le_bytes(instance) };
-    let place = Place { record: version.record, lane, seq: u64::from_le_bytes(seq), frame: version.place };
-    Some(place.open(&key, &version.frame).and_then(|bytes| Content::decode(&bytes)))
-}
-
-/// Opens a resource frame and checks it against its entry.
-pub(crate) fn open_resource(
-    op: &Op,
-    place: u32,
-    entry: &Entry,
-    frame: &[u8],
-    context: &Context,
-) -> Result<Option<Content>, CodecError> {
-    let Some(key) = context.keys.resource_key(&entry.key, entry.class, &entry.resource_type) else {
-        return Ok(None);
-    };
-    let content = Content::decode(&place_of(op, place).open(&key, frame)?)?;
-    let handle = record::entry::handle(&context.handle_key, &content.origin, &content.resource_type, &content.id);
-    if content.resource_type != entry.resource_type || handle != entry.handle {
-        return record::cbor::refuse("3.6", "a frame that contradicts its entry");
-    }
-    Ok(Some(content))
-}
-
 /// Most ops remembered of forked lanes, 32 bytes each and a little more.
 const KEPT_OPS_MAX: usize = 1_000_000;
 /// Places of a lane that one statement reads.
@@ -315,7 +272,7 @@ impl Node {
         SealedKey { record: *record, epoch: item.epoch, level, sealed }
     }
 
-    fn unseal(&self, key: &SealedKey) -> Option<KeyItem> {
+    pub(crate) fn unseal(&self, key: &SealedKey) -> Option<KeyItem> {
         let nonce = key_nonce(&key.record, &key.epoch, &key.level);
         let secret = record::seal::open(&self.storage_key, &nonce, key.record.bytes(), &key.sealed)?;
         let secret = <[u8; 32]>::try_from(secret).ok()?;

@@ -2,6 +2,7 @@
 //! changes the keys. Called by `patient`.
 
 mod epoch;
+mod keys;
 pub(crate) mod take_back;
 mod words;
 
@@ -159,8 +160,9 @@ impl Batch {
     async fn sign_grants(&mut self, context: &Arc<Context>, grants: Vec<Grant>) -> Result<Arc<Context>, NodeError> {
         let (key_name, key) = current_key(context, &Level::Control).ok_or(NOT_YOURS)?;
         let mut frames = vec![];
+        let in_force = context.state.epochs();
         for grant in &grants {
-            let items = context.keys.items_for(&grant.reads());
+            let items = keys::items(&context.keys, &in_force, &grant.reads(), &grant.writes());
             frames.push(DraftFrame::Wrap { to: grant.to.clone(), items });
         }
         frames.insert(0, DraftFrame::Body { body: Body::Grant(Grants { grants }), key_name, key: Some(key) });

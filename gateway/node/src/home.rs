@@ -192,8 +192,9 @@ pub(crate) fn covering_grant(context: &Context, me: &record::IdentityId, resourc
         record::frame::Method::Delete => Interactions::DELETE,
         record::frame::Method::Copy | record::frame::Method::Moved => return None,
     };
-    let level = Level::Type(resource.class, resource.kind.name().to_owned());
-    context.keys.key(&context.state.epochs(), &level)?;
+    if !may_seal(context, resource.class, resource.kind.name()) {
+        return None;
+    }
     let now = crate::clock::now_ms();
     let covers = |given: &Given| {
         given.grant.classes.contains(&resource.class)
@@ -204,4 +205,12 @@ pub(crate) fn covering_grant(context: &Context, me: &record::IdentityId, resourc
     let beside = |given: &Given| given.beside.iter().filter_map(|id| context.state.grant(id)).all(covers);
     let given = context.state.live_grants(me, now).find(|given| covers(given) && beside(given))?;
     Some(Authority::Grant(given.id))
+}
+
+/// Whether what is written now can be sealed: under the key of the type, or one of the op's own (rule 5.8).
+fn may_seal(context: &Context, class: Class, kind: &str) -> bool {
+    let epochs = context.state.epochs();
+    let write = Level::Write(class, kind.to_owned());
+    context.keys.key(&epochs, &Level::Type(class, kind.to_owned())).is_some()
+        || (!epochs.is_empty() && epochs.iter().all(|epoch| context.keys.key(&[*epoch], &write).is_some()))
 }

@@ -29,6 +29,7 @@ pub mod matching;
 pub mod metas;
 mod narrowed;
 pub mod node;
+mod opening;
 pub mod operator;
 pub mod pairing;
 pub mod parameters;

@@ -3,11 +3,13 @@
 //! by `apply` for what is indexed, and by `requests` and `grants` for what may be asked and given.
 
 use crate::batch::Batch;
-use crate::context::{Context, open_resource};
+use crate::context::Context;
+use crate::opening::open_resource;
 use crate::permit::holds;
 use fhir::ResourceType;
 use fhir::json::Doc;
 use fhir::params::SearchType;
+use record::keys::Keyring;
 use record::scope::{Interactions, Scope};
 use record::state::Given;
 use record::{Class, Entry, IdentityId, Op, State};
@@ -101,13 +103,13 @@ fn rows_of(json: Vec<u8>, kind: ResourceType) -> Option<Vec<IndexRow>> {
 }
 
 /// Whether a grant with parameters lets its holder have a frame; what cannot be opened here, and a deletion, is not given.
-pub(crate) fn may_have(context: &Context, given: &Given, op: &Op, place: u32, frame: &[u8]) -> bool {
+pub(crate) fn may_have(context: &Context, given: &Given, op: &Op, place: u32, frame: &[u8], own: &Keyring) -> bool {
     let Some(entry) = op.entries().get(place as usize) else { return false };
     if !is_narrowed(&context.state, given, entry.class, &entry.resource_type) {
         return false;
     }
     let Some(kind) = ResourceType::parse(&entry.resource_type) else { return false };
-    let Ok(Some(content)) = open_resource(op, place, entry, frame, context) else { return false };
+    let Ok(Some(content)) = open_resource(op, place, entry, frame, context, own) else { return false };
     let rows = rows_of(content.json, kind);
     rows.is_some_and(|rows| reaches(&context.state, given, entry.class, kind, &rows))
 }

@@ -4,7 +4,7 @@
 use crate::access::events::position_of;
 use crate::batch::Batch;
 use crate::caller::Caller;
-use crate::context::{Context, open_version};
+use crate::context::Context;
 use crate::error::NodeError;
 use crate::history::{Of, Wanted};
 use crate::node::Node;
@@ -174,13 +174,13 @@ impl Node {
         }
         // Keys are only ever added while a version is visible: what is remembered opens it, or is loaded anew.
         let remembered = self.contexts.get(&version.record);
-        let opened = remembered.as_ref().and_then(|context| open_version(version, &context.keys));
+        let opened = remembered.as_ref().and_then(|context| self.open_version(version, &context.keys));
         let (context, opened) = match (remembered, opened) {
             (Some(context), Some(opened)) => (context, opened),
             _ => {
                 let mut reader = Reader::from(&self.store);
                 let Some(context) = self.context(&mut reader, &version.record).await? else { return Ok(None) };
-                let Some(opened) = open_version(version, &context.keys) else { return Ok(None) };
+                let Some(opened) = self.open_version(version, &context.keys) else { return Ok(None) };
                 (context, opened)
             }
         };
@@ -211,7 +211,7 @@ impl Batch {
             return Ok(version.json.clone());
         }
         let context = self.known(&version.record).await?;
-        let opened = open_version(version, &context.keys);
+        let opened = self.node.open_version(version, &context.keys);
         let opened = opened.ok_or(NodeError::Internal("a frame of one's own without its key"))?;
         opened.map(|content| content.json).or(Err(NodeError::Internal("a frame of one's own that does not open")))
     }

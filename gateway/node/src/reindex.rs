@@ -4,6 +4,7 @@
 use crate::batch::Batch;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::opening::{open_resource, placed};
 use crate::parameters::Note;
 use fhir::home::Main;
 use fhir::reference::Parts;
@@ -140,9 +141,10 @@ impl Batch {
             return Ok(());
         }
         let context = self.known(record).await?;
+        let keys = self.node.own_keys(&context, op, placed(frames));
         for (at, frame) in frames {
             let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.is_resource()) else { continue };
-            let Ok(Some(content)) = crate::context::open_resource(op, *at, entry, frame, &context) else { continue };
+            let Ok(Some(content)) = open_resource(op, *at, entry, frame, &context, &keys) else { continue };
             if let Some(patient) = patient_of(&content) {
                 self.set_home(Home { patient, record: *record, bound: false });
                 return Ok(());

@@ -7,7 +7,7 @@ mod lacked;
 
 use crate::apply::ApplyFault;
 use crate::node::{Node, Role};
-use give::{Standing, may_have, standing};
+use give::{Looked, Standing, may_have, standing};
 pub(crate) use lacked::told;
 use net::{Applied, ApplyError, FrameId, Log, PeerKey, Refusal, Suffix};
 use record::{Head, IdentityId, Parcel, RecordId};
@@ -138,7 +138,12 @@ impl Log for Port {
             let entry = stored.op.entries().get(id.index as usize);
             let Some(entry) = entry.filter(|_| stored.op.record() == record) else { continue };
             let Ok(Some(frame)) = reader.frame(&id.op, id.index).await else { continue };
-            if !may_have(&context, &who, &stored.op, id.index, entry, &frame) {
+            let mut looked = Looked::at(&stored.op);
+            if looked.has_own_keys() {
+                let frames = reader.frames(&id.op).await.unwrap_or_default();
+                looked.open(&self.0, &context, &frames);
+            }
+            if !may_have(&context, &who, &looked, (id.index, entry), &frame) {
                 continue;
             }
             if !found.is_empty() && bytes + frame.len() > bytes_max {

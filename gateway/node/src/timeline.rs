@@ -1,9 +1,10 @@
 //! What happened in a record, op by op, as a person reads it: written, granted, taken back, looked at. Called by
 //! `patient`.
 
-use crate::context::{Context, open_body, open_resource, open_sealed_body};
+use crate::context::{Context, open_body, open_sealed_body};
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::opening::{open_resource, placed};
 use record::body::Body;
 use record::body::access::{Access, Agent};
 use record::body::request::Request;
@@ -223,9 +224,11 @@ impl Node {
         let put = put.collect::<HashSet<_>>();
         let mut counts = BTreeMap::<String, u64>::new();
         let (mut deleted, mut opened) = (0_u64, None);
+        let keys = self.own_keys(context, op, placed(frames));
         for (at, entry) in (0_u32..).zip(op.entries()).filter(|(_, entry)| entry.is_resource()) {
             let frame = frames.iter().find(|(place, _)| *place == at);
-            let content = frame.and_then(|(_, frame)| open_resource(op, at, entry, frame, context).ok().flatten());
+            let content =
+                frame.and_then(|(_, frame)| open_resource(op, at, entry, frame, context, &keys).ok().flatten());
             // A copy, and a removal beside what is put again, say nothing new to a person.
             if content.as_ref().is_some_and(|content| content.method == Method::Copy)
                 || (entry.kind == FrameKind::Delete && put.contains(&entry.handle))

@@ -8,10 +8,11 @@ pub use finding::Finding;
 pub use summary::{Summary, Writer};
 
 use crate::access::chain;
-use crate::context::{Context, counts, open_resource};
+use crate::context::{Context, counts};
 use crate::error::NodeError;
 use crate::index;
 use crate::node::Node;
+use crate::opening::{open_resource, placed};
 use crate::parameters::{Registry, number_of};
 use fhir::ResourceType;
 use finding::Fault;
@@ -239,9 +240,10 @@ impl Walk<'_> {
                 context
             }
         };
+        let keys = self.node.own_keys(&context, op, placed(frames));
         for (at, frame) in frames {
             let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.is_resource()) else { continue };
-            let content = open_resource(op, *at, entry, frame, &context);
+            let content = open_resource(op, *at, entry, frame, &context, &keys);
             self.tallies.entry(*record).or_default().opened(&content);
             let content = match content {
                 Ok(Some(content)) => content,

@@ -5,6 +5,7 @@ mod copies;
 mod entries;
 mod late;
 mod moves;
+mod own_keys;
 mod sign;
 
 use crate::batch::Batch;

@@ -1,4 +1,4 @@
-//! Resource frames that were withheld or have not come yet. Called by `node`.
+//! Resource frames that were withheld or have not come yet, and wraps of the keys that open them. Called by `node`.
 
 use crate::db::{Reader, StoreError, Tx, Value};
 use crate::table::{Kind, Table};
@@ -80,7 +80,8 @@ impl Reader<'_> {
     }
 
     /// The frames of a record of one type and class that are not here, at most `most`, beginning with those of the op `from`
-    /// and around: what a peer never gives does not stand in the way of the others.
+    /// and around: what a peer never gives does not stand in the way of the others. Of each op the last come first, since the
+    /// wraps of its own keys come last and open the others.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -95,7 +96,7 @@ impl Reader<'_> {
         for side in [">=", "<"] {
             let sql = format!(
                 "SELECT op, place FROM cache_missing WHERE record = $1 AND type = $2 AND class = $3 AND op {side} $4 \
-                 ORDER BY op, place LIMIT $5"
+                 ORDER BY op, place DESC LIMIT $5"
             );
             let class_number = Value::Int(i64::from(class.0));
             let left = most - missing.len() as i64;

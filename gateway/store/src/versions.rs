@@ -292,7 +292,7 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
 /// The index tables; each has `position`.
 pub(crate) const INDEX_TABLES: [&str; 6] =
     ["cache_token", "cache_string", "cache_date", "cache_reference", "cache_number", "cache_content"];
-pub(crate) const CACHE_TABLES: [&str; 12] = [
+pub(crate) const CACHE_TABLES: [&str; 13] = [
     "cache_records",
     "cache_homes",
     "cache_lanes",

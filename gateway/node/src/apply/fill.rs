@@ -2,12 +2,14 @@
 
 use super::ApplyFault;
 use crate::batch::Batch;
-use crate::context::{Context, open_resource};
+use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::opening::{open_resource, placed};
+use record::entry::KeyName;
 use record::state::Judgement;
 use record::{Op, OpId, RecordId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Node {
@@ -53,44 +55,47 @@ impl Batch {
         let mut count = 0;
         for (op, frames) in ops.into_values() {
             count += frames.len();
-            let (mut journal, mut rows) = (HashMap::new(), Vec::new());
+            let before = self.reader().await?.frames(&op.id()).await?;
             for (at, frame) in &frames {
-                let position = self.positions(1)?;
-                journal.insert((op.id(), *at), (position, self.last_updated));
-                rows.push((op.id(), *at, position, self.last_updated));
                 let tx = self.tx().await?;
                 tx.add_frames(vec![(op.id(), *at, frame.clone())]).await?;
                 tx.found(&op.id(), *at).await?;
             }
-            self.tx().await?.journal(&rows).await?;
-            self.index_frames(&context, &op, &frames, &journal).await?;
+            self.index_frames(&context, &op, before, frames).await?;
         }
         self.moved_now(*record);
         Ok(count)
     }
 
-    /// As [`Batch::index_op`], for these frames alone.
+    /// As [`Batch::index_op`], for these frames, and for those that were here `before` and that a wrap among these opens. Each that
+    /// opens gets its place in the log's order now.
     async fn index_frames(
         &mut self,
         context: &Arc<Context>,
         op: &Op,
-        frames: &[(u32, Vec<u8>)],
-        journal: &HashMap<(OpId, u32), (i64, i64)>,
+        before: Vec<(u32, Vec<u8>)>,
+        came: Vec<(u32, Vec<u8>)>,
     ) -> Result<(), NodeError> {
         let own = op.header().lane.author == self.node.identity.id();
         if !own && self.judged(context, op).await? != Judgement::Counts {
             return Ok(());
         }
-        for (at, frame) in frames {
-            let (Some(entry), Some((position, last_updated))) =
-                (op.entries().get(*at as usize), journal.get(&(op.id(), *at)))
-            else {
+        let known = self.node.own_keys(context, op, placed(&before));
+        let keys = self.node.own_keys(context, op, placed(&before).chain(placed(&came)));
+        let mut journal = Vec::new();
+        let was_here = before.iter().map(|frame| (frame, true));
+        for ((at, frame), was_here) in was_here.chain(came.iter().map(|frame| (frame, false))) {
+            let Some(entry) = op.entries().get(*at as usize).filter(|entry| entry.is_resource()) else { continue };
+            let opens = |own| open_resource(op, *at, entry, frame, context, own).ok().flatten();
+            if was_here && (entry.key != KeyName::Own || opens(&known).is_some()) {
                 continue;
-            };
-            if let (true, Ok(Some(content))) = (entry.is_resource(), open_resource(op, *at, entry, frame, context)) {
-                self.index_content(context, op, *at, content, *position, *last_updated).await?;
+            }
+            if let Some(content) = opens(&keys) {
+                let (position, last_updated) = (self.positions(1)?, self.last_updated);
+                journal.push((op.id(), *at, position, last_updated));
+                self.index_content(context, op, *at, content, (position, last_updated), &keys).await?;
             }
         }
-        Ok(())
+        Ok(self.tx().await?.journal(&journal).await?)
     }
 }

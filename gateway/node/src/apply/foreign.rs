@@ -2,7 +2,7 @@
 //! `reindex`.
 
 use crate::batch::Batch;
-use crate::context::{Context, open_version};
+use crate::context::Context;
 use crate::error::NodeError;
 use fhir::ResourceType;
 use fhir::json::Doc;
@@ -102,7 +102,7 @@ impl Batch {
         else {
             return Ok(Vec::new());
         };
-        let Some(Ok(content)) = open_version(version, &context.keys) else { return Ok(Vec::new()) };
+        let Some(Ok(content)) = self.node.open_version(version, &context.keys) else { return Ok(Vec::new()) };
         let Ok(doc) = Doc::parse(content.json) else { return Ok(Vec::new()) };
         let shown = crate::rewrite::for_viewer(&self.node.identity.id(), &version.origin, &context, &doc);
         let rows = |doc| crate::index::rows_of_others(&doc, kind, self.node.base(), self.registry());
@@ -120,10 +120,14 @@ impl Batch {
 
     /// Others' frames are not kept once nothing lets one see them, nor missed.
     async fn forget_frames(&mut self, op: &Op) -> Result<(), NodeError> {
-        for (at, _) in (0..).zip(op.entries()).filter(|(_, entry)| entry.is_resource()) {
-            let tx = self.tx().await?;
-            tx.delete_frame(&op.id(), at).await?;
-            tx.found(&op.id(), at).await?;
+        let wraps = crate::opening::for_readers(op);
+        for (at, entry) in (0..).zip(op.entries()) {
+            if entry.is_resource() {
+                self.tx().await?.delete_frame(&op.id(), at).await?;
+            }
+            if entry.is_resource() || wraps.contains_key(&entry.handle) {
+                self.tx().await?.found(&op.id(), at).await?;
+            }
         }
         Ok(())
     }

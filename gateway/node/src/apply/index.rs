@@ -2,12 +2,14 @@
 //! `fill`, `foreign` and `reindex`.
 
 use crate::batch::Batch;
-use crate::context::{Context, judge, open_resource, seal_of};
+use crate::context::{Context, judge};
 use crate::error::NodeError;
 use crate::index;
+use crate::opening::{for_readers, open_resource, placed};
 use fhir::ResourceType;
 use record::entry::FrameKind;
 use record::frame::{Content, Method};
+use record::keys::Keyring;
 use record::state::Judgement;
 use record::{LaneKind, Op, OpId, Parcel, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -29,8 +31,10 @@ impl Batch {
     ) -> Result<(), NodeError> {
         let own = op.header().lane.author == self.node.identity.id();
         let counts = own || self.admitted(context, op, position).await?;
-        let frames = frames.iter().map(|(at, frame)| (*at, frame.as_slice())).collect::<BTreeMap<_, _>>();
+        let frames = placed(frames).collect::<BTreeMap<_, _>>();
         let superseded = superseded(op, &frames);
+        let keys = self.node.own_keys(context, op, frames.iter().map(|(at, frame)| (*at, *frame)));
+        self.miss_wraps(context.record, op, &frames);
         for (at, entry) in (0_u32..).zip(op.entries()) {
             if !entry.is_resource() {
                 continue;
@@ -51,17 +55,29 @@ impl Batch {
             if !counts || superseded.contains(&at) {
                 continue;
             }
-            match open_resource(op, at, entry, frame, context) {
+            match open_resource(op, at, entry, frame, context, &keys) {
                 Ok(Some(content)) => {
                     let place = journal.get(&(op.id(), at)).copied();
                     let (position, last_updated) = place.unwrap_or((position + i64::from(at), last_updated));
-                    self.index_content(context, op, at, content, position, last_updated).await?;
+                    self.index_content(context, op, at, content, (position, last_updated), &keys).await?;
                 }
+                // Its key is not here.
+                Ok(None) if !own => self.note_withheld(context, entry),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(op = %op.id(), place = at, %error, "a received frame is unreadable"),
             }
         }
         Ok(())
+    }
+
+    /// The keys of an op's own are asked for as the resources are that they open.
+    fn miss_wraps(&mut self, record: RecordId, op: &Op, frames: &BTreeMap<u32, &[u8]>) {
+        let kinds = for_readers(op);
+        let missing =
+            (0_u32..).zip(op.entries()).filter(|(at, entry)| entry.kind == FrameKind::Wrap && !frames.contains_key(at));
+        for (place, (class, kind)) in missing.filter_map(|(at, entry)| Some((at, kinds.get(&entry.handle)?))) {
+            self.add_missing(Missing { op: op.id(), place, record, resource_type: (*kind).to_owned(), class: *class });
+        }
     }
 
     /// Whether a change of another's counts; what does not is put into quarantine. Only where a line was drawn through its
@@ -94,10 +110,12 @@ impl Batch {
         let changes = parcels.iter().filter(|parcel| parcel.op.header().kind.lane() == LaneKind::Change);
         let Some(context) = self.context(record).await? else { return Ok(()) };
         let (me, mut keys) = (self.node.identity.id(), Vec::new());
+        // No signature was verified yet: nothing is opened here that costs more than its size.
+        let own = Keyring::default();
         for parcel in changes {
             for (at, (entry, frame)) in (0_u32..).zip(parcel.op.entries().iter().zip(&parcel.frames)) {
                 let Some(frame) = frame.as_ref().filter(|_| entry.is_resource()) else { continue };
-                if let Ok(Some(content)) = open_resource(&parcel.op, at, entry, frame, &context)
+                if let Ok(Some(content)) = open_resource(&parcel.op, at, entry, frame, &context, &own)
                     && let Some(kind) = ResourceType::parse(&content.resource_type)
                 {
                     keys.push((kind.number(), crate::rewrite::served_id(&me, &content.origin, &content.id)));
@@ -113,8 +131,8 @@ impl Batch {
         op: &Op,
         place: u32,
         content: Content,
-        position: i64,
-        last_updated: i64,
+        (position, last_updated): (i64, i64),
+        keys: &Keyring,
     ) -> Result<(), NodeError> {
         let (me, author) = (self.node.identity.id(), op.header().lane.author);
         let Some(kind) = ResourceType::parse(&content.resource_type) else { return Ok(()) };
@@ -189,7 +207,7 @@ impl Batch {
                 current: current && !left,
                 lamport,
                 last_updated,
-                seal: seal_of(op, &op.entries()[place as usize]),
+                seal: self.node.seal_of(op, &op.entries()[place as usize], keys),
                 json: Vec::new(),
                 index: if current { index } else { Vec::new() },
             },

@@ -34,14 +34,15 @@ impl Batch {
                 given.holder == member.id() && given.revoked_by.is_none() && given.replaced_by.is_none()
             });
             let ends = |given| context.state.period(given).1;
-            let reads = reads.filter(|given| ends(given) == 0 || ends(given) > now);
-            let mut reads = reads.flat_map(|given| context.state.reads(given)).collect::<Vec<_>>();
+            let reads = reads.filter(|given| ends(given) == 0 || ends(given) > now).collect::<Vec<_>>();
+            let writes = super::keys::writes(reads.iter().map(|given| &given.grant));
+            let mut reads = reads.into_iter().flat_map(|given| context.state.reads(given)).collect::<Vec<_>>();
             if reads.is_empty() || member.id() == node.identity.id() {
                 continue;
             }
             reads.sort();
             reads.dedup();
-            frames.push(DraftFrame::Wrap { to: member, items: ring.items_for(&reads) });
+            frames.push(DraftFrame::Wrap { to: member, items: super::keys::items(&ring, &[own], &reads, &writes) });
         }
         let mut previous = Vec::new();
         for epoch in context.state.epochs() {

@@ -4,7 +4,6 @@
 
 use super::{Known, Note, entries_of, number_of, read};
 use crate::batch::Batch;
-use crate::context::open_version;
 use crate::error::NodeError;
 use crate::index;
 use fhir::ResourceType;
@@ -109,7 +108,7 @@ impl Batch {
             version.json.clone()
         } else {
             let Some(context) = self.context(&version.record).await? else { return Ok(None) };
-            let Some(Ok(content)) = open_version(version, &context.keys) else { return Ok(None) };
+            let Some(Ok(content)) = self.node.open_version(version, &context.keys) else { return Ok(None) };
             match (version.own, Doc::parse(content.json.clone())) {
                 (true, _) => content.json,
                 (false, Ok(doc)) => {

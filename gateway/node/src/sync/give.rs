@@ -3,8 +3,12 @@
 
 use super::{Port, lacked};
 use crate::context::Context;
+use crate::narrowed::is_narrowed;
+use crate::node::Node;
+use crate::opening::{ForReaders, for_readers, placed};
 use net::{Outgoing, Suffix};
 use record::entry::{FrameKind, wrap_handle};
+use record::keys::Keyring;
 use record::{Class, Entry, Head, IdentityId, LaneKind, Op, OpId, Parcel, RecordId};
 use std::sync::Arc;
 use store::db::Reader;
@@ -33,26 +37,69 @@ pub(super) fn standing(context: &Context, who: &IdentityId) -> Standing {
     }
 }
 
-/// Whether `who` may have a frame: bodies as any member, wraps if they are its own, resources as grants reach. Only where a
-/// grant has parameters is looked into the frame.
-pub(super) fn may_have(context: &Context, who: &IdentityId, op: &Op, place: u32, entry: &Entry, frame: &[u8]) -> bool {
+/// An op whose frames somebody asks for: the wraps for readers it may have, and the keys of its own that open here.
+pub(super) struct Looked<'o> {
+    op: &'o Op,
+    wraps: ForReaders<'o>,
+    own: Keyring,
+}
+
+impl<'o> Looked<'o> {
+    pub(super) fn at(op: &'o Op) -> Self {
+        Self { op, wraps: for_readers(op), own: Keyring::default() }
+    }
+
+    pub(super) fn has_own_keys(&self) -> bool {
+        !self.wraps.is_empty()
+    }
+
+    /// Opens the keys of the op's own, as far as they do here.
+    pub(super) fn open(&mut self, node: &Node, context: &Context, frames: &[(u32, Vec<u8>)]) {
+        self.own = node.own_keys(context, self.op, placed(frames));
+    }
+}
+
+/// Whether `who` may have a frame: bodies as any member, wraps if they are its own or open what it may have, resources as grants
+/// reach. Only where a grant has parameters is looked into the frame.
+pub(super) fn may_have(
+    context: &Context,
+    who: &IdentityId,
+    looked: &Looked<'_>,
+    (place, entry): (u32, &Entry),
+    frame: &[u8],
+) -> bool {
+    let Looked { op, wraps, own } = looked;
+    let author = &op.header().lane.author;
+    let now = crate::clock::now_ms();
     match entry.kind {
         FrameKind::Body => true,
-        FrameKind::Wrap => entry.handle == wrap_handle(&op.header().record, who),
+        FrameKind::Wrap => {
+            let opens = |(class, kind): &(Class, &str)| {
+                reaches(context, who, author, *class, kind)
+                    || context.state.live_grants(who, now).any(|given| is_narrowed(&context.state, given, *class, kind))
+            };
+            entry.handle == wrap_handle(&op.header().record, who) || wraps.get(&entry.handle).is_some_and(opens)
+        }
         FrameKind::Put | FrameKind::Delete => {
-            let now = crate::clock::now_ms();
-            op.header().lane.author == *who
-                || context.state.authority().is_some_and(|card| card.id() == *who)
-                || context.state.live_grants(who, now).any(|given| {
-                    let whole = context.state.open_reads(given).iter().any(|(class, kind)| {
-                        *class == entry.class
-                            && (*class == Class::DIRECTORY
-                                || kind.as_deref().is_none_or(|kind| kind == entry.resource_type))
-                    });
-                    whole || crate::narrowed::may_have(context, given, op, place, frame)
-                })
+            reaches(context, who, author, entry.class, &entry.resource_type)
+                || context
+                    .state
+                    .live_grants(who, now)
+                    .any(|given| crate::narrowed::may_have(context, given, op, place, frame, own))
         }
     }
+}
+
+/// Whether `who` may have what `author` wrote of a class and type.
+fn reaches(context: &Context, who: &IdentityId, author: &IdentityId, class: Class, kind: &str) -> bool {
+    let now = crate::clock::now_ms();
+    author == who
+        || context.state.authority().is_some_and(|card| card.id() == *who)
+        || context.state.live_grants(who, now).any(|given| {
+            context.state.open_reads(given).iter().any(|(read, name)| {
+                *read == class && (class == Class::DIRECTORY || name.as_deref().is_none_or(|name| name == kind))
+            })
+        })
 }
 
 /// Ops that fit one message, by what their headers say of their size.
@@ -99,10 +146,14 @@ impl Port {
         let mut stored_frames = Reader::from(&self.0.store).frames_of(&ids).await?;
         let one = |stored: &StoredOp| {
             let op = &stored.op;
-            let mut frames = vec![None; op.entries().len()];
-            for (at, frame) in stored_frames.remove(&op.id()).unwrap_or_default() {
+            let (mut frames, mut looked) = (vec![None; op.entries().len()], Looked::at(op));
+            let stored = stored_frames.remove(&op.id()).unwrap_or_default();
+            if looked.has_own_keys() {
+                looked.open(&self.0, context, &stored);
+            }
+            for (at, frame) in stored {
                 if let (Some(entry), Some(place)) = (op.entries().get(at as usize), frames.get_mut(at as usize))
-                    && may_have(context, who, op, at, entry, &frame)
+                    && may_have(context, who, &looked, (at, entry), &frame)
                 {
                     *place = Some(frame);
                 }

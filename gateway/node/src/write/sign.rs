@@ -3,10 +3,11 @@
 
 use super::copies::Fresh;
 use super::moves::Before;
+use super::own_keys::OwnKeys;
 use super::{Decision, Step, Written};
 use crate::author::current_key;
 use crate::batch::Batch;
-use crate::context::{Context, seal_of};
+use crate::context::Context;
 use crate::error::NodeError;
 use crate::home::{Place, Together};
 use crate::prepare::Prepared;
@@ -160,14 +161,15 @@ impl Batch {
         let is_house = self.node.house().is_ok_and(|house| house == context.record);
         let (key_name, key) = current_key(&context, &Level::Control).ok_or(NO_KEY)?;
         let mut frames = vec![DraftFrame::Body { body: Body::Agent(agent.clone()), key_name, key: Some(key) }];
+        let mut own = OwnKeys::default();
         // Before the puts: of two frames of one resource the later is current.
         for removal in &group.removals {
-            frames.push(self.frame(&context, removal, removal.class)?);
+            frames.push(self.frame(&context, removal, removal.class, &mut own)?);
         }
         let first_put = frames.len() as u32;
         for at in &group.steps {
             let class = class_in(&steps[*at], &decisions[*at]);
-            frames.push(self.frame(&context, &steps[*at].prepared, class)?);
+            frames.push(self.frame(&context, &steps[*at].prepared, class, &mut own)?);
         }
         let mut copies = Vec::new();
         if !is_house {
@@ -180,7 +182,9 @@ impl Batch {
                 }
             }
         }
+        frames.extend(own.frames(self.node.identity.card()));
         let authored = self.author(&context, Kind::Change, group.place.authority, frames).await?;
+        let own = own.of(authored.op.id());
         for (place, removal) in (1..).zip(&group.removals) {
             self.add_removed(context.record, removal.kind.number(), &removal.id, authored.position + place);
         }
@@ -207,7 +211,7 @@ impl Batch {
                     current: true,
                     lamport: authored.op.header().lamport,
                     last_updated: self.last_updated,
-                    seal: seal_of(&authored.op, &authored.op.entries()[place as usize]),
+                    seal: self.node.seal_of(&authored.op, &authored.op.entries()[place as usize], &own),
                     json: Vec::new(),
                     index: self.index_of(&step.prepared),
                 },
@@ -225,9 +229,16 @@ impl Batch {
         Ok(())
     }
 
-    fn frame(&self, context: &Context, resource: &Prepared, class: Class) -> Result<DraftFrame, NodeError> {
+    fn frame(
+        &self,
+        context: &Context,
+        resource: &Prepared,
+        class: Class,
+        own: &mut OwnKeys,
+    ) -> Result<DraftFrame, NodeError> {
         let level = Level::Type(class, resource.kind.name().to_owned());
-        let (key_name, key) = current_key(context, &level).ok_or(NO_KEY)?;
+        let key = current_key(context, &level).or_else(|| own.key(context, class, resource.kind.name()));
+        let (key_name, key) = key.ok_or(NO_KEY)?;
         Ok(DraftFrame::Resource {
             kind: match resource.method {
                 Method::Delete | Method::Moved => FrameKind::Delete,

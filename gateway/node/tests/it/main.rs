@@ -13,6 +13,7 @@ mod forks;
 mod meet;
 mod moves;
 mod narrowed;
+mod opkeys;
 mod others;
 mod permits;
 mod search;
