@@ -10,6 +10,7 @@ mod conditional;
 mod deletes;
 mod failover;
 mod forks;
+mod gone;
 mod meet;
 mod moves;
 mod narrowed;
