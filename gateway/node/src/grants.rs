@@ -32,6 +32,8 @@ pub struct Approval {
     pub end_ms: u64,
     /// The sensitive classes that are opened too, by name; all others stay closed.
     pub sensitive: Vec<String>,
+    /// Of access for emergencies: its holder may open the record for others in one. It cannot be added later.
+    pub witness: bool,
 }
 
 impl Node {
@@ -84,12 +86,20 @@ fn granted(asked: &Asked, approval: &Approval) -> Result<Grant, NodeError> {
         purpose: asked.purpose.clone(),
         start_ms: asked.start_ms,
         end_ms: checked_end(approval.end_ms, asked.end_ms)?,
-        delegate: false,
+        delegate: witness(approval.witness, &asked.purpose)?,
         shared: false,
         replaces: Vec::new(),
         bound: Some((asked.from.id(), asked.patient.clone())),
         request: asked.request.clone(),
     })
+}
+
+/// Whether a grant may be passed on: one for emergencies, where the patient chose its holder as a witness.
+fn witness(chosen: bool, purpose: &str) -> Result<bool, NodeError> {
+    match chosen && !crate::purpose::is_emergency(purpose) {
+        true => Err(NodeError::Unprocessable("only access for emergencies is passed on in one".to_owned())),
+        false => Ok(chosen),
+    }
 }
 
 /// The scopes that were chosen, if they are no more than `wide`.

@@ -53,6 +53,7 @@ pub mod timeline;
 pub mod token_keys;
 pub mod transaction;
 pub mod verify;
+mod witness;
 pub mod write;
 
 pub use caller::Caller;

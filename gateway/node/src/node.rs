@@ -99,6 +99,8 @@ pub struct Inner {
     pub(crate) left: Mutex<Option<Left>>,
     /// The last op this process signed and saw committed.
     pub(crate) signed: Mutex<Option<OpId>>,
+    /// For whom this node opened records as a witness.
+    pub(crate) opened: crate::witness::Opened,
     pub(crate) auditor: Auditor,
     pub(crate) lookups: Lookups,
     /// Stored search parameters as this process knows them.
@@ -149,6 +151,7 @@ impl Node {
             committer,
             left: Mutex::default(),
             signed: Mutex::default(),
+            opened: crate::witness::Opened::default(),
             auditor,
             lookups,
             parameters: Parameters::default(),

@@ -1,4 +1,5 @@
-//! Requests for access: asked by a hospital, sealed to the patient, written into the record by the patient's node.
+//! Requests for access: asked by a hospital, sealed to the patient, written into the record by the patient's node; in an
+//! emergency to a witness (`witness`), where the address leads to one.
 //! Called by `server`, and by `sync` for what arrives at the patient's node.
 
 use crate::author::owner_key;
@@ -6,7 +7,7 @@ use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::invite::new_task;
-use crate::node::Node;
+use crate::node::{Node, Role};
 use crate::read::Served;
 use fhir::ResourceType;
 use record::address::Address;
@@ -198,8 +199,11 @@ impl Node {
         at.extend(known.iter().flat_map(|known| known.addresses.split_whitespace().map(str::to_owned)));
         at.dedup();
         if stored.status == "requested" {
-            let (_, card) = net.ask(at.clone(), "card", Vec::new(), ANSWER_MAX).await.map_err(away)?;
-            let card = Card::decode(&card).ok().filter(|card| card.id() == address.patient);
+            let (who, card) = net.ask(at.clone(), "card", Vec::new(), ANSWER_MAX).await.map_err(away)?;
+            // In an emergency a witness may answer in the patient's place: the address says where one is.
+            let emergency = crate::purpose::is_emergency(&body.purpose);
+            let card = Card::decode(&card).ok().filter(|card| card.id() == who);
+            let card = card.filter(|card| emergency || card.id() == address.patient);
             let Some(card) = card else {
                 return self.end_request(stored, "failed", "another identity answers at this address").await;
             };
@@ -218,6 +222,9 @@ impl Node {
             let sealed = record::seal::seal_to(&card, REQUEST_INFO, &plain, &mut crate::clock::entropy());
             let sealed = sealed.ok_or(NodeError::Internal("a card that cannot receive"))?;
             return match net.ask(at, "request", sealed, ANSWER_MAX).await {
+                Ok(_) if card.id() != address.patient => {
+                    self.end_request(stored, "received", "a witness has opened the record").await
+                }
                 Ok(_) => self.end_request(stored, "received", "the patient has been asked").await,
                 Err(net::AskError::Refused(why)) => self.end_request(stored, "failed", &why).await,
                 Err(error) => Err(away(error)),
@@ -240,6 +247,9 @@ impl Node {
         let asked = Asked::decode(asked).map_err(|_| refuse())?;
         if asked.from.id() != from {
             return Err(refuse());
+        }
+        if self.role == Role::Gateway {
+            return self.witness(from, record, asked).await;
         }
         self.commit(move |batch| {
             let asked = asked.clone();

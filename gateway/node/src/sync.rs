@@ -190,7 +190,7 @@ impl Log for Port {
     async fn ask(&self, who: IdentityId, topic: String, body: Vec<u8>) -> Result<Vec<u8>, Refusal> {
         let answer = match (topic.as_str(), self.0.role) {
             ("card", _) => Ok(self.0.identity().card().encode()),
-            ("request", Role::Patient) => self.0.take_request(who, &body).await.map(|()| Vec::new()),
+            ("request", _) => self.0.take_request(who, &body).await.map(|()| Vec::new()),
             ("request/state", Role::Patient) => {
                 self.0.request_state(who, &body).await.map(|state| state.as_bytes().to_vec())
             }

@@ -1,11 +1,13 @@
 //! What a patient is shown of requests, grants and records, with scopes in words. Called by `patient`.
 
+use crate::context::Context;
 use crate::error::NodeError;
 use crate::node::Node;
 use fhir::ResourceType;
+use record::address::Address;
 use record::body::request::Request;
 use record::scope::{Interactions, Scope, Scopes};
-use record::{Class, RecordId};
+use record::{Class, IdentityId, RecordId};
 use store::db::Reader;
 
 /// A record of this patient's.
@@ -116,6 +118,10 @@ pub struct GrantView {
     pub state: GrantState,
     /// Its holder has received it; once taken back: has received that.
     pub delivered: bool,
+    /// Of a witness that it is open for: what to give to whoever helps in an emergency, `chartwell:...?at=...`.
+    pub emergency: Option<String>,
+    /// The name of the witness that passed it on; empty for none.
+    pub through: String,
 }
 
 /// Scopes one by one, in words.
@@ -177,11 +183,25 @@ impl Node {
         Ok(views)
     }
 
+    /// Where a witness of a record can be asked to open it; none as long as nothing is known of where it is.
+    async fn emergency_address(
+        &self,
+        reader: &mut Reader<'_>,
+        context: &Context,
+        witness: &IdentityId,
+    ) -> Result<Option<String>, NodeError> {
+        let Some(known) = reader.identity(witness).await? else { return Ok(None) };
+        let at = known.addresses.split_whitespace().take(record::address::MULTIADDRS_MAX).map(str::to_owned);
+        let at = at.collect::<Vec<_>>();
+        let Some(patient) = context.state.authority().filter(|_| !at.is_empty()) else { return Ok(None) };
+        Ok(Some(Address { record: context.record, patient: patient.id(), at }.to_string()))
+    }
+
     /// Where a record can be asked for.
     pub(crate) fn address_of(&self, record: &RecordId) -> String {
         let at = self.net.get().map(net::Handle::listening).unwrap_or_default();
         let at = at.into_iter().take(record::address::MULTIADDRS_MAX).collect();
-        record::address::Address { record: *record, patient: self.identity().id(), at }.to_string()
+        Address { record: *record, patient: self.identity().id(), at }.to_string()
     }
 
     /// Every request in this patient's records, newest first.
@@ -247,6 +267,13 @@ impl Node {
                 let holder = given.grant.to.id();
                 let word = given.revoked_by.unwrap_or(given.id.op);
                 let delivered = self.has_received(&mut reader, &holder, &record, &word).await?;
+                let witness = state == GrantState::Open && given.grant.delegate;
+                let emergency = match witness && crate::purpose::is_emergency(&given.grant.purpose) {
+                    true => self.emergency_address(&mut reader, &context, &holder).await?,
+                    false => None,
+                };
+                let parent = given.parent.and_then(|parent| context.state.grant(&parent));
+                let through = parent.map_or(String::new(), |parent| parent.grant.name.clone());
                 views.push(GrantView {
                     id: given.id.text(),
                     record,
@@ -261,6 +288,8 @@ impl Node {
                     given_ms: given.given_ms,
                     state,
                     delivered,
+                    emergency,
+                    through,
                 });
             }
         }

@@ -19,4 +19,5 @@ mod others;
 mod permits;
 mod search;
 mod way;
+mod witness;
 mod writes;

@@ -51,7 +51,7 @@ pub(crate) async fn narrow(State(app): State<App>, form: Form) -> Result<Redirec
     }
     let end_ms = requests::end_of(form.one("until"), given.end_ms, node::clock::now_ms())?;
     let sensitive = form.all("class").map(str::to_owned).collect();
-    app.node.narrow(id, Approval { scopes, end_ms, sensitive }).await?;
+    app.node.narrow(id, Approval { scopes, end_ms, sensitive, ..Approval::default() }).await?;
     Ok(done("/access"))
 }
 
@@ -127,6 +127,9 @@ fn open(frame: &Frame, grant: &GrantView, all: &[GrantView]) -> El {
         ("Allowed", clock::stamp(grant.given_ms, &clock::ago(grant.given_ms, frame.now_ms))),
         ("Knows of this", el("span").with(heard)),
     ]);
+    let emergency = grant.emergency.as_ref().map(|address| emergency(name, address));
+    let through = (!grant.through.is_empty())
+        .then(|| el("p").class("hint").with(format!("{} opened your record for it in an emergency.", grant.through)));
     let begins = (grant.start_ms > frame.now_ms)
         .then(|| el("p").class("hint").with(format!("This begins on {}.", clock::moment(grant.start_ms))));
     let sensitive =
@@ -142,11 +145,22 @@ fn open(frame: &Frame, grant: &GrantView, all: &[GrantView]) -> El {
             el("h2").class("who").with(name),
             scopes(grant),
             sensitive,
+            through,
+            emergency,
             begins,
             known,
             less(frame, grant),
             take_back(frame, grant, all),
         ))
+}
+
+/// What a patient carries along, so that others can have the record opened.
+fn emergency(name: &str, address: &str) -> El {
+    let words = format!(
+        "{name} may open your record for others who treat you in an emergency. Carry this along: whoever helps you asks with it."
+    );
+    let code = el("pre").class("address").attr("data-emergency", address).attr("tabindex", "0").with(address);
+    el("div").with((el("p").with(words), code))
 }
 
 /// The form that leaves less of a grant.
@@ -251,6 +265,18 @@ mod tests {
         assert_eq!(html.matches("class=\"grant-narrow\"").count(), 2);
         let html = samples::shown("access", |frame| page(frame, &samples::grants(), &Notes::default()));
         assert!(!html.contains("held-note") && !html.contains("data-forked"));
+    }
+
+    #[test]
+    fn a_witness_and_what_it_opened_is_told() {
+        let mut grants = samples::grants();
+        grants[0].emergency = Some("chartwell:abc?at=/ip4/1.2.3.4/tcp/1".to_owned());
+        grants[1].through = "Hospital B".to_owned();
+        let html = samples::shown("access-witness", |frame| page(frame, &grants, &Notes::default()));
+        assert!(html.contains("data-emergency=\"chartwell:abc?at=/ip4/1.2.3.4/tcp/1\""));
+        assert!(html.contains("Hospital B opened your record for it in an emergency."));
+        let html = samples::shown("access", |frame| page(frame, &samples::grants(), &Notes::default()));
+        assert!(!html.contains("data-emergency") && !html.contains("opened your record for it"));
     }
 
     #[test]

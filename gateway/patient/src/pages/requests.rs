@@ -36,7 +36,8 @@ pub(crate) async fn approve(State(app): State<App>, form: Form) -> Result<Redire
     }
     let end_ms = end_of(form.one("until"), asked.end_ms, node::clock::now_ms())?;
     let sensitive = form.all("class").map(str::to_owned).collect();
-    app.node.approve(id, Approval { scopes, end_ms, sensitive }).await?;
+    let witness = form.one("witness") == "yes";
+    app.node.approve(id, Approval { scopes, end_ms, sensitive, witness }).await?;
     Ok(done("/access"))
 }
 
@@ -137,8 +138,21 @@ fn approve_form(frame: &Frame, request: &RequestView) -> El {
     let what = ticks(&request.id, &request.lines, hint);
     let sensitive = protected(&request.id, &words::classes::all().collect::<Vec<_>>(), false);
     let until = until_field(frame, &request.id, request.end_ms);
+    let witness = node::purpose::is_emergency(&request.purpose).then(|| witness(request));
     let form = frame.form("/requests/approve").class("request-approve").with(hidden(request));
-    form.with((what, sensitive, until, button("Allow what is ticked", "main")))
+    form.with((what, sensitive, until, witness, button("Allow what is ticked", "main")))
+}
+
+/// Whether the asker is to be a witness: it may open the record for others when there is an emergency.
+fn witness(request: &RequestView) -> El {
+    let id = format!("witness-{}", request.id);
+    let name = words::name(&request.name, "Whoever asks");
+    let input = el("input").id(&id).attr("type", "checkbox").attr("name", "witness").attr("value", "yes");
+    let text = format!("{name} may also open your record for others who treat you in an emergency");
+    let hint = "For a day each time, with the reason they give. Every time stands on your first page.";
+    let legend = el("legend").with("If you cannot be asked");
+    let label = el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(text)));
+    el("fieldset").with((legend, el("p").class("hint").with(hint), label))
 }
 
 /// One box per thing that may be done.
@@ -267,6 +281,17 @@ mod tests {
         let scopes = ["patient/Observation.rs", "patient/Observation.r", "patient/Condition.rs"];
         let chosen = narrowed(scopes.into_iter(), &["", lab, "patient/Encounter.rs?category=x"]);
         assert_eq!(chosen, [lab, "patient/Observation.r", "patient/Condition.rs"]);
+    }
+
+    #[test]
+    fn only_who_asks_for_emergencies_can_be_a_witness() {
+        let shown = |purpose: &str| {
+            let mut request = samples::requests().remove(0);
+            (request.state, request.purpose) = (RequestState::Open, purpose.to_owned());
+            samples::shown("requests-witness", |frame| page(frame, &[request]))
+        };
+        assert!(shown("ETREAT").contains("name=\"witness\"") && !shown("ETREAT").contains("value=\"yes\" checked"));
+        assert!(!shown("TREAT").contains("name=\"witness\""));
     }
 
     #[test]

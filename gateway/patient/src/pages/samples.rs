@@ -105,6 +105,8 @@ pub(crate) fn grants() -> Vec<GrantView> {
         given_ms: NOW - DAY,
         state,
         delivered,
+        emergency: None,
+        through: String::new(),
     };
     vec![
         grant("g1.0", "Hospital B", "patient/Observation.rs", GrantState::Open, false, NOW + 30 * DAY),
