@@ -360,7 +360,8 @@ async fn a_grant_opens_for_what_it_is_for_and_an_emergency_is_told_at_once() {
         until("the request is on the page", || async { !house.p.node.requests().await.unwrap().is_empty() }).await;
         let request = house.p.node.requests().await.unwrap().remove(0);
         let scopes = vec![request.scope.clone()];
-        let unknown = Approval { scopes: scopes.clone(), end_ms: request.end_ms, sensitive: vec!["normal".to_owned()] };
+        let sensitive = vec!["normal".to_owned()];
+        let unknown = Approval { scopes: scopes.clone(), end_ms: request.end_ms, sensitive, ..Approval::default() };
         let refused = house.p.node.approve(&request.id, unknown).await;
         assert!(matches!(refused, Err(NodeError::Unprocessable(_))), "only sensitive classes are named: {refused:?}");
         let approval = Approval { scopes, end_ms: request.end_ms, ..Approval::default() };
