@@ -133,9 +133,34 @@ impl State {
         devices
     }
 
+    /// What became of `who` as a device of the patient's; none if it never was one.
+    pub fn standing_of(&self, who: &IdentityId) -> Option<Standing> {
+        let was = self.founder(Horizon::All).is_some_and(|card| card.id() == *who)
+            || self.facts.admissions.iter().any(|admission| admission.device == *who);
+        was.then(|| self.standing(who, Horizon::All))
+    }
+
+    /// The op that ended `who` as a device: the suspension that stands, or the root's word that does not name it.
+    pub(super) fn end_of_device(&self, who: &IdentityId) -> Option<OpId> {
+        match self.standing_of(who)? {
+            Standing::In => None,
+            Standing::Suspended(op) => Some(op),
+            Standing::Removed => {
+                let words = self.last_words(Horizon::All);
+                let silent = words.iter().filter(|word| !word.devices.contains(who));
+                silent.map(|word| word.line.at).max().map(|at| self.ops[at].id)
+            }
+        }
+    }
+
     /// The root's card, once a device announced it.
     pub fn root(&self) -> Option<&Card> {
         self.facts.roots.first().map(|root| &root.card)
+    }
+
+    /// The ops that announced the root.
+    pub fn announcements(&self) -> Vec<OpId> {
+        self.facts.roots.iter().map(|root| self.ops[root.at].id).collect()
     }
 
     /// The word under which `who` acts as the record's authority now, if it does.

@@ -177,17 +177,18 @@ impl State {
         members.into_values().cloned().collect()
     }
 
-    /// Whether `who` is let in at all: the authority or a device of its, or holder of a grant that nobody took back.
+    /// Whether `who` is let in at all: the authority, a device that is in, the root, or holder of a grant that nobody took
+    /// back. A first device that was suspended is not, though the authority keeps its name.
     pub fn is_member(&self, who: &IdentityId) -> bool {
-        self.authority().is_some_and(|card| card.id() == *who)
-            || self.word_of(who).is_some()
+        self.word_of(who).is_some()
             || self.given.values().any(|given| given.holder == *who && given.revoked_by.is_none())
     }
 
-    /// For a former member, the control ops up to its end, which it must receive so as to learn of it.
+    /// For a former member, the control ops up to its end, which it must receive so as to learn of it: the revoke of its last
+    /// grant, or what ended it as a device.
     pub fn last_word_to(&self, who: &IdentityId) -> Option<OpId> {
         let ends = self.given.values().filter(|given| given.holder == *who).filter_map(|given| given.revoked_by);
-        ends.max_by_key(|op| self.graph.place(op))
+        ends.chain(self.end_of_device(who)).max_by_key(|op| self.graph.place(op))
     }
 
     /// Whether control op `earlier` is `later` or in its past.
@@ -201,6 +202,11 @@ impl State {
     /// The control ops nothing here stands on; what the next op cites.
     pub fn control_heads(&self) -> Vec<OpId> {
         self.heads.iter().copied().collect()
+    }
+
+    /// Whether control ops were ever written beside each other: some op knows several heads, or there are several now.
+    pub fn branches(&self) -> bool {
+        self.heads.len() > 1 || self.ops.iter().any(|op| op.header.control_heads.len() > 1)
     }
 
     /// The greatest Lamport number of the control ops.

@@ -3,14 +3,15 @@
 use crate::world::{CUSTODIAN, PATIENT, World};
 use ed25519_dalek::{Signature, VerifyingKey};
 use record::body::Body;
+use record::body::device::Device;
 use record::body::grant::Grants;
 use record::body::lifecycle::{Checkpoint, Erase, Link, Moved};
 use record::draft::{Draft, DraftFrame, WRAP_INFO};
 use record::entry::{handle, wrap_handle};
 use record::identity::Statement;
 use record::keys::{KeyItem, Keyring, Level, Secret, class_secret, commitment, control_key, decode_items, type_key};
-use record::state::Judgement;
-use record::{Authority, Card, Change, Class, Entropy, IdentityId, Kind, Ledger, OpId, Phrase, RecordId};
+use record::state::{Judgement, Standing};
+use record::{Authority, Card, Change, Class, Entropy, Identity, IdentityId, Kind, Ledger, OpId, Phrase, RecordId};
 
 fn bytes<const N: usize>(hex: &str) -> [u8; N] {
     data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap()
@@ -101,6 +102,41 @@ fn a_secret_that_an_epoch_did_not_commit_to_is_no_key_of_it() {
     // Of a part of an epoch nobody can tell, and of an epoch that is not here nobody knows.
     assert!(state.is_committed(&item(epoch, Level::Control, [8; 32])));
     assert!(state.is_committed(&item(OpId([1; 32]), Level::Epoch, [8; 32])));
+}
+
+/// Rule 7.3: who is told nothing more, and what is the last that it is told.
+#[test]
+fn a_device_that_was_stopped_is_no_member_and_is_told_of_it() {
+    let mut entropy = Entropy::new([7; 32]);
+    let root = Phrase::generate(&mut entropy).root();
+    let mut world = World::new([6; 32], 4);
+    world.actors[PATIENT].identity = Identity::generate_under(root.card(), &mut entropy);
+    world.sync(CUSTODIAN, PATIENT);
+    world.claim();
+    world.sync(CUSTODIAN, PATIENT);
+    let card = |world: &World, actor: usize| world.actors[actor].identity.card().clone();
+    let (first, second) = (card(&world, PATIENT), card(&world, 2));
+    let admit = Body::Device(Device::Admit { card: second.clone(), name: "phone".to_owned() });
+    let state = world.state_with(PATIENT, Kind::Device, admit);
+    assert_eq!(state.standing_of(&second.id()), Some(Standing::In));
+    assert_eq!(state.standing_of(&card(&world, 3).id()), None);
+    assert!(
+        state.is_member(&second.id()) && state.is_member(&first.id()) && state.last_word_to(&second.id()).is_none()
+    );
+    let root_said = world.state_with(PATIENT, Kind::Device, Body::Device(Device::Root(root.card().clone())));
+    assert!(root_said.is_member(&root.id()) && root_said.announcements().len() == 1);
+    // The first device is suspended by the second, whose name the authority keeps all the same.
+    world.sync(PATIENT, 2);
+    // What the first one signed by then is kept, the second one's admission with it.
+    let of_first = world.ops.iter().rev().find(|said| said.op.header().lane.author == first.id()).unwrap();
+    let retains = vec![of_first.op.head()];
+    let suspend = Body::Device(Device::Suspend { device: first.id(), retains });
+    let state = world.state_under(2, Kind::Device, suspend);
+    let op = world.ops.last().unwrap().op.id();
+    assert_eq!(state.standing_of(&first.id()), Some(Standing::Suspended(op)));
+    assert_eq!(state.authority().map(Card::id), Some(first.id()));
+    assert!(!state.is_member(&first.id()) && state.is_member(&second.id()));
+    assert_eq!(state.last_word_to(&first.id()), Some(op), "it learns of it, and of nothing after");
 }
 
 /// Rule 5.5: what a grant wraps, epoch by epoch.

@@ -153,6 +153,17 @@ impl World {
         self.state(actor)
     }
 
+    /// The same for an actor that is a device, under the word that let it in.
+    pub fn state_under(&mut self, actor: usize, kind: Kind, body: Body) -> State {
+        let state = self.state(actor);
+        let word = state.word_of(&self.actors[actor].identity.id()).unwrap();
+        let epochs = state.epochs();
+        let key = self.keys.key(&epochs, &Level::Control).unwrap();
+        let frame = DraftFrame::Body { body: body.clone(), key_name: KeyName::Epochs(tag(&epochs)), key: Some(key) };
+        self.write(actor, kind, word, vec![frame], Some(body));
+        self.state(actor)
+    }
+
     pub fn grant_to(&self, actor: usize, scope: &str) -> Grant {
         Grant {
             to: self.actors[actor].identity.card().clone(),
