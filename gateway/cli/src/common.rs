@@ -124,7 +124,7 @@ impl Place {
         let config = Config {
             data: absolute(&self.data)?,
             database_url: recorded.database_url.clone(),
-            identity: recorded.identity.clone(),
+            identity: recorded.identity.clone().into(),
             passphrase: self.passphrase.read()?,
             name: recorded.name.clone(),
             role,

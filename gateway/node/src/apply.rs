@@ -10,10 +10,10 @@ mod index;
 use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::NodeError;
-use crate::node::Node;
+use crate::node::{Node, Role};
 use record::identity::Card;
 use record::op::card_within;
-use record::{Author, Head, IdentityId, Kind, LaneKind, Op, OpId, Parcel, RecordId, Verified};
+use record::{Author, Head, IdentityId, Kind, Lane, LaneKind, Op, OpId, Parcel, RecordId, Verified};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::db::Reader;
@@ -25,6 +25,9 @@ pub(crate) enum ApplyFault {
     /// Not now; the same may pass later.
     #[error("{0}")]
     Later(String),
+    /// The author of a control op is not known, and this identity is not in yet: whoever sent it is asked for its card.
+    #[error("the author of an op is not known yet")]
+    Unknown(IdentityId),
     /// The sender is at fault.
     #[error("{0}")]
     Lie(String),
@@ -50,21 +53,21 @@ impl Brought {
 }
 
 impl Node {
-    /// Applies a batch; returns the heads now held.
+    /// Applies a batch; returns the heads now held. `from` is the peer it came from.
     pub(crate) async fn apply_parcels(
         &self,
         record: RecordId,
-        parcels: Vec<Parcel>,
+        parcels: Arc<Vec<Parcel>>,
         brought: Option<Arc<Brought>>,
+        from: Option<IdentityId>,
     ) -> Result<Vec<Head>, ApplyFault> {
-        let parcels = Arc::new(parcels);
         // What a fault says must outlive the transaction that it undoes.
         let outcome = self
             .commit(move |batch| {
                 let (parcels, brought) = (parcels.clone(), brought.clone());
                 Box::pin(async move {
                     batch.from_archive = brought.is_some();
-                    let applied = batch.apply(&record, &parcels, brought.as_deref()).await;
+                    let applied = batch.apply(&record, &parcels, brought.as_deref(), from).await;
                     batch.from_archive = false;
                     match applied {
                         Ok(()) => Ok(Ok(())),
@@ -86,6 +89,7 @@ impl Batch {
         record: &RecordId,
         parcels: &[Parcel],
         brought: Option<&Brought>,
+        from: Option<IdentityId>,
     ) -> Result<(), ApplyFault> {
         // All that the checks below look up, at once.
         let cited = parcels.iter().flat_map(|parcel| parcel.op.header().cited().copied());
@@ -101,7 +105,7 @@ impl Batch {
             if here.contains_key(&parcel.op.id()) {
                 continue;
             }
-            let op = self.check(&parcel.op, parcel, &mut cards, &here).await?;
+            let op = self.check(&parcel.op, parcel, &mut cards, &here, from).await?;
             here.insert(op.id(), op.header().lamport);
             if op.header().lane.author == me {
                 self.add_returned(op.id());
@@ -203,6 +207,7 @@ impl Batch {
         parcel: &Parcel,
         cards: &mut HashMap<IdentityId, Arc<Author>>,
         here: &HashMap<OpId, u64>,
+        from: Option<IdentityId>,
     ) -> Result<Verified, ApplyFault> {
         let (header, record) = (op.header(), op.record());
         let within = parcel.frames.first().and_then(Option::as_deref).and_then(|frame| card_within(op, frame));
@@ -210,7 +215,7 @@ impl Batch {
             if within.is_none() {
                 return Err(ApplyFault::Lie("a genesis without its body".to_owned()));
             }
-            if !self.from_archive && !self.is_expected(&record).await? {
+            if !self.from_archive && !self.node.clone().expects(&mut self.reader().await?, &record, from).await? {
                 return Err(ApplyFault::Later("a record nobody here asked for".to_owned()));
             }
             if let Some(card) = &within {
@@ -220,8 +225,11 @@ impl Batch {
         let author = match cards.get(&header.lane.author) {
             Some(author) => author.clone(),
             None => {
-                let card = self.card_of(&record, &header.lane.author).await?;
-                let card = card.ok_or_else(|| ApplyFault::Later("the author of an op is not known yet".to_owned()))?;
+                let unknown = || match header.lane.kind {
+                    LaneKind::Control => ApplyFault::Unknown(header.lane.author),
+                    _ => ApplyFault::Later("the author of an op is not known yet".to_owned()),
+                };
+                let card = self.card_of(&record, &header.lane).await?.ok_or_else(unknown)?;
                 let author = Arc::new(Author::new(card));
                 cards.insert(header.lane.author, author.clone());
                 author
@@ -263,34 +271,46 @@ impl Batch {
         Ok(verified)
     }
 
-    /// A record from outside is taken only if this node is pairing for it, asked for access to it, or knows it.
-    async fn is_expected(&mut self, record: &RecordId) -> Result<bool, NodeError> {
+    async fn card_of(&mut self, record: &RecordId, lane: &Lane) -> Result<Option<Card>, NodeError> {
+        let (node, who) = (self.node.clone(), &lane.author);
+        let Some(context) = self.context(record).await? else { return Ok(None) };
+        if let Some(card) = context.state.members().into_iter().find(|card| card.id() == *who) {
+            return Ok(Some(card));
+        }
+        if lane.kind != LaneKind::Control || !node.is_before_the_door(&context) {
+            return Ok(None);
+        }
+        // Before it is in, nothing said here opens: whose card is whose is told by whoever serves the record, and a card
+        // proves itself. What it says is judged by the state all the same.
+        let known = self.reader().await?.identity(who).await?;
+        Ok(known.and_then(|known| Card::decode(&known.card).ok()))
+    }
+}
+
+impl Node {
+    /// Whether this identity is not in a record yet, nor ever was: it cannot tell who is.
+    pub(crate) fn is_before_the_door(&self, context: &Context) -> bool {
+        let me = self.identity().id();
+        !context.state.is_member(&me) && context.state.last_word_to(&me).is_none() && !context.is_own(&me)
+    }
+
+    /// A record from outside is taken only if this node is pairing for it, asked for access to it, joins another device that
+    /// has it, or gets it from another device of its patient's.
+    pub(crate) async fn expects(
+        &self,
+        reader: &mut Reader<'_>,
+        record: &RecordId,
+        from: Option<IdentityId>,
+    ) -> Result<bool, NodeError> {
         let name = record.to_string();
-        let mut reader = self.reader().await?;
-        for kind in ["pairing", "request"] {
+        for kind in ["pairing", "request", "join", "recovery"] {
             if reader.tasks(kind).await?.iter().any(|task| task.body.contains(&name)) {
                 return Ok(true);
             }
         }
-        Ok(false)
-    }
-
-    async fn card_of(&mut self, record: &RecordId, who: &IdentityId) -> Result<Option<Card>, NodeError> {
-        if let Some(context) = self.context(record).await?
-            && let Some(card) = context.state.members().into_iter().find(|card| card.id() == *who)
-        {
-            return Ok(Some(card));
+        match from.filter(|_| self.role == Role::Patient) {
+            Some(from) => self.is_fellow(reader, &from).await,
+            None => Ok(false),
         }
-        // A record that was asked for: its patient was named by the address, before any control body opens here.
-        let mut reader = self.reader().await?;
-        for task in reader.tasks("request").await? {
-            let Ok(body) = serde_json::from_str::<crate::requests::RequestBody>(&task.body) else { continue };
-            let address = record::address::Address::parse(&body.address).ok();
-            if address.is_some_and(|address| address.record == *record && address.patient == *who) {
-                let known = reader.identity(who).await?;
-                return Ok(known.and_then(|known| Card::decode(&known.card).ok()));
-            }
-        }
-        Ok(None)
     }
 }

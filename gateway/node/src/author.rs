@@ -90,8 +90,12 @@ impl Batch {
 
     /// The word under which this node acts as a record's authority.
     pub(crate) fn word(&self, context: &Context) -> Result<Authority, NodeError> {
-        let word = context.state.word_of(&self.node.identity.id());
-        word.ok_or(NodeError::Internal("only the record's authority decides about it"))
+        let me = self.node.identity.id();
+        let word = context.state.word_of(&me);
+        word.ok_or_else(|| match context.state.standing_of(&me) {
+            Some(_) => NodeError::Forbidden(crate::devices::STOPPED.to_owned()),
+            None => NodeError::Internal("only the record's authority decides about it"),
+        })
     }
 
     /// Writes down what the state says of a record.

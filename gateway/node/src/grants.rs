@@ -74,6 +74,11 @@ impl Node {
     }
 }
 
+/// Whether two ops are one request: its asker names it.
+fn is_same(one: &Asked, other: &Asked) -> bool {
+    one.from.id() == other.from.id() && one.request == other.request
+}
+
 const NOT_YOURS: NodeError = NodeError::Internal("only the record's authority decides about it");
 
 /// The grant that answers a request, no wider than it.
@@ -207,12 +212,13 @@ impl Node {
         if answers {
             return Ok(Some(RequestState::Approved));
         }
-        for body in self.request_bodies(reader, context).await? {
-            if matches!(body, (_, _, Request::Refused(refused)) if refused == *id) {
-                return Ok(Some(RequestState::Refused));
-            }
-        }
-        Ok(None)
+        // Two devices may have taken the same request in: what was refused is the request, not one of its ops.
+        let bodies = self.request_bodies(reader, context).await?;
+        let same = |body: &Request| matches!(body, Request::Asked(other) if is_same(other, asked));
+        let ids =
+            bodies.iter().filter(|(_, _, body)| same(body)).map(|(id, _, _)| *id).chain([*id]).collect::<Vec<_>>();
+        let refused = bodies.iter().any(|(_, _, body)| matches!(body, Request::Refused(op) if ids.contains(op)));
+        Ok(refused.then_some(RequestState::Refused))
     }
 
     /// Every request op of a record that opens here: (op, when, what).
@@ -235,10 +241,19 @@ impl Node {
         Ok(found)
     }
 
-    /// The records whose authority this identity is.
+    /// The records that are this patient's: as its first device, or as one that was admitted, also where it was stopped.
     pub(crate) async fn own_records(&self) -> Result<Vec<RecordId>, NodeError> {
-        let me = self.identity().id();
-        let known = store::db::Reader::from(&self.store).records().await?;
-        Ok(known.into_iter().filter(|known| known.authority == me).map(|known| known.record).collect())
+        let (me, mut own) = (self.identity().id(), Vec::new());
+        let mut reader = store::db::Reader::from(&self.store);
+        for known in reader.records().await? {
+            // A hospital has thousands, and devices of a patient's are none of them.
+            let is_own = known.authority == me
+                || (self.role == crate::node::Role::Patient
+                    && self.context(&mut reader, &known.record).await?.is_some_and(|context| context.is_own(&me)));
+            if is_own {
+                own.push(known.record);
+            }
+        }
+        Ok(own)
     }
 }

@@ -165,8 +165,7 @@ impl Batch {
         let mut custodial = None;
         for home in self.homes(patient).await? {
             let Some(context) = self.context(&home.record).await? else { continue };
-            let own = context.state.authority().is_some_and(|card| card.id() == me);
-            if own {
+            if context.speaks(&me) {
                 custodial = Some(context);
             } else if let Some(authority) = covering_grant(&context, &me, resource) {
                 return Ok(Place { context, authority });

@@ -1,8 +1,13 @@
 //! The identity's file: seeds at rest, readable by its owner alone, and sealed where there is a passphrase. Called when a
-//! node opens, and by `cli` to seal what was not.
+//! node opens, and by `cli` to seal what was not. The words of a patient's phrase, as long as they are here, are `words`.
 
+mod words;
+
+pub use words::{Words, note_words, words};
+
+use record::Phrase;
 use record::id::{base32, unbase32};
-use record::identity::{Identity, Seeds};
+use record::identity::{Card, Identity, Seeds};
 use record::passphrase::{Fault, Sealed};
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -51,23 +56,55 @@ pub enum IdentityFileError {
     Passphrase(PathBuf),
 }
 
+/// Who gets an identity that is made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A hospital: it hands its keys over itself.
+    Hospital,
+    /// A patient's device: a phrase is drawn with it, whose root alone may speak for it (rule 1.6).
+    Patient,
+}
+
+/// An identity and the root that its statement announces, if there is one.
+pub struct Kept {
+    /// The identity.
+    pub identity: Identity,
+    /// The root's card; none for a hospital, and for a patient's identity that is older than phrases.
+    pub root: Option<Card>,
+    /// The words of the root's phrase are in the file: the patient has not said yet that they are written down.
+    pub has_words: bool,
+}
+
+/// What the file says. A hospital's identity has the four members it always had; one under a root has a card too, since its
+/// seeds do not say which key it announces, and another format, so that no older build takes it for another identity.
 #[derive(Serialize, Deserialize)]
 struct Shape {
     format: String,
     signing: String,
     next: String,
     sealing: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    card: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    root: String,
+    /// The phrase, until the patient says that it is written down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    words: String,
+    /// When the patient said so, milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted_ms: Option<u64>,
 }
 
 impl Drop for Shape {
     fn drop(&mut self) {
-        for text in [&mut self.signing, &mut self.next, &mut self.sealing] {
+        for text in [&mut self.signing, &mut self.next, &mut self.sealing, &mut self.words] {
             text.zeroize();
         }
     }
 }
 
 const FORMAT: &str = "chartwell identity 1";
+const ROOTED_FORMAT: &str = "chartwell identity 2";
 
 /// The file where it is sealed: the text of the other shape under a passphrase.
 #[derive(Serialize, Deserialize)]
@@ -82,14 +119,14 @@ struct SealedShape {
 
 const SEALED_FORMAT: &str = "chartwell sealed 1";
 
-/// Loads the identity at `path`, or makes one there if there is none; a new one is sealed where there is a passphrase.
+/// Loads the identity at `path`, or makes `owner` one there if there is none; a new one is sealed where there is a passphrase.
 ///
 /// # Errors
 /// [`IdentityFileError`].
-pub fn load_or_create(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
+pub fn load_or_create(path: &Path, passphrase: Option<&Passphrase>, owner: Owner) -> Result<Kept, IdentityFileError> {
     match read(path)? {
         Some(text) => opened(path, &text, passphrase),
-        None => create(path, passphrase),
+        None => create(path, passphrase, owner),
     }
 }
 
@@ -98,7 +135,7 @@ pub fn load_or_create(path: &Path, passphrase: Option<&Passphrase>) -> Result<Id
 /// # Errors
 /// [`IdentityFileError`].
 pub fn load(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
-    opened(path, &existing(path)?, passphrase)
+    Ok(opened(path, &existing(path)?, passphrase)?.identity)
 }
 
 /// Seals the identity at `path` under `passphrase`; one that is sealed already is opened by `before` first.
@@ -181,32 +218,63 @@ fn existing(path: &Path) -> Result<Zeroizing<String>, IdentityFileError> {
     read(path)?.ok_or_else(missing)
 }
 
-fn opened(path: &Path, text: &str, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
-    parse(&plain(path, text, passphrase)?).ok_or_else(|| IdentityFileError::Damaged(path.to_owned()))
+fn opened(path: &Path, text: &str, passphrase: Option<&Passphrase>) -> Result<Kept, IdentityFileError> {
+    let shape = parse(&plain(path, text, passphrase)?);
+    shape.as_ref().and_then(kept).ok_or_else(|| IdentityFileError::Damaged(path.to_owned()))
 }
 
-fn parse(text: &str) -> Option<Identity> {
-    let shape: Shape = serde_json::from_str(text).ok().filter(|shape: &Shape| shape.format == FORMAT)?;
+fn parse(text: &str) -> Option<Shape> {
+    let known = |shape: &Shape| matches!(shape.format.as_str(), FORMAT | ROOTED_FORMAT);
+    serde_json::from_str(text).ok().filter(known)
+}
+
+fn kept(shape: &Shape) -> Option<Kept> {
     let seed = |text: &str| unbase32(text)?.try_into().ok();
     let seeds = Seeds { signing: seed(&shape.signing)?, next: seed(&shape.next)?, sealing: seed(&shape.sealing)? };
-    Some(Identity::from_seeds(seeds))
+    if shape.format == FORMAT {
+        return Some(Kept { identity: Identity::from_seeds(seeds), root: None, has_words: false });
+    }
+    let card = |text: &str| Card::decode(&unbase32(text)?).ok();
+    let (identity, root) = (Identity::restore(card(&shape.card)?, seeds)?, card(&shape.root)?);
+    Some(Kept { identity, root: Some(root), has_words: !shape.words.is_empty() })
 }
 
-fn create(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
-    let identity = Identity::generate(&mut crate::clock::entropy());
+fn create(path: &Path, passphrase: Option<&Passphrase>, owner: Owner) -> Result<Kept, IdentityFileError> {
+    let entropy = &mut crate::clock::entropy();
+    let phrase = (owner == Owner::Patient).then(|| Phrase::generate(entropy));
+    let root = phrase.as_ref().map(|phrase| phrase.root().card().clone());
+    let identity = match &root {
+        Some(root) => Identity::generate_under(root, entropy),
+        None => Identity::generate(entropy),
+    };
     let seeds = identity.seeds();
-    let shape = Shape {
+    let mut shape = Shape {
         format: FORMAT.to_owned(),
         signing: base32(&seeds.signing),
         next: base32(&seeds.next),
         sealing: base32(&seeds.sealing),
+        card: String::new(),
+        root: String::new(),
+        words: String::new(),
+        noted_ms: None,
     };
-    let text = Zeroizing::new(serde_json::to_string_pretty(&shape).expect("four strings are JSON"));
-    match passphrase {
-        Some(passphrase) => write(path, &sealed(&text, passphrase))?,
-        None => write(path, &text)?,
+    if let (Some(phrase), Some(root)) = (&phrase, &root) {
+        shape.format = ROOTED_FORMAT.to_owned();
+        (shape.card, shape.root) = (base32(&identity.card().encode()), base32(&root.encode()));
+        shape.words = phrase.words().collect::<Vec<_>>().join(" ");
     }
-    Ok(identity)
+    write_shape(path, &shape, passphrase)?;
+    let has_words = root.is_some();
+    Ok(Kept { identity, root, has_words })
+}
+
+/// Writes the file anew, sealed where there is a passphrase.
+fn write_shape(path: &Path, shape: &Shape, passphrase: Option<&Passphrase>) -> Result<(), IdentityFileError> {
+    let text = Zeroizing::new(serde_json::to_string_pretty(shape).expect("plain members are JSON"));
+    match passphrase {
+        Some(passphrase) => write(path, &sealed(&text, passphrase)),
+        None => write(path, &text),
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), IdentityFileError> {
@@ -247,62 +315,4 @@ fn check_mode(_path: &Path) -> Result<(), IdentityFileError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn passphrase(text: &str) -> Passphrase {
-        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
-    }
-
-    #[test]
-    fn an_identity_stays_the_same_when_it_is_sealed() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("identity.json");
-        assert_eq!(is_sealed(&path).unwrap(), None);
-        let id = load_or_create(&path, None).unwrap().id();
-        assert_eq!(is_sealed(&path).unwrap(), Some(false));
-        seal(&path, None, &passphrase("one")).unwrap();
-        assert_eq!(is_sealed(&path).unwrap(), Some(true));
-        assert!(matches!(load_or_create(&path, None), Err(IdentityFileError::Sealed(_))));
-        assert!(matches!(load_or_create(&path, Some(&passphrase("two"))), Err(IdentityFileError::Passphrase(_))));
-        assert_eq!(load_or_create(&path, Some(&passphrase("one"))).unwrap().id(), id);
-        // Another passphrase takes the one before, and a failure leaves the file as it was.
-        assert!(matches!(seal(&path, None, &passphrase("two")), Err(IdentityFileError::Sealed(_))));
-        let wrong = Some(passphrase("two"));
-        assert!(matches!(seal(&path, wrong.as_ref(), &passphrase("two")), Err(IdentityFileError::Passphrase(_))));
-        seal(&path, Some(&passphrase("one")), &passphrase("two")).unwrap();
-        assert_eq!(load_or_create(&path, Some(&passphrase("two"))).unwrap().id(), id);
-    }
-
-    #[test]
-    fn a_new_identity_is_sealed_where_there_is_a_passphrase() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("identity.json");
-        let id = load_or_create(&path, Some(&passphrase("one"))).unwrap().id();
-        assert_eq!(is_sealed(&path).unwrap(), Some(true));
-        assert_eq!(load_or_create(&path, Some(&passphrase("one"))).unwrap().id(), id);
-        assert!(Passphrase::new(Zeroizing::new(String::new())).is_none());
-        assert_eq!(format!("{:?}", passphrase("one")), "Passphrase");
-    }
-
-    #[test]
-    fn what_is_no_identity_is_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("identity.json");
-        for bytes in [
-            &b"{}"[..],
-            b"",
-            b"\xff\xfe",
-            br#"{"format":"chartwell identity 1","signing":"a","next":"a","sealing":"a"}"#,
-        ] {
-            write_private(&path, bytes).unwrap();
-            assert!(matches!(load_or_create(&path, None), Err(IdentityFileError::Damaged(_))));
-            assert!(matches!(seal(&path, None, &passphrase("one")), Err(IdentityFileError::Damaged(_))));
-            assert_eq!(std::fs::read(&path).unwrap(), bytes);
-        }
-        let sealed =
-            br#"{"format":"chartwell sealed 1","memory_kib":1,"passes":1,"salt":"a","nonce":"a","sealed":"a"}"#;
-        write_private(&path, sealed).unwrap();
-        assert!(matches!(load_or_create(&path, Some(&passphrase("one"))), Err(IdentityFileError::Damaged(_))));
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use crate::author::current_key;
 use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;
+use crate::meeting::{SILENCE_MS_MAX, task_id, write_code};
 use crate::node::Node;
 use crate::pairing::transcript;
 use crate::read::Served;
@@ -23,9 +24,6 @@ use record::scope::Interactions;
 use record::{Class, Kind, LaneKind, RecordId};
 use serde::{Deserialize, Serialize};
 use store::tasks::StoredTask;
-
-/// How long an invite, and each step after it, waits before it ends.
-pub const SILENCE_MS_MAX: u64 = 10 * 60 * 1000;
 
 /// What a patient is given.
 #[derive(Clone, Debug)]
@@ -100,8 +98,7 @@ impl Node {
         })
         .await?;
         let at = self.net.get().map(net::Handle::listening).unwrap_or_default();
-        let at = at.into_iter().take(record::address::MULTIADDRS_MAX).collect::<Vec<_>>().join(",");
-        Ok(Invite { code: format!("chartwell-invite:{}?at={at}", base32(&secret)), task })
+        Ok(Invite { code: write_code("chartwell-invite", &secret, at), task })
     }
 
     /// The hospital's side says that the patient sees the same digits.
@@ -157,17 +154,12 @@ pub(crate) fn new_task(id: String, kind: &str, status: &str, body: &impl Seriali
     })
 }
 
-/// The id of an invite's Task: a hash of its secret, so that whoever has the code can name it and nobody can guess it.
-pub(crate) fn task_id(secret: &[u8; 32]) -> String {
-    base32(&record::seal::mac(secret, b"task"))[..20].to_owned()
-}
-
 impl Batch {
     async fn custodial_of(&mut self, patient: &str) -> Result<RecordId, NodeError> {
         let me = self.node.identity.id();
         for home in self.homes(patient).await? {
             let context = self.known(&home.record).await?;
-            if context.state.authority().is_some_and(|card| card.id() == me) {
+            if context.speaks(&me) {
                 return Ok(home.record);
             }
         }
@@ -273,11 +265,6 @@ impl Batch {
 }
 
 const DAMAGED: NodeError = NodeError::Internal("an invite that does not read back");
-
-/// The commitment to a nonce.
-pub(crate) fn commit_of(nonce: &str) -> String {
-    base32(&record::seal::mac(&[1; 32], nonce.as_bytes()))
-}
 
 fn transcript_of(body: &InviteBody, me: &Card, record: &RecordId) -> Result<[u8; 32], NodeError> {
     let theirs = unbase32(&body.card).ok_or(DAMAGED)?;

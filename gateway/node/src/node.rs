@@ -4,11 +4,11 @@ use crate::access::Auditor;
 use crate::batch::Left;
 use crate::commit::Committer;
 use crate::context::Contexts;
-use crate::identity_file::{IdentityFileError, Passphrase, load_or_create};
+use crate::identity_file::{IdentityFileError, Kept, Owner, Passphrase, load_or_create};
 use crate::lookup::Lookups;
 use crate::parameters::Parameters;
 use fhir::validate::Mode;
-use record::{Identity, OpId, RecordId};
+use record::{Card, Identity, OpId, RecordId};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -26,6 +26,21 @@ pub enum Role {
     Patient,
 }
 
+/// Where a node's identity comes from.
+#[derive(Clone, Debug)]
+pub enum IdentitySource {
+    /// Its file, made where there is none; several processes of one hospital share one.
+    File(PathBuf),
+    /// Memory alone, and nothing of it is written anywhere: the root that somebody's phrase stands for.
+    Given(Arc<Identity>),
+}
+
+impl From<PathBuf> for IdentitySource {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
 /// How a node is opened.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -33,8 +48,8 @@ pub struct Config {
     pub data: PathBuf,
     /// `postgres://...` or `sqlite://FILE`.
     pub database_url: String,
-    /// The identity's file; several processes of one hospital share one.
-    pub identity: PathBuf,
+    /// Who it is.
+    pub identity: IdentitySource,
     /// What opens the identity's file where it is sealed, and seals a new one.
     pub passphrase: Option<Passphrase>,
     /// What it calls itself towards others.
@@ -68,6 +83,9 @@ pub enum OpenError {
     /// The index could not be filled in the form of this build.
     #[error("the index could not be rebuilt: {0}")]
     Index(crate::NodeError),
+    /// The records of a patient could not be looked through.
+    #[error("the patient's records could not be looked through: {0}")]
+    Roots(crate::NodeError),
     /// The data folder.
     #[error("the data folder cannot be made: {0}")]
     Folder(std::io::Error),
@@ -79,7 +97,13 @@ pub struct Node(pub(crate) Arc<Inner>);
 
 /// What the clones of a node share.
 pub struct Inner {
-    pub(crate) identity: Identity,
+    pub(crate) identity: Arc<Identity>,
+    /// The root that the identity's statement announces, where a phrase was drawn with it.
+    pub(crate) root: Option<Card>,
+    /// The identity's file and what opens it; none where the identity is in memory alone.
+    pub(crate) identity_file: Option<(PathBuf, Option<Passphrase>)>,
+    /// The words of the phrase are still in that file.
+    pub(crate) has_words: AtomicBool,
     pub(crate) name: String,
     pub(crate) role: Role,
     /// How writes are held against the rules of FHIR.
@@ -131,7 +155,14 @@ impl Node {
     /// [`OpenError`]; nothing is left half made.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
         std::fs::create_dir_all(&config.data).map_err(OpenError::Folder)?;
-        let identity = load_or_create(&config.identity, config.passphrase.as_ref())?;
+        let owner = if config.role == Role::Patient { Owner::Patient } else { Owner::Hospital };
+        let (identity, root, has_words, identity_file) = match config.identity {
+            IdentitySource::File(path) => {
+                let Kept { identity, root, has_words } = load_or_create(&path, config.passphrase.as_ref(), owner)?;
+                (Arc::new(identity), root, has_words, Some((path, config.passphrase)))
+            }
+            IdentitySource::Given(identity) => (identity, None, false, None),
+        };
         let store = Store::open(&config.database_url).await?;
         check_owner(&store, &identity).await?;
         let (committer, jobs) = Committer::new();
@@ -140,6 +171,9 @@ impl Node {
         let node = Self(Arc::new(Inner {
             storage_key: identity.storage_key("keys"),
             identity,
+            root,
+            identity_file,
+            has_words: AtomicBool::new(has_words),
             name: config.name,
             role: config.role,
             validation: config.validation,
@@ -179,6 +213,7 @@ impl Node {
         node.renew_index().await.map_err(OpenError::Index)?;
         tokio::spawn(crate::parameters::run(Arc::downgrade(&node.0)));
         tokio::spawn(crate::grants::take_back::run(Arc::downgrade(&node.0)));
+        node.announce_roots().await.map_err(OpenError::Roots)?;
         Ok(node)
     }
 

@@ -6,16 +6,16 @@ mod messages;
 use crate::batch::Batch;
 use crate::error::NodeError;
 use crate::grants::scope_lines;
-use crate::invite::{SILENCE_MS_MAX, commit_of, new_task, task_id};
-use crate::node::Node;
-pub(crate) use messages::{
-    Ask, Confirm, Hello, HelloAnswer, Reveal, RevealAnswer, Sealed, StateAnswer, digits, open, seal, transcript,
+use crate::invite::new_task;
+use crate::meeting::{
+    Ask, Reveal, RevealAnswer, SILENCE_MS_MAX, Sealed, StateAnswer, commit_of, digits, opened, read_code, seal, task_id,
 };
+use crate::node::Node;
+pub(crate) use messages::{Confirm, Hello, HelloAnswer, transcript};
 use record::RecordId;
 use record::body::claim::{accept, decode_grants, encode_grants};
 use record::body::grant::Grant;
 use record::id::{base32, unbase32};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use store::db::Reader;
@@ -100,14 +100,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Unprocessable`] for a text that is no invite.
     pub async fn accept_invite(&self, code: &str) -> Result<String, NodeError> {
-        let bad = || NodeError::Unprocessable("this is not an invite: it begins with chartwell-invite:".to_owned());
-        let rest = code.trim().strip_prefix("chartwell-invite:").ok_or_else(bad)?;
-        let (secret, at) = rest.split_once("?at=").ok_or_else(bad)?;
-        let secret: [u8; 32] = unbase32(secret).and_then(|bytes| bytes.try_into().ok()).ok_or_else(bad)?;
-        let addresses = at.split(',').filter(|at| !at.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-        if addresses.is_empty() || addresses.len() > record::address::MULTIADDRS_MAX {
-            return Err(NodeError::Unprocessable("the invite does not say where the hospital is reached".to_owned()));
-        }
+        let (secret, addresses) = read_code(code, "chartwell-invite")?;
         let (id, now) = (crate::clock::fresh_id(), crate::clock::now_ms());
         let body = PairingBody {
             secret: base32(&secret),
@@ -239,8 +232,8 @@ impl Node {
 
     async fn is_mine(&self, record: &str) -> Result<bool, NodeError> {
         let Ok(record) = record.parse::<RecordId>() else { return Ok(false) };
-        let known = Reader::from(&self.store).record(&record).await?;
-        Ok(known.is_some_and(|known| known.authority == self.identity().id()))
+        let context = self.context(&mut Reader::from(&self.store), &record).await?;
+        Ok(context.is_some_and(|context| context.state.claim().is_some() && context.speaks(&self.identity().id())))
     }
 
     async fn load_pairing(&self, id: &str) -> Result<Option<(StoredTask, PairingBody)>, NodeError> {
@@ -333,16 +326,6 @@ impl Batch {
 }
 
 const DAMAGED: NodeError = NodeError::Internal("a pairing that does not read back");
-
-/// Opens an answer, or tells what the hospital says instead.
-fn opened<T: DeserializeOwned>(secret: &[u8; 32], purpose: &str, reply: &[u8]) -> Result<T, NodeError> {
-    if let Ok(answer) = serde_json::from_slice::<StateAnswer>(reply) {
-        return Err(NodeError::Unprocessable(answer.message));
-    }
-    let sealed: Sealed = serde_json::from_slice(reply).or(Err(DAMAGED))?;
-    open(secret, purpose, &sealed.sealed)
-        .ok_or_else(|| NodeError::Unprocessable("the hospital answered with another code".to_owned()))
-}
 
 fn grants_of(body: &PairingBody) -> Vec<Grant> {
     unbase32(&body.grants).and_then(|bytes| decode_grants(&bytes).ok()).unwrap_or_default()

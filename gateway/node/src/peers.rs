@@ -57,7 +57,10 @@ impl Node {
         drop(self.net.set(handle));
         match self.role {
             Role::Gateway => self.follow_requests(),
-            Role::Patient => self.resume_pairings().await?,
+            Role::Patient => {
+                self.resume_pairings().await?;
+                self.resume_joins().await?;
+            }
         }
         Ok(listening)
     }
@@ -87,7 +90,8 @@ impl Node {
             let ends = reader.ends(&known.record).await?;
             for card in context.state.members() {
                 let who = card.id();
-                if who == me {
+                // The root is a member, and is nowhere.
+                if who == me || context.state.root().is_some_and(|root| root.id() == who) {
                     continue;
                 }
                 let lacks = behind.entry(who).or_default();

@@ -82,7 +82,7 @@ pub struct RecordLine {
     pub purpose: &'static str,
     /// Who is in charge, by name.
     pub authority: String,
-    /// What this node is in it: `authority`, `member`, `former member`, `imported` or `none`.
+    /// What this node is in it: `authority`, `device`, `member`, `former member`, `imported` or `none`.
     pub role: &'static str,
     /// Ops that are here.
     pub ops: u64,
@@ -202,8 +202,10 @@ impl Node {
             let record = known.record;
             let Some(context) = self.context(&mut reader, &record).await? else { continue };
             let state = &context.state;
-            let role = if known.authority == me {
+            let role = if known.authority == me && state.is_member(&me) {
                 "authority"
+            } else if state.word_of(&me).is_some() {
+                "device"
             } else if state.is_member(&me) {
                 "member"
             } else if state.last_word_to(&me).is_some() {

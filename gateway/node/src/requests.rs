@@ -291,7 +291,7 @@ impl Batch {
         let elsewhere = || NodeError::Unprocessable("this record is not kept here".to_owned());
         let me = self.node.identity.id();
         let context = self.context(record).await?.ok_or_else(elsewhere)?;
-        if context.state.authority().is_none_or(|card| card.id() != me) {
+        if !context.speaks(&me) {
             return Err(elsewhere());
         }
         let node = self.node.clone();

@@ -1,17 +1,20 @@
 //! The network's port, implemented: who may have which ops and frames, what arrives, what is asked. Membership and reach
 //! are decided here for every message. Called by `net`.
 
+mod authors;
 mod give;
 mod greeting;
 mod lacked;
 
 use crate::apply::ApplyFault;
+use crate::context::Context;
 use crate::node::{Node, Role};
 use give::{Looked, Standing, may_have, standing};
 pub(crate) use lacked::told;
 use net::{Applied, ApplyError, FrameId, Log, PeerKey, Refusal, Suffix};
 use record::{Head, IdentityId, Parcel, RecordId};
 use std::collections::HashSet;
+use std::sync::Arc;
 use store::db::Reader;
 
 /// The node as the network sees it.
@@ -73,6 +76,7 @@ impl Log for Port {
             Some(context) => match standing(&context, &who) {
                 Standing::In => true,
                 Standing::Out(_) => false,
+                Standing::Stranger if self.is_let_in_by(&context, who).await => false,
                 Standing::Stranger => return Err(ApplyError::Retry("only members write into a record".to_owned())),
             },
             None => true,
@@ -86,7 +90,13 @@ impl Log for Port {
         let sent = parcels.iter().map(|parcel| parcel.op.head()).filter(|head| !followed.contains(&head.id));
         let sent = sent.collect::<Vec<_>>();
         let count = parcels.len();
-        match self.0.apply_parcels(record, parcels, None).await {
+        let parcels = Arc::new(parcels);
+        let mut applied = self.0.apply_parcels(record, parcels.clone(), None, Some(who)).await;
+        // Whom its own word does not say is asked of who sent the ops; what was applied before it stays.
+        if matches!(applied, Err(ApplyFault::Unknown(_))) && self.learn_authors(who, record, &parcels).await {
+            applied = self.0.apply_parcels(record, parcels, None, Some(who)).await;
+        }
+        match applied {
             Ok(mut held) => {
                 // Whoever is not in any more learns of what it sent, and of no other lane.
                 held.retain(|head| member || sent.iter().any(|sent| sent.lane == head.lane));
@@ -94,6 +104,7 @@ impl Log for Port {
                 Ok(Applied { held, sent })
             }
             Err(ApplyFault::Later(why)) => Err(ApplyError::Retry(why)),
+            Err(fault @ ApplyFault::Unknown(_)) => Err(ApplyError::Retry(fault.to_string())),
             Err(ApplyFault::Lie(why)) => {
                 tracing::warn!(%record, why, "a peer sent an op that does not verify; nothing of it was stored");
                 Err(ApplyError::Fault(why))
@@ -194,9 +205,30 @@ impl Log for Port {
             ("request/state", Role::Patient) => {
                 self.0.request_state(who, &body).await.map(|state| state.as_bytes().to_vec())
             }
+            ("cards", _) => return self.answer_cards(who, &body).await,
+            ("control-heads", _) => return self.answer_heads(who, &body).await,
+            (topic, Role::Patient) if topic.starts_with("device/") => {
+                self.0.answer_device(who, topic.to_owned(), body).await
+            }
             (topic, Role::Gateway) if topic.starts_with("pair/") => self.0.answer_pairing(topic.to_owned(), body).await,
             _ => return Err(Refusal::new("this question is not answered here")),
         };
         answer.map_err(|error| Refusal::new(error.to_string()))
+    }
+}
+
+impl Port {
+    /// Whether somebody who is a stranger as far as this node can tell may send a record's ops: the node waits to be let in, and
+    /// cannot tell who is.
+    async fn is_let_in_by(&self, context: &Context, who: IdentityId) -> bool {
+        if !self.0.is_before_the_door(context) {
+            return false;
+        }
+        // Whom this node went to for the record, or a device of the same patient's; nobody who comes by himself.
+        let peers = self.0.net.get().map(net::Handle::peers).unwrap_or_default();
+        let kept = peers.iter().any(|peer| peer.kept && peer.identity == Some(who));
+        let mut reader = Reader::from(&self.0.store);
+        let fellow = self.0.is_fellow(&mut reader, &who).await.unwrap_or(false);
+        fellow || (kept && self.0.expects(&mut reader, &context.record, None).await.unwrap_or(false))
     }
 }

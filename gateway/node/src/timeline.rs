@@ -7,6 +7,7 @@ use crate::node::Node;
 use crate::opening::{open_resource, placed};
 use record::body::Body;
 use record::body::access::{Access, Agent};
+use record::body::device::Device;
 use record::body::request::Request;
 use record::entry::{FrameKind, wrap_handle};
 use record::frame::{Content, Method};
@@ -43,6 +44,8 @@ pub enum MomentKind {
     Opened,
     /// The locks were changed.
     Keys,
+    /// A device of the patient's was let in or stopped, or the words were made good for this record.
+    Device,
     /// Somebody looked.
     Read,
 }
@@ -164,7 +167,9 @@ impl Node {
             resource: None,
             counts: Vec::new(),
         };
-        Ok(Some(match (op.header().kind, body) {
+        let control = op.header().lane.kind == LaneKind::Control;
+        let void = control && !context.state.counts(&op.id());
+        let mut moment = match (op.header().kind, body) {
             (Kind::Change, body) => {
                 self.change_moment(op, body, &frames, context, plain(MomentKind::Written, String::new()))
             }
@@ -202,8 +207,25 @@ impl Node {
                 MomentKind::Keys,
                 "changed the locks, so that only those let in can read what is written from here on".to_owned(),
             ),
+            (Kind::Device, Some(Body::Device(device))) => {
+                plain(MomentKind::Device, self.said_of_devices(&device).await?)
+            }
             _ => return Ok(None),
-        }))
+        };
+        // Signed by a device that had been stopped, or by nobody who may.
+        if void {
+            moment.what.push_str("; it has no effect");
+        }
+        Ok(Some(moment))
+    }
+
+    async fn said_of_devices(&self, said: &Device) -> Result<String, NodeError> {
+        Ok(match said {
+            Device::Admit { name, .. } => format!("let the device {name} in"),
+            Device::Suspend { device, .. } => format!("suspended the device {}", self.name_of(device).await?),
+            Device::Root(_) => "made this record recoverable with your words".to_owned(),
+            Device::Remain { .. } => "said with your words which devices stay".to_owned(),
+        })
     }
 
     fn change_moment(

@@ -42,7 +42,7 @@ async fn house() -> anyhow::Result<House> {
     let node = Node::open(Config {
         data: folder.path().to_owned(),
         database_url: format!("sqlite://{}", folder.path().join("record.db").display()),
-        identity: folder.path().join("identity.json"),
+        identity: folder.path().join("identity.json").into(),
         passphrase: None,
         name: "Aurora".to_owned(),
         role: Role::Patient,

@@ -29,7 +29,7 @@ fn decision(criterion: &mut Criterion) {
     let config = Config {
         data: folder.path().to_owned(),
         database_url: format!("sqlite://{}/node.db", folder.path().display()),
-        identity: folder.path().join("identity"),
+        identity: folder.path().join("identity").into(),
         passphrase: None,
         name: "Bench".to_owned(),
         role: Role::Gateway,

@@ -43,7 +43,7 @@ impl Place {
         let config = Config {
             data: folder.path().to_owned(),
             database_url: url.clone(),
-            identity: folder.path().join("identity.json"),
+            identity: folder.path().join("identity.json").into(),
             passphrase: None,
             name: "Bench".into(),
             role: Role::Gateway,

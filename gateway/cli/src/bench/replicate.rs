@@ -28,7 +28,7 @@ fn caller() -> Caller {
 async fn open(server: Option<&str>, folder: &tempfile::TempDir, role: Role) -> anyhow::Result<Node> {
     let data = folder.path().join(if role == Role::Gateway { "a" } else { "p" });
     let config = Config {
-        identity: data.join("identity.json"),
+        identity: data.join("identity.json").into(),
         passphrase: None,
         data,
         database_url: fresh_database(server, folder).await?,

@@ -113,8 +113,8 @@ impl Batch {
     /// nothing is shown or asked for, whenever they come.
     pub(super) async fn is_gone(&self, context: &Context) -> Result<bool, NodeError> {
         let (state, me) = (&context.state, self.node.identity.id());
-        let within = state.authority().is_some_and(|card| card.id() == me)
-            || state.grants().any(|given| given.holder == me && given.revoked_by.is_none());
+        let within =
+            context.is_own(&me) || state.grants().any(|given| given.holder == me && given.revoked_by.is_none());
         Ok(!within && !self.node.is_kept(&context.record, state).await?)
     }
 

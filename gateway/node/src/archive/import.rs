@@ -211,7 +211,7 @@ impl Node {
         }
         done.new_ops += new.len() as u64;
         if !new.is_empty() {
-            self.apply_parcels(done.record, new, Some(brought.clone())).await.map_err(fault)?;
+            self.apply_parcels(done.record, Arc::new(new), Some(brought.clone()), None).await.map_err(fault)?;
         }
         if !lacking.is_empty() {
             done.new_frames += self.fill_frames(done.record, lacking).await.map_err(fault)? as u64;

@@ -16,13 +16,47 @@ use record::{Kind, OpId};
 use std::sync::Arc;
 
 impl Batch {
-    /// Opens an epoch: a fresh secret for the authority, and for each member the keys its open grants cover.
+    /// Opens an epoch: a fresh secret for the authority, and for each member the keys its open grants cover. Where somebody
+    /// who is in lacks an epoch that was opened beside what let it in, everyone gets the keys of all epochs with it.
     pub(crate) async fn open_epoch(&mut self, context: &Arc<Context>) -> Result<Arc<Context>, NodeError> {
+        let now = crate::clock::now_ms();
+        let before = match lacks(context, now) {
+            true => context.keys.clone(),
+            false => record::Keyring::default(),
+        };
+        self.open_epoch_with(context, before).await
+    }
+
+    /// Opens an epoch, and hands the keys of all that were before on with it: to whoever was let back in.
+    pub(crate) async fn open_epoch_for_all(&mut self, context: &Arc<Context>) -> Result<Arc<Context>, NodeError> {
+        self.open_epoch_with(context, context.keys.clone()).await
+    }
+
+    /// Opens an epoch where somebody who is in lacks keys of the epochs in force; returns whether it did.
+    pub(crate) async fn mend_keys(&mut self, context: &Arc<Context>) -> Result<bool, NodeError> {
+        let me = self.node.identity.id();
+        if !context.state.branches() || !context.speaks(&me) || !lacks(context, crate::clock::now_ms()) {
+            return Ok(false);
+        }
+        // Whose own keys are not whole cannot hand them on: another device does.
+        let whole = |epoch: &OpId| context.keys.key(&[*epoch], &Level::Epoch).is_some();
+        if !context.state.epochs().iter().all(whole) {
+            return Ok(false);
+        }
+        self.open_epoch(context).await?;
+        Ok(true)
+    }
+
+    async fn open_epoch_with(
+        &mut self,
+        context: &Arc<Context>,
+        before: record::Keyring,
+    ) -> Result<Arc<Context>, NodeError> {
         let node = self.node.clone();
         let secret = Secret::new(crate::clock::random());
         let control = control_key(&secret);
         let own = OpId([0; 32]);
-        let mut ring = record::Keyring::default();
+        let mut ring = before;
         ring.add(KeyItem { epoch: own, level: Level::Epoch, secret: secret.clone() });
         let mut frames = whole(context, node.identity.card())
             .into_iter()
@@ -65,13 +99,38 @@ impl Batch {
     /// the keys of what it was granted, and no others.
     pub(crate) async fn take_over(&mut self, context: &Arc<Context>) -> Result<(), NodeError> {
         let me = self.node.identity.id();
+        // The device that the claim names, and no other: it alone was handed the keys.
         let mine = context.state.claim().is_some() && context.state.authority().is_some_and(|card| card.id() == me);
-        if mine && context.state.all_epochs() == [OpId(context.record.0)] {
-            let opened = self.open_epoch(context).await?;
-            self.set_known(&opened);
+        if mine && context.speaks(&me) && context.state.all_epochs() == [OpId(context.record.0)] {
+            let announced = self.announce_root(context).await?;
+            let admitted = self.admit_fellows(&announced).await?;
+            self.open_epoch(&admitted).await?;
         }
         Ok(())
     }
+}
+
+/// Whether somebody who is in was let in beside an epoch that is in force: whoever opened it did not know of that, and
+/// whoever let it in had no key of the epoch.
+fn lacks(context: &Context, now_ms: u64) -> bool {
+    let state = &context.state;
+    let devices = state.devices().into_iter().filter(|device| device.standing == Standing::In).collect::<Vec<_>>();
+    let grants = state.grants().filter(|given| {
+        let end_ms = state.period(given).1;
+        given.revoked_by.is_none() && given.replaced_by.is_none() && (end_ms == 0 || end_ms > now_ms)
+    });
+    let grants = grants.filter(|given| !state.reads(given).is_empty()).map(|given| given.id.op).collect::<Vec<_>>();
+    let root = state.announcements();
+    state.epochs().iter().any(|epoch| {
+        let knows = |op: &OpId| state.reaches(epoch, op) || state.reaches(op, epoch);
+        let admitted = |card: &Card| {
+            let mut of_it = devices.iter().filter(|device| device.card.id() == card.id());
+            of_it.any(|device| device.admitted_by.is_none_or(|op| knows(&op)))
+        };
+        devices.iter().any(|device| !admitted(device.card))
+            || (!root.is_empty() && !root.iter().any(&knows))
+            || grants.iter().any(|op| !knows(op))
+    })
 }
 
 /// Who gets the whole secret: the author, the patient's devices that are in, and the root.

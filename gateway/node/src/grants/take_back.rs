@@ -109,6 +109,8 @@ impl Node {
 
     async fn whose_time_is_over(&self, record: &RecordId) -> Result<BTreeSet<IdentityId>, NodeError> {
         let context = self.context(&mut Reader::from(&self.store), record).await?;
+        // A device that was stopped closes nothing any more.
+        let context = context.filter(|context| context.speaks(&self.identity().id()));
         let now = crate::clock::now_ms();
         let holders = |context: Arc<Context>| context.state.expired(now).map(|given| given.holder).collect();
         Ok(context.map(holders).unwrap_or_default())
@@ -148,11 +150,19 @@ impl Batch {
     /// a line can name it. What it cannot is held back, and the patient may take it in.
     async fn received(&mut self, context: &Context, grants: &[GrantId]) -> Result<Vec<Head>, NodeError> {
         let holders = holders_under(context, grants);
-        let mut lanes = self.lanes(&context.record).await?;
-        lanes.retain(|lane| holders.contains(&lane.head.lane.author));
+        self.heads_of(&context.record, |author| holders.contains(author)).await
+    }
+
+    /// The heads of what some authors wrote, as far as it is here and a line can name it.
+    pub(crate) async fn heads_of(
+        &mut self,
+        record: &RecordId,
+        wrote: impl Fn(&IdentityId) -> bool,
+    ) -> Result<Vec<Head>, NodeError> {
+        let mut lanes = self.lanes(record).await?;
+        lanes.retain(|lane| wrote(&lane.head.lane.author));
         // Nobody becomes irrevocable by writing in ever new lanes.
         if let Some(left @ 1..) = lanes.len().checked_sub(LANES_MAX) {
-            let record = context.record;
             tracing::warn!(%record, left, "who loses access wrote in too many lanes: the oldest {left} are held back");
         }
         Ok(newest(lanes))
@@ -205,7 +215,8 @@ fn holders_under(context: &Context, grants: &[GrantId]) -> BTreeSet<IdentityId> 
 pub(crate) async fn run(node: Weak<Inner>) {
     loop {
         let Some(inner) = node.upgrade() else { return };
-        if inner.role != Role::Patient {
+        // The root does what it was called for, and nothing by itself.
+        if inner.role != Role::Patient || inner.identity_file.is_none() {
             return;
         }
         if let Err(error) = Node(inner).close_expired().await {

@@ -8,6 +8,7 @@ use record::address::Address;
 use record::body::request::Request;
 use record::scope::{Interactions, Scope, Scopes};
 use record::{Class, IdentityId, RecordId};
+use std::collections::BTreeSet;
 use store::db::Reader;
 
 /// A record of this patient's.
@@ -213,8 +214,13 @@ impl Node {
         for record in self.own_records().await? {
             let mut reader = Reader::from(&self.store);
             let Some(context) = self.context(&mut reader, &record).await? else { continue };
+            let mut seen = BTreeSet::new();
             for (id, asked_ms, request) in self.request_bodies(&mut reader, &context).await? {
                 let Request::Asked(asked) = request else { continue };
+                // Two devices that took the same request in beside each other wrote it twice.
+                if !seen.insert((asked.from.id(), asked.request.clone())) {
+                    continue;
+                }
                 let state = self.decision(&mut reader, &context, &id, &asked).await?;
                 views.push(RequestView {
                     id: id.to_string(),

@@ -1,9 +1,10 @@
 //! The hospital's answers to a patient who takes an invite: hello, the nonce, the signed acceptance. Called by `invite`.
 
-use super::{DAMAGED, InviteBody, SILENCE_MS_MAX, answer, commit_of, default_grants, transcript_of};
+use super::{DAMAGED, InviteBody, answer, default_grants, transcript_of};
 use crate::batch::Batch;
 use crate::error::NodeError;
-use crate::pairing::{Ask, Confirm, Hello, HelloAnswer, Reveal, RevealAnswer, StateAnswer, digits, open, seal};
+use crate::meeting::{Ask, Reveal, RevealAnswer, SILENCE_MS_MAX, StateAnswer, commit_of, digits, open, seal};
+use crate::pairing::{Confirm, Hello, HelloAnswer};
 use fhir::ResourceType;
 use record::RecordId;
 use record::body::claim::encode_grants;

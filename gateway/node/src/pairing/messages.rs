@@ -1,15 +1,8 @@
-//! What both sides of a pairing say to each other, and the digits they compare. Used by `pairing` and `invite`.
+//! What the two sides of a pairing say to each other, beyond what any two sides do (`meeting`). Used by `pairing` and `invite`.
 
 use record::RecordId;
-use record::id::{base32, unbase32};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Ask {
-    pub(crate) task: String,
-    pub(crate) sealed: String,
-}
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Hello {
     pub(crate) card: String,
@@ -24,45 +17,10 @@ pub(crate) struct HelloAnswer {
     pub(crate) grants: String,
     pub(crate) commit: String,
 }
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Reveal {
-    pub(crate) nonce: String,
-}
-#[derive(Serialize, Deserialize)]
-pub(crate) struct RevealAnswer {
-    pub(crate) nonce: String,
-}
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Confirm {
     pub(crate) acceptance: String,
     pub(crate) grants: String,
-}
-#[derive(Serialize, Deserialize)]
-pub(crate) struct StateAnswer {
-    pub(crate) state: String,
-    pub(crate) message: String,
-}
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Sealed {
-    pub(crate) sealed: String,
-}
-
-/// Seals a message under the invite's secret; `purpose` keeps one message from passing for another.
-pub(crate) fn seal(secret: &[u8; 32], purpose: &str, body: &impl Serialize) -> Sealed {
-    let nonce = crate::clock::random::<12>();
-    let plain = serde_json::to_vec(body).unwrap_or_default();
-    let key = record::seal::mac(secret, purpose.as_bytes());
-    let sealed = record::seal::seal(&key, &nonce, purpose.as_bytes(), &plain);
-    Sealed { sealed: base32(&[&nonce[..], &sealed].concat()) }
-}
-
-/// Opens what [`seal`] made.
-pub(crate) fn open<T: DeserializeOwned>(secret: &[u8; 32], purpose: &str, sealed: &str) -> Option<T> {
-    let bytes = unbase32(sealed)?;
-    let (nonce, sealed) = bytes.split_at_checked(12)?;
-    let key = record::seal::mac(secret, purpose.as_bytes());
-    let plain = record::seal::open(&key, nonce.try_into().ok()?, purpose.as_bytes(), sealed)?;
-    serde_json::from_slice(&plain).ok()
 }
 
 /// What both sides sign and show digits of.
@@ -73,23 +31,14 @@ pub(crate) fn transcript(
     their_nonce: &str,
     record: &RecordId,
 ) -> [u8; 32] {
-    let mut text = b"chartwell 1 pairing".to_vec();
-    for part in [hospital, patient, nonce.as_bytes(), their_nonce.as_bytes(), record.bytes()] {
-        text.extend((part.len() as u64).to_le_bytes());
-        text.extend(part);
-    }
-    record::seal::mac(&[2; 32], &text)
-}
-
-/// The six digits of a transcript.
-pub(crate) fn digits(transcript: &[u8; 32]) -> String {
-    let number = u64::from_le_bytes(record::seal::mac(transcript, b"digits")[..8].try_into().unwrap_or_default());
-    format!("{:06}", number % 1_000_000)
+    let parts = [hospital, patient, nonce.as_bytes(), their_nonce.as_bytes(), record.bytes()];
+    crate::meeting::transcript(b"chartwell 1 pairing", &parts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::meeting::digits;
 
     /// Rule 7.5: whoever exchanges a part on the way makes the two sides show other digits.
     #[test]
@@ -111,17 +60,5 @@ mod tests {
             assert_ne!(digits(&good), digits(&other));
         }
         assert_eq!(digits(&good).len(), 6);
-    }
-
-    #[test]
-    fn a_message_opens_with_the_secret_of_the_invite_and_as_what_it_is() {
-        let sealed = seal(&[1; 32], "hello", &Reveal { nonce: "n".to_owned() }).sealed;
-        let open = |secret: u8, purpose: &str, sealed: &str| open::<Reveal>(&[secret; 32], purpose, sealed).is_some();
-        assert!(open(1, "hello", &sealed));
-        for (secret, purpose, sealed) in
-            [(2, "hello", sealed.as_str()), (1, "reveal", &sealed), (1, "hello", &sealed[1..]), (1, "hello", "")]
-        {
-            assert!(!open(secret, purpose, sealed), "{secret} {purpose} {sealed}");
-        }
     }
 }

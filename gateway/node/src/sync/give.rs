@@ -59,8 +59,10 @@ impl<'o> Looked<'o> {
     }
 }
 
-/// Whether `who` may have a frame: bodies as any member, wraps if they are its own or open what it may have, resources as grants
-/// reach. Only where a grant has parameters is looked into the frame.
+/// Whether `who` may have a frame: bodies as any member, resources as grants reach, and wraps. Those of control ops go to every
+/// member (rule 7.3): an op comes from whoever has it, and what is sealed to somebody must not be lost on the way; nor, where
+/// every device is, what is sealed to the root. Those of other ops go to whom they are sealed to and to whoever may have what they
+/// open. Only where a grant has parameters is looked into the frame.
 pub(super) fn may_have(
     context: &Context,
     who: &IdentityId,
@@ -78,7 +80,9 @@ pub(super) fn may_have(
                 reaches(context, who, author, *class, kind)
                     || context.state.live_grants(who, now).any(|given| is_narrowed(&context.state, given, *class, kind))
             };
-            entry.handle == wrap_handle(&op.header().record, who) || wraps.get(&entry.handle).is_some_and(opens)
+            op.header().lane.kind == LaneKind::Control
+                || entry.handle == wrap_handle(&op.header().record, who)
+                || wraps.get(&entry.handle).is_some_and(opens)
         }
         FrameKind::Put | FrameKind::Delete => {
             reaches(context, who, author, entry.class, &entry.resource_type)
@@ -94,7 +98,7 @@ pub(super) fn may_have(
 fn reaches(context: &Context, who: &IdentityId, author: &IdentityId, class: Class, kind: &str) -> bool {
     let now = crate::clock::now_ms();
     author == who
-        || context.state.authority().is_some_and(|card| card.id() == *who)
+        || context.speaks(who)
         || context.state.live_grants(who, now).any(|given| {
             context.state.open_reads(given).iter().any(|(read, name)| {
                 *read == class && (class == Class::DIRECTORY || name.as_deref().is_none_or(|name| name == kind))

@@ -90,7 +90,7 @@ mod tests {
         let data = folder.path().to_owned();
         let config = Config {
             database_url: format!("sqlite://{}", data.join("node.db").display()),
-            identity: data.join("identity.json"),
+            identity: data.join("identity.json").into(),
             data,
             passphrase: None,
             name: "B".to_owned(),

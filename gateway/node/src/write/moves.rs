@@ -10,7 +10,7 @@ use crate::home::{Place, covering_grant, identifier_target};
 use crate::prepare::Prepared;
 use fhir::ResourceType;
 use record::frame::{Method, Packer};
-use record::{Authority, Class, RecordId};
+use record::{Class, RecordId};
 use std::collections::HashSet;
 use std::sync::Arc;
 use store::versions::{Index, IndexRow, StoredVersion};
@@ -151,8 +151,8 @@ impl Batch {
     ) -> Result<Option<Place>, NodeError> {
         let context = self.known(record).await?;
         let me = self.node.identity.id();
-        if context.state.authority().is_some_and(|card| card.id() == me) {
-            return Ok(Some(Place { context, authority: Authority::Genesis }));
+        if let Some(authority) = context.state.word_of(&me) {
+            return Ok(Some(Place { context, authority }));
         }
         let removal = Prepared { method: Method::Delete, ..Prepared::moved(me, resource.kind, &resource.id, class) };
         Ok(covering_grant(&context, &me, &removal).map(|authority| Place { context: Arc::clone(&context), authority }))

@@ -82,7 +82,7 @@ pub async fn open(dir: &std::path::Path, url: &str, role: Role, name: &str) -> N
     let config = Config {
         data: dir.to_owned(),
         database_url: url.to_owned(),
-        identity: dir.join("identity.json"),
+        identity: dir.join("identity.json").into(),
         passphrase: None,
         name: name.to_owned(),
         role,

@@ -136,6 +136,7 @@ fn key(kind: MomentKind) -> &'static str {
         MomentKind::Claim => "claim",
         MomentKind::Opened => "opened",
         MomentKind::Keys => "keys",
+        MomentKind::Device => "device",
         MomentKind::Read => "read",
     }
 }

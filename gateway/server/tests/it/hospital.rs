@@ -71,7 +71,7 @@ impl Hospital {
         let config = Config {
             data: folder.path().to_owned(),
             database_url,
-            identity: folder.path().join("identity"),
+            identity: folder.path().join("identity").into(),
             passphrase: None,
             name: "Hospital".to_owned(),
             role: Role::Gateway,

@@ -1,0 +1,451 @@
+//! A further device, on the side of one that is in: a one-time code, six digits that both show, and the ops that let the new
+//! one in (rule 7.6). The new one's side is `join`. Called by `patient`, and by `sync` for the new device's questions.
+
+use super::join::{Acceptance, Done, Hello, HelloAnswer, transcript};
+use super::{NAME_BYTES_MAX, SCHEME, STOPPED};
+use crate::batch::Batch;
+use crate::error::NodeError;
+use crate::invite::new_task;
+use crate::meeting::{
+    Ask, Reveal, RevealAnswer, SILENCE_MS_MAX, StateAnswer, commit_of, digits, open, seal, task_id, write_code,
+};
+use crate::node::Node;
+use record::id::{base32, unbase32};
+use record::identity::Card;
+use record::{IdentityId, RecordId};
+use serde::{Deserialize, Serialize};
+use store::db::Reader;
+use store::tasks::StoredTask;
+
+/// Offers that may be open at once; a person adds one device at a time.
+const OPEN_MAX: usize = 8;
+const DAMAGED: NodeError = NodeError::Internal("an offer to a device that does not read back");
+
+/// Where an offer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferState {
+    /// Nobody has taken the code yet.
+    Waiting,
+    /// Both sides show digits.
+    Digits,
+    /// Confirmed here.
+    WaitingForDevice,
+    /// The device is in.
+    Done,
+    /// It came to nothing.
+    Ended,
+}
+
+/// An offer as the page shows it.
+#[derive(Clone, Debug)]
+pub struct OfferView {
+    /// Its name.
+    pub id: String,
+    /// Where it stands.
+    pub state: OfferState,
+    /// The code; empty once it was taken.
+    pub code: String,
+    /// What the new device calls itself.
+    pub device: String,
+    /// Six digits, once there are.
+    pub digits: String,
+    /// In words.
+    pub message: String,
+    /// When it began, milliseconds since 1970.
+    pub started_ms: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct OfferBody {
+    secret: String,
+    made_ms: u64,
+    expires_ms: u64,
+    card: String,
+    name: String,
+    commit: String,
+    nonce: String,
+    their_nonce: String,
+    digits: String,
+    message: String,
+    /// The new device signed that it sees the digits.
+    accepted: bool,
+    /// It was said here that it does; what the patient calls it.
+    confirmed: Option<String>,
+    /// The records it was let into.
+    records: Vec<String>,
+}
+
+impl Node {
+    /// Makes a code for a further device; returns the offer's name.
+    ///
+    /// # Errors
+    /// [`NodeError::Unprocessable`] without a record, [`NodeError::Forbidden`] where this device was stopped.
+    pub async fn offer_device(&self) -> Result<String, NodeError> {
+        let (me, mut speaks) = (self.identity().id(), false);
+        let own = self.own_records().await?;
+        for record in &own {
+            let context = self.context(&mut Reader::from(&self.store), record).await?;
+            speaks |= context.is_some_and(|context| context.speaks(&me));
+        }
+        match (own.is_empty(), speaks) {
+            (true, _) => {
+                let text = "there is no record here yet that another device could have: take one over first";
+                return Err(NodeError::Unprocessable(text.to_owned()));
+            }
+            (false, false) => return Err(NodeError::Forbidden(STOPPED.to_owned())),
+            (false, true) => {}
+        }
+        let open = self.offers().await?;
+        let open = open.iter().filter(|offer| !matches!(offer.state, OfferState::Done | OfferState::Ended));
+        if open.count() >= OPEN_MAX {
+            return Err(NodeError::Unprocessable("too many codes are open: stop one, or wait ten minutes".to_owned()));
+        }
+        let (secret, now) = (crate::clock::random::<32>(), crate::clock::now_ms());
+        let body = OfferBody {
+            secret: base32(&secret),
+            made_ms: now,
+            expires_ms: now + SILENCE_MS_MAX,
+            message: "waiting for the new device".to_owned(),
+            ..OfferBody::default()
+        };
+        let (task, id) = (new_task(task_id(&secret), "offer", "requested", &body)?, task_id(&secret));
+        self.commit(move |batch| {
+            let task = task.clone();
+            Box::pin(async move { batch.put_task(task).await })
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// Every offer, newest first.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn offers(&self) -> Result<Vec<OfferView>, NodeError> {
+        let tasks = Reader::from(&self.store).tasks("offer").await?;
+        Ok(tasks.iter().filter_map(|task| self.offer_view(task)).collect())
+    }
+
+    /// One offer.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn offer(&self, id: &str) -> Result<Option<OfferView>, NodeError> {
+        let stored = Reader::from(&self.store).task(id).await?.filter(|stored| stored.kind == "offer");
+        Ok(stored.and_then(|stored| self.offer_view(&stored)))
+    }
+
+    fn offer_view(&self, stored: &StoredTask) -> Option<OfferView> {
+        let body: OfferBody = serde_json::from_str(&stored.body).ok()?;
+        let over = crate::clock::now_ms() > body.expires_ms;
+        let state = match stored.status.as_str() {
+            "completed" => OfferState::Done,
+            "failed" => OfferState::Ended,
+            _ if over => OfferState::Ended,
+            "in-progress" if body.confirmed.is_some() => OfferState::WaitingForDevice,
+            "in-progress" => OfferState::Digits,
+            _ => OfferState::Waiting,
+        };
+        let listening = self.net.get().map(net::Handle::listening).unwrap_or_default();
+        let secret = unbase32(&body.secret).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let code = secret.filter(|_| state == OfferState::Waiting && body.card.is_empty());
+        Some(OfferView {
+            id: stored.id.clone(),
+            state,
+            code: code.map(|secret| write_code(SCHEME, &secret, listening)).unwrap_or_default(),
+            device: body.name,
+            digits: body.digits,
+            message: if over && state == OfferState::Ended && stored.status != "failed" {
+                SILENT.to_owned()
+            } else {
+                body.message
+            },
+            started_ms: body.made_ms,
+        })
+    }
+
+    /// The patient says here that the new device shows the same digits, and what it is called.
+    ///
+    /// # Errors
+    /// [`NodeError::Unprocessable`] for an offer that is not that far, or other digits (it ends then).
+    pub async fn confirm_offer(&self, id: &str, digits: &str, name: &str) -> Result<(), NodeError> {
+        if name.len() > NAME_BYTES_MAX {
+            return Err(NodeError::Unprocessable(format!("a device's name has at most {NAME_BYTES_MAX} bytes")));
+        }
+        let (id, digits, name) = (id.to_owned(), digits.trim().to_owned(), name.trim().to_owned());
+        let outcome = self
+            .commit(move |batch| {
+                let (id, digits, name) = (id.clone(), digits.clone(), name.clone());
+                Box::pin(async move { batch.confirm_offer(&id, &digits, name).await })
+            })
+            .await?;
+        match outcome {
+            Ok(device) => self.keep_in_touch(&device).await,
+            Err(why) => Err(NodeError::Unprocessable(why)),
+        }
+    }
+
+    /// The patient stops an offer.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Unprocessable`] if it is over.
+    pub async fn stop_offer(&self, id: &str) -> Result<(), NodeError> {
+        let id = id.to_owned();
+        let over = self
+            .commit(move |batch| {
+                let id = id.clone();
+                Box::pin(async move {
+                    let (stored, body) = batch.load_offer(&id).await?;
+                    match batch.stale_offer(&stored, &body).await? {
+                        Some(why) => Ok(Some(why)),
+                        None => batch.end_offer(stored, body, "you stopped it").await.map(|_| None),
+                    }
+                })
+            })
+            .await?;
+        over.map_or(Ok(()), |why| Err(NodeError::Unprocessable(why)))
+    }
+
+    /// Answers a new device. `from` is the identity whose node asks.
+    pub(crate) async fn answer_device(
+        &self,
+        from: IdentityId,
+        topic: String,
+        body: Vec<u8>,
+    ) -> Result<Vec<u8>, NodeError> {
+        let asked = topic.clone();
+        let (answer, done) = self
+            .commit(move |batch| {
+                let (topic, body) = (topic.clone(), body.clone());
+                Box::pin(async move { batch.answer_device(from, &topic, &body).await })
+            })
+            .await?;
+        let Some(records) = done else { return Ok(answer) };
+        let ids = records.iter().filter_map(|record| record.parse::<RecordId>().ok()).collect::<Vec<_>>();
+        if asked == "device/confirm" {
+            self.keep_in_touch(&from).await?;
+        }
+        let done = Done { done: true, records, places: self.places(&ids).await? };
+        serde_json::to_vec(&done).or(Err(DAMAGED))
+    }
+}
+
+const SILENT: &str = "nothing happened for ten minutes; make a new code";
+
+fn said(state: &str, message: &str) -> Result<Vec<u8>, NodeError> {
+    let answer = StateAnswer { state: state.to_owned(), message: message.to_owned() };
+    serde_json::to_vec(&answer).or(Err(DAMAGED))
+}
+
+/// What is answered, and once the device is in, the records it was let into.
+type Answered = (Vec<u8>, Option<Vec<String>>);
+
+impl Batch {
+    async fn load_offer(&mut self, id: &str) -> Result<(StoredTask, OfferBody), NodeError> {
+        let stored = self.reader().await?.task(id).await?.filter(|stored| stored.kind == "offer");
+        let stored = stored.ok_or_else(|| NodeError::NotFound("the code".to_owned()))?;
+        let body = serde_json::from_str(&stored.body).or(Err(DAMAGED))?;
+        Ok((stored, body))
+    }
+
+    async fn put_offer(&mut self, stored: StoredTask, body: &OfferBody, status: &str) -> Result<(), NodeError> {
+        let body = serde_json::to_string(body).or(Err(DAMAGED))?;
+        self.put_task(StoredTask { body, status: status.to_owned(), ..stored }).await
+    }
+
+    async fn end_offer(&mut self, stored: StoredTask, mut body: OfferBody, why: &str) -> Result<String, NodeError> {
+        body.message = why.to_owned();
+        body.secret.clear();
+        self.put_offer(stored, &body, "failed").await?;
+        Ok(why.to_owned())
+    }
+
+    /// Says why an offer goes no further, and writes that down.
+    async fn stale_offer(&mut self, stored: &StoredTask, body: &OfferBody) -> Result<Option<String>, NodeError> {
+        match stored.status.as_str() {
+            "failed" => Ok(Some(body.message.clone())),
+            "completed" => Ok(Some("this code was used already".to_owned())),
+            _ if crate::clock::now_ms() > body.expires_ms => {
+                Ok(Some(self.end_offer(stored.clone(), body.clone(), SILENT).await?))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the new device, or the words of a refusal, which must be stored and told both.
+    async fn confirm_offer(
+        &mut self,
+        id: &str,
+        digits: &str,
+        name: String,
+    ) -> Result<Result<IdentityId, String>, NodeError> {
+        let (stored, mut body) = self.load_offer(id).await?;
+        if let Some(why) = self.stale_offer(&stored, &body).await? {
+            return Ok(Err(why));
+        }
+        if body.digits.is_empty() {
+            return Ok(Err("the new device has not connected yet; there are no digits to compare".to_owned()));
+        }
+        if body.digits != digits {
+            let why = "the digits were not the same on both sides; make a new code";
+            return Ok(Err(self.end_offer(stored, body, why).await?));
+        }
+        let name = if name.is_empty() { body.name.clone() } else { name };
+        (body.confirmed, body.expires_ms) = (Some(name), crate::clock::now_ms() + SILENCE_MS_MAX);
+        let card = card_of(&body)?;
+        self.conclude_offer(stored, body).await?;
+        Ok(Ok(card.id()))
+    }
+
+    /// Lets the device in once both sides have confirmed: into every record this device speaks for.
+    async fn conclude_offer(&mut self, stored: StoredTask, mut body: OfferBody) -> Result<OfferBody, NodeError> {
+        let (Some(name), true) = (body.confirmed.clone(), body.accepted) else {
+            body.message = match body.accepted {
+                true => "the new device has confirmed; compare the digits and confirm here too".to_owned(),
+                false => "confirmed here; confirm on the new device too".to_owned(),
+            };
+            self.put_offer(stored, &body, "in-progress").await?;
+            return Ok(body);
+        };
+        let (card, me) = (card_of(&body)?, self.node.identity.id());
+        for known in self.reader().await?.records().await? {
+            let context = self.known(&known.record).await?;
+            if !context.speaks(&me) {
+                continue;
+            }
+            let admitted = match self.admit(&context, card.clone(), name.clone()).await {
+                Ok(admitted) => admitted,
+                Err(NodeError::Unprocessable(why)) => {
+                    self.end_offer(stored, body.clone(), &why).await?;
+                    return Ok(body);
+                }
+                Err(error) => return Err(error),
+            };
+            if admitted.control != context.control {
+                self.after_control(Some(&context), &admitted).await?;
+            }
+            body.records.push(known.record.to_string());
+        }
+        if body.records.is_empty() {
+            self.end_offer(stored, body.clone(), STOPPED).await?;
+            return Ok(body);
+        }
+        body.message = "the device is in".to_owned();
+        body.secret.clear();
+        self.put_offer(stored, &body, "completed").await?;
+        Ok(body)
+    }
+
+    async fn answer_device(&mut self, from: IdentityId, topic: &str, bytes: &[u8]) -> Result<Answered, NodeError> {
+        let unreadable = || NodeError::Unprocessable("the question is not understood".to_owned());
+        let ask: Ask = serde_json::from_slice(bytes).map_err(|_| unreadable())?;
+        let (stored, body) = self.load_offer(&ask.task).await?;
+        // What is said of records is said to the device that was let in, by the identity its node has proved.
+        let is_it = card_of(&body).is_ok_and(|card| card.id() == from);
+        if stored.status == "completed" && is_it && matches!(topic, "device/state" | "device/confirm") {
+            return Ok((Vec::new(), Some(body.records)));
+        }
+        if let Some(why) = self.stale_offer(&stored, &body).await? {
+            return Ok((said("ended", &why)?, None));
+        }
+        let secret = unbase32(&body.secret).and_then(|secret| secret.try_into().ok()).ok_or(DAMAGED)?;
+        let other_code = || NodeError::Forbidden("the code is not the one".to_owned());
+        let answer = match topic {
+            "device/hello" => {
+                let hello: Hello = open(&secret, "device hello", &ask.sealed).ok_or_else(other_code)?;
+                self.device_hello(stored, body, &secret, hello, from).await?
+            }
+            "device/reveal" if is_it => {
+                let reveal: Reveal = open(&secret, "device reveal", &ask.sealed).ok_or_else(other_code)?;
+                self.device_reveal(stored, body, &secret, reveal).await?
+            }
+            "device/confirm" if is_it => {
+                let said: Acceptance = open(&secret, "device confirm", &ask.sealed).ok_or_else(other_code)?;
+                return self.device_confirm(stored, body, &said).await;
+            }
+            "device/stop" if is_it => {
+                open::<Acceptance>(&secret, "device stop", &ask.sealed).ok_or_else(other_code)?;
+                said("ended", &self.end_offer(stored, body, "the new device stopped it").await?)?
+            }
+            "device/state" => said("waiting", &body.message)?,
+            _ => return Err(unreadable()),
+        };
+        Ok((answer, None))
+    }
+
+    async fn device_hello(
+        &mut self,
+        stored: StoredTask,
+        mut body: OfferBody,
+        secret: &[u8; 32],
+        hello: Hello,
+        from: IdentityId,
+    ) -> Result<Vec<u8>, NodeError> {
+        // A second commitment would let whoever has the code try numbers until the digits agree.
+        if !body.card.is_empty() && (body.card != hello.card || body.commit != hello.commit) {
+            return said("ended", &self.end_offer(stored, body, "the code was used by two; make a new code").await?);
+        }
+        let card = unbase32(&hello.card).and_then(|card| Card::decode(&card).ok());
+        if card.is_none_or(|card| card.id() != from || from == self.node.identity.id()) {
+            return Err(NodeError::Forbidden("the card is not that of the device that asks".to_owned()));
+        }
+        if body.nonce.is_empty() {
+            body.nonce = base32(&crate::clock::random::<32>());
+        }
+        body.name = hello.name.chars().filter(|c| !c.is_control()).take(NAME_BYTES_MAX / 4).collect();
+        (body.card, body.commit) = (hello.card, hello.commit);
+        body.expires_ms = crate::clock::now_ms() + SILENCE_MS_MAX;
+        let reply = HelloAnswer {
+            card: base32(&self.node.identity.card().encode()),
+            name: self.node.name.clone(),
+            commit: commit_of(&body.nonce),
+        };
+        self.put_offer(stored, &body, "received").await?;
+        serde_json::to_vec(&seal(secret, "device hello answer", &reply)).or(Err(DAMAGED))
+    }
+
+    async fn device_reveal(
+        &mut self,
+        stored: StoredTask,
+        mut body: OfferBody,
+        secret: &[u8; 32],
+        reveal: Reveal,
+    ) -> Result<Vec<u8>, NodeError> {
+        if commit_of(&reveal.nonce) != body.commit {
+            let why = "the other side changed its number; make a new code";
+            return said("ended", &self.end_offer(stored, body, why).await?);
+        }
+        body.their_nonce = reveal.nonce;
+        body.digits = digits(&self.offer_transcript(&body)?);
+        body.message = "compare the six digits with those the new device shows".to_owned();
+        body.expires_ms = crate::clock::now_ms() + SILENCE_MS_MAX;
+        let reply = RevealAnswer { nonce: body.nonce.clone() };
+        self.put_offer(stored, &body, "in-progress").await?;
+        serde_json::to_vec(&seal(secret, "device reveal answer", &reply)).or(Err(DAMAGED))
+    }
+
+    async fn device_confirm(
+        &mut self,
+        stored: StoredTask,
+        mut body: OfferBody,
+        acceptance: &Acceptance,
+    ) -> Result<Answered, NodeError> {
+        if body.digits.is_empty() || !acceptance.is_of(&card_of(&body)?, &self.offer_transcript(&body)?) {
+            let why = self.end_offer(stored, body, "the new device's word does not verify; make a new code").await?;
+            return Ok((said("ended", &why)?, None));
+        }
+        (body.accepted, body.expires_ms) = (true, crate::clock::now_ms() + SILENCE_MS_MAX);
+        let body = self.conclude_offer(stored, body).await?;
+        let records = Some(body.records).filter(|records| !records.is_empty());
+        Ok((said("waiting", "confirm on your other device too")?, records))
+    }
+
+    fn offer_transcript(&self, body: &OfferBody) -> Result<[u8; 32], NodeError> {
+        let theirs = unbase32(&body.card).ok_or(DAMAGED)?;
+        Ok(transcript(&self.node.identity.card().encode(), &theirs, &body.nonce, &body.their_nonce))
+    }
+}
+
+fn card_of(body: &OfferBody) -> Result<Card, NodeError> {
+    unbase32(&body.card).and_then(|card| Card::decode(&card).ok()).ok_or(DAMAGED)
+}
