@@ -59,7 +59,8 @@ impl App {
     pub(crate) async fn frame(&self, session: &Session) -> Result<Frame, PageError> {
         let requests = self.node.requests().await?;
         let waiting = requests.iter().filter(|request| request.state == RequestState::Open).count();
-        Ok(Frame { now_ms: node::clock::now_ms(), csrf: session.csrf.clone(), waiting })
+        let stopped = self.node.stopped().await?.is_some();
+        Ok(Frame { now_ms: node::clock::now_ms(), csrf: session.csrf.clone(), waiting, stopped })
     }
 
     /// A whole page for this session.
@@ -105,6 +106,18 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .route("/invite/{id}", get(pages::pairing::get))
         .route("/invite/{id}/confirm", post(pages::pairing::confirm))
         .route("/invite/{id}/stop", post(pages::pairing::stop))
+        .route("/devices", get(pages::devices::get))
+        .route("/devices/add", post(pages::offer::add))
+        .route("/devices/add/{id}", get(pages::offer::get))
+        .route("/devices/add/{id}/confirm", post(pages::offer::confirm))
+        .route("/devices/add/{id}/stop", post(pages::offer::stop))
+        .route("/devices/join", get(pages::join::begin).post(pages::join::take))
+        .route("/devices/join/{id}", get(pages::join::get))
+        .route("/devices/join/{id}/confirm", post(pages::join::confirm))
+        .route("/devices/join/{id}/stop", post(pages::join::stop))
+        .route("/devices/{id}/suspend", get(pages::devices::ask).post(pages::devices::suspend))
+        .route("/phrase", get(pages::phrase::get))
+        .route("/phrase/noted", post(pages::phrase::noted))
         .route("/logout", post(pages::login::logout))
         .route("/events", get(events::get))
         .fallback(|| async { PageError::no_page() })

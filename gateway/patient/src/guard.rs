@@ -128,8 +128,8 @@ pub(crate) async fn log(request: Request, next: Next) -> Response {
     let (method, began) = (request.method().clone(), Instant::now());
     let room = request.uri().path().split('/').nth(1).unwrap_or_default();
     let known = [
-        "", "requests", "access", "timeline", "audit", "network", "entry", "invite", "logout", "events", "login",
-        "static",
+        "", "requests", "access", "timeline", "audit", "network", "entry", "invite", "devices", "phrase", "logout",
+        "events", "login", "static",
     ];
     let room = known.into_iter().find(|name| *name == room).unwrap_or("(no such page)");
     let response = next.run(request).await;

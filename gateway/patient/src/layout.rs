@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 const REFRESH_S: &str = "5";
 
 /// The pages of the menu: where they are, what they are called.
-const MENU: [(&str, &str); 7] = [
+const MENU: [(&str, &str); 8] = [
     ("/", "Overview"),
     ("/requests", "Requests"),
     ("/access", "Who has access"),
     ("/timeline", "Timeline"),
     ("/audit", "Who looked"),
     ("/network", "Connections"),
+    ("/devices", "Your devices"),
     ("/invite", "Add a record"),
 ];
 
@@ -28,6 +29,8 @@ pub(crate) struct Frame {
     pub(crate) csrf: String,
     /// Requests that wait for an answer.
     pub(crate) waiting: usize,
+    /// This device was suspended or removed: it shows what it has and changes nothing.
+    pub(crate) stopped: bool,
 }
 
 /// One page.
@@ -61,6 +64,10 @@ impl Frame {
             "Something on this page has changed meanwhile. ",
             el("a").href("#").id("live-reload").with("Show it now"),
         ));
+        let stopped = self.stopped.then(|| {
+            let words = "This device was suspended. It shows what it had until then, gets nothing new, and changes nothing. Only your words let it back in: recover your record with them on a new device, or here.";
+            el("p").id("stopped").class("notice").attr("role", "status").with(words)
+        });
         let out = self.form("/logout").id("logout-form").with(button("Log out", "quiet"));
         let foot = el("footer").with((
             el("p").with("All times are in UTC. This page lives on your own device and loads nothing from elsewhere."),
@@ -70,7 +77,7 @@ impl Frame {
             el("a").class("skip").href("#main").with("To the content"),
             el("header").with((brand(), self.menu(page.menu))),
             note,
-            el("main").id("main").attr("tabindex", "-1").with(page.body),
+            el("main").id("main").attr("tabindex", "-1").with((stopped, page.body)),
             foot,
         );
         document(page.title, (refresh, live), body)

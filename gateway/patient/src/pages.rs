@@ -2,14 +2,18 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod devices;
 pub(crate) mod entry;
 pub(crate) mod held_back;
 pub(crate) mod invite;
+pub(crate) mod join;
 pub(crate) mod login;
 pub(crate) mod moments;
 pub(crate) mod network;
+pub(crate) mod offer;
 pub(crate) mod overview;
 pub(crate) mod pairing;
+pub(crate) mod phrase;
 pub(crate) mod requests;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -11,7 +11,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
 const BASE: &str = "http://127.0.0.1:9000";
-const PAGES: [&str; 8] = ["/", "/requests", "/access", "/held-back", "/timeline", "/audit", "/network", "/invite"];
+const PAGES: [&str; 11] = [
+    "/",
+    "/requests",
+    "/access",
+    "/held-back",
+    "/timeline",
+    "/audit",
+    "/network",
+    "/invite",
+    "/devices",
+    "/devices/join",
+    "/phrase",
+];
 
 struct House {
     router: Router,
@@ -117,6 +129,11 @@ async fn without_a_session_no_page_answers() -> anyhow::Result<()> {
         "/held-back/take-in",
         "/invite",
         "/invite/x/confirm",
+        "/devices/add",
+        "/devices/add/x/confirm",
+        "/devices/join",
+        "/devices/x/suspend",
+        "/phrase/noted",
         "/logout",
     ] {
         let answer = house.send("POST", path, &[], "token=x").await?;
@@ -230,6 +247,9 @@ async fn what_is_not_there_says_so() -> anyhow::Result<()> {
     for path in [
         "/nothing",
         "/invite/nothing",
+        "/devices/nothing/suspend",
+        "/devices/add/nothing",
+        "/devices/join/nothing",
         "/entry/Patient/nothing",
         "/entry/Nonsense/1",
         "/entry/%2e%2e/%00",
@@ -245,6 +265,11 @@ async fn what_is_not_there_says_so() -> anyhow::Result<()> {
         ("/access/revoke", "grant=x"),
         ("/invite/x/confirm", ""),
         ("/invite/x/stop", ""),
+        ("/devices/x/suspend", ""),
+        ("/devices/add/x/stop", ""),
+        ("/devices/add/x/confirm", "digits=1"),
+        ("/devices/join/x/stop", ""),
+        ("/devices/join/x/confirm", ""),
     ] {
         let answer = house.send("POST", path, &[("cookie", &cookie)], &format!("token={csrf}&{fields}")).await?;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
@@ -273,5 +298,45 @@ async fn open_windows_do_not_keep_a_page_from_ending() -> anyhow::Result<()> {
     assert!(text.contains("text/event-stream"));
     drop(stop);
     tokio::time::timeout(Duration::from_secs(5), serving).await???;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_words_leave_the_page_once_three_of_them_were_typed_back() -> anyhow::Result<()> {
+    let house = house().await?;
+    let cookie = house.log_in().await?;
+    let page = async || house.send("GET", "/phrase", &[("cookie", &cookie)], "").await;
+    let shown = page().await?;
+    assert_eq!(shown.header("cache-control"), "no-store");
+    let (_, list) = shown.text.split_once("id=\"words\"").context("the words are shown")?;
+    let list = list.split("</ol>").next().unwrap_or_default();
+    let words = list.split("<li>").skip(1).filter_map(|item| item.split('<').next()).map(str::to_owned);
+    let words = words.collect::<Vec<_>>();
+    anyhow::ensure!(words.len() == 24 && words.iter().all(|word| !word.is_empty()), "{} words", words.len());
+    assert!(house.send("GET", "/", &[("cookie", &cookie)], "").await?.text.contains("data-kind=\"words\""));
+    let asked = shown.text.split("name=\"place\" value=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let asked = asked.map(|place| place.parse::<usize>()).collect::<Result<Vec<_>, _>>()?;
+    let typed = |wrong: bool| {
+        let fields = asked.iter().map(|at| {
+            let word = if wrong { "zzz" } else { words[at - 1].as_str() };
+            format!("&place={at}&word={word}")
+        });
+        format!("token={}{}", shown.csrf(), fields.collect::<String>())
+    };
+    let answer = house.send("POST", "/phrase/noted", &[("cookie", &cookie)], &typed(true)).await?;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("the words are still here") && !answer.text.contains(&words[asked[0] - 1]));
+    assert!(page().await?.text.contains("id=\"words\""));
+    for bad in ["", "&place=1&word=a", "&place=x&word=a&place=y&word=b&place=z&word=c"] {
+        let body = format!("token={}{bad}", shown.csrf());
+        let answer = house.send("POST", "/phrase/noted", &[("cookie", &cookie)], &body).await?;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+    let answer = house.send("POST", "/phrase/noted", &[("cookie", &cookie)], &typed(false)).await?;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    let after = page().await?;
+    assert!(after.text.contains("id=\"words-noted\"") && !after.text.contains("id=\"words\""));
+    assert!(!house.send("GET", "/", &[("cookie", &cookie)], "").await?.text.contains("data-kind=\"words\""));
+    house.node.close().await;
     Ok(())
 }

@@ -27,6 +27,8 @@ pub(crate) struct View {
     pub(crate) grants: Vec<GrantView>,
     /// Who looked for an emergency not long ago, the latest first.
     pub(crate) emergencies: Vec<Moment>,
+    /// The words still have to be written down.
+    pub(crate) words: bool,
 }
 
 /// `GET /`.
@@ -43,6 +45,7 @@ pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Se
         pairings: app.node.pairings().await?,
         grants: app.node.grants().await?,
         emergencies,
+        words: app.node.needs_words().await?,
     };
     app.show(&session, |frame| page(frame, &view)).await
 }
@@ -55,8 +58,11 @@ pub(crate) fn page(frame: &Frame, view: &View) -> Page {
     let waits = !running.is_empty();
     let open = view.requests.iter().filter(|request| request.state == RequestState::Open);
     let emergencies = view.emergencies.iter().map(|moment| emergency_line(frame, moment));
-    let attention =
-        emergencies.chain(running.iter().map(|pairing| pairing_line(pairing))).chain(open.map(request_line));
+    let words = view.words.then(words_line);
+    let attention = emergencies
+        .chain(words)
+        .chain(running.iter().map(|pairing| pairing_line(pairing)))
+        .chain(open.map(request_line));
     let attention = attention.collect::<Vec<_>>();
     let attention = (!attention.is_empty()).then(|| {
         let heading = el("h2").id("attention-title").with("Waiting for you");
@@ -88,6 +94,13 @@ fn emergency_line(frame: &Frame, moment: &Moment) -> El {
     let words = el("span").with((who, " opened your record for an emergency, ", when, ": ", reason));
     let link = el("a").class("button").href("/audit").with("See what was looked at");
     el("li").class("line").attr("data-kind", "emergency").with((words, link))
+}
+
+/// Until they are on paper, a lost device is a lost record.
+fn words_line() -> El {
+    let words = "Write down your 24 words: they alone give you your record back when all your devices are lost.";
+    let link = el("a").class("button").href("/phrase").with("Show me the words");
+    el("li").class("line").attr("data-kind", "words").with((el("span").with(words), link))
 }
 
 fn pairing_line(pairing: &PairingView) -> El {
@@ -201,11 +214,19 @@ mod tests {
         assert!(html.contains("<q>found unconscious</q>") && html.contains("data-kind=\"emergency\""));
         assert!(html.contains("chartwell:") && html.contains("<svg"));
         assert!(html.contains("data-state=\"open\""));
+        assert!(html.contains("data-kind=\"words\"") && html.contains("href=\"/phrase\""));
     }
 
     #[test]
     fn without_a_record_the_page_says_how_to_get_one() {
-        let view = View { records: vec![], requests: vec![], pairings: vec![], grants: vec![], emergencies: vec![] };
+        let view = View {
+            records: vec![],
+            requests: vec![],
+            pairings: vec![],
+            grants: vec![],
+            emergencies: vec![],
+            words: false,
+        };
         let html = shown("welcome", &view);
         assert!(html.contains("id=\"invite-form\"") && html.contains("id=\"no-record\""));
         assert!(!html.contains("id=\"attention\""));

@@ -3,9 +3,11 @@
 
 use crate::layout::{Frame, Page};
 use crate::pages::{moments, overview};
+use node::devices::{DeviceState, DeviceView, JoinState, JoinView, OfferState, OfferView};
 use node::grants::{GrantState, GrantView, RecordView, RequestState, RequestView, scope_lines};
 use node::pairing::{GrantLine, PairingState, PairingView};
 use node::peers::PeerView;
+use node::phrase::PhraseView;
 use node::quarantine::HeldBack;
 use node::timeline::{Moment, MomentKind};
 use record::RecordId;
@@ -22,7 +24,7 @@ fn text(value: &str) -> String {
 
 /// A whole page as its text.
 pub(crate) fn shown(name: &str, make: impl FnOnce(&Frame) -> Page) -> String {
-    let frame = Frame { now_ms: NOW, csrf: text("csrf-of-this-session"), waiting: 1 };
+    let frame = Frame { now_ms: NOW, csrf: text("csrf-of-this-session"), waiting: 1, stopped: false };
     let page = make(&frame);
     let html = frame.page(page).document();
     if let Some(folder) = std::env::var_os("CHARTWELL_PAGES") {
@@ -210,11 +212,67 @@ pub(crate) fn peers() -> Vec<PeerView> {
     vec![peer("Hospital A", "aaaaizltoq4dqmzu", true, 0), peer("Hospital B", "bbbbizltoq4dqmzu", false, 3)]
 }
 
+/// Words that are none, so that no page with a real phrase is ever looked at.
+pub(crate) fn phrase() -> PhraseView {
+    PhraseView::Here((1..=24).map(|at| zeroize::Zeroizing::new(format!("word{at}"))).collect())
+}
+
+pub(crate) fn offer(state: OfferState) -> OfferView {
+    let taken = !matches!(state, OfferState::Waiting);
+    OfferView {
+        id: text("offer1"),
+        state,
+        code: if taken {
+            String::new()
+        } else {
+            text("chartwell-device:mfzwizltoq4dqmzu?at=/ip4/192.168.1.20/tcp/4101")
+        },
+        device: if taken { text("Aurora's phone") } else { String::new() },
+        digits: if taken { text("042917") } else { String::new() },
+        message: text("nothing happened for ten minutes; make a new code"),
+        started_ms: NOW - 2 * MINUTE,
+    }
+}
+
+pub(crate) fn join(state: JoinState) -> JoinView {
+    JoinView {
+        id: text("join1"),
+        state,
+        other: text("Aurora's computer"),
+        digits: text("042917"),
+        message: text("nothing happened for ten minutes; make a new code"),
+        started_ms: NOW - 2 * MINUTE,
+    }
+}
+
+pub(crate) fn devices() -> super::devices::View {
+    let device = |id: &str, name: &str, this, state| DeviceView {
+        id: text(id),
+        name: text(name),
+        origin: text("mfzwizltoq4dqmzu"),
+        this,
+        since_ms: NOW - 30 * DAY,
+        state,
+    };
+    super::devices::View {
+        devices: vec![
+            device("d1", "Aurora's computer", true, DeviceState::In),
+            device("d2", "Phone", false, DeviceState::In),
+            device("d3", "Old phone", false, DeviceState::Suspended),
+            device("d4", "Tablet", false, DeviceState::Removed),
+        ],
+        offers: vec![offer(OfferState::Done)],
+        joins: vec![join(JoinState::Ended)],
+        words: true,
+    }
+}
+
 pub(crate) fn overview() -> overview::View {
     let mut emergency = moment(30, "Hospital B (Dr. Rot)", "read 1 Patient", "ETREAT", MomentKind::Read);
     emergency.reason = text("found unconscious");
     overview::View {
         emergencies: vec![emergency],
+        words: true,
         records: vec![(record(), moments().moments.into_iter().take(5).collect())],
         requests: requests(),
         pairings: vec![pairing(PairingState::Digits), pairing(PairingState::Done)],
@@ -277,12 +335,29 @@ fn hostile_pages() -> Vec<String> {
     }
     let overview = overview::View {
         emergencies: spoil(moments()).moments,
+        words: true,
         records: vec![(record(), spoil(moments()).moments)],
         requests: requests.clone(),
         pairings: pairings.to_vec(),
         grants: grants.clone(),
     };
+    let mut devices = devices();
+    for device in &mut devices.devices {
+        (device.id, device.name, device.origin) = (bad(), bad(), bad());
+    }
+    let offer =
+        |state| OfferView { id: bad(), code: bad(), device: bad(), digits: bad(), message: bad(), ..offer(state) };
+    let join = |state| JoinView { id: bad(), other: bad(), digits: bad(), message: bad(), ..join(state) };
+    devices.offers = vec![offer(OfferState::Digits)];
+    devices.joins = vec![join(JoinState::Digits)];
     let mut pages = vec![
+        shown("hostile-devices", |frame| super::devices::page(frame, &devices)),
+        shown("hostile-suspend", |frame| super::devices::confirmation(frame, &devices.devices[1])),
+        shown("hostile-offer", |frame| super::offer::page(frame, &offer(OfferState::Digits))),
+        shown("hostile-offer-code", |frame| super::offer::page(frame, &offer(OfferState::Waiting))),
+        shown("hostile-offer-ended", |frame| super::offer::page(frame, &offer(OfferState::Ended))),
+        shown("hostile-join", |frame| super::join::page(frame, &join(JoinState::Digits))),
+        shown("hostile-join-ended", |frame| super::join::page(frame, &join(JoinState::Ended))),
         shown("hostile-overview", |frame| overview::page(frame, &overview)),
         shown("hostile-requests", |frame| super::requests::page(frame, &requests)),
         shown("hostile-access", |frame| super::access::page(frame, &grants, &super::access::Notes::default())),
