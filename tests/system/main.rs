@@ -13,6 +13,8 @@ mod data;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod eight_steps;
 #[cfg(test)]
 mod hostile;

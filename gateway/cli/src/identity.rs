@@ -15,7 +15,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the identity's name, the origin in its ids, and whether its file is sealed.
+    /// Print the identity's name, the origin in its ids, its card (for `recover`), and whether its file is sealed.
     Show {
         #[command(flatten)]
         place: Place,
@@ -41,6 +41,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let sealed = identity_file::is_sealed(&path)? == Some(true);
             say(&format!("identity {}", identity.id()))?;
             say(&format!("origin {}", identity.id().origin()))?;
+            say(&format!("card {}", node::recover::card_text(identity.card())))?;
             say(&format!("{} is {}", path.display(), if sealed { "sealed" } else { "not sealed" }))?;
         }
         Command::Seal { place, new_passphrase_file } => {

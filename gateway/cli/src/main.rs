@@ -13,6 +13,7 @@ mod passphrase;
 mod patient_node;
 mod ready;
 mod record;
+mod recover;
 mod reindex;
 mod sensitive;
 mod service;
@@ -58,6 +59,8 @@ enum Command {
     Identity(identity::Args),
     /// Export, import, show and list records.
     Record(record::Args),
+    /// Let a new device into a patient's record by the 24 words, and say which devices stay.
+    Recover(recover::Args),
     /// Check every op, frame and index row; changes nothing.
     Verify(verify::Args),
     /// Rebuild the search index and all other caches from the ops.
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
             Command::Keys(args) => keys::run(args).await,
             Command::Identity(args) => identity::run(args).await,
             Command::Record(args) => record::run(args).await,
+            Command::Recover(args) => recover::run(args).await,
             Command::Verify(args) => verify::run(args).await,
             Command::Reindex(args) => reindex::run(args).await,
             Command::Bench(args) => bench::run(args).await,
