@@ -1,5 +1,5 @@
 //! A further device, on the side of one that is in: a one-time code, six digits that both show, and the ops that let the new
-//! one in (rule 7.6). The new one's side is `join`. Called by `patient`, and by `sync` for the new device's questions.
+//! one in (rule 7.7). The new one's side is `join`. Called by `patient`, and by `sync` for the new device's questions.
 
 use super::join::{Acceptance, Done, Hello, HelloAnswer, transcript};
 use super::{NAME_BYTES_MAX, SCHEME, STOPPED};

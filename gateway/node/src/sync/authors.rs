@@ -1,5 +1,5 @@
 //! Whose card is whose, for who is let into a record: until its keys have come no control body opens there, and with that
-//! nobody but the custodian is known. Whoever serves the record is asked, and a card proves itself (rule 7.8); and which
+//! nobody but the custodian is known. Whoever serves the record is asked, and a card proves itself (rule 7.9); and which
 //! control ops there are, for whoever comes with the phrase. Called by `sync` and `recover`.
 
 use super::Port;
