@@ -381,6 +381,7 @@ impl Batch {
     /// A record opened in this batch has no lanes in the database.
     pub(crate) fn lanes_of_new(&mut self, record: RecordId) {
         self.memory.lanes.entry(record).or_default();
+        self.memory.branches.entry(record).or_default();
     }
 
     /// Tells the network after the commit that a record has something new.

@@ -26,7 +26,7 @@ pub(crate) struct Memory {
     subjects: HashMap<RecordId, Vec<Home>>,
     pub(super) lanes: HashMap<RecordId, Vec<LaneHead>>,
     /// Ends of branches beside the heads of lanes, by record.
-    branches: HashMap<RecordId, Vec<LaneHead>>,
+    pub(super) branches: HashMap<RecordId, Vec<LaneHead>>,
     /// Which version a record's copy of a directory resource was made of.
     pub(super) copies: HashMap<(RecordId, u16, String), Option<i64>>,
     /// Positions of current directory resources of one's own.
@@ -170,7 +170,7 @@ impl Batch {
     /// Makes a record known that this batch opens.
     pub(crate) fn introduce(&mut self, context: Arc<Context>) {
         self.gathered += 1;
-        self.memory.lanes.entry(context.record).or_default();
+        self.lanes_of_new(context.record);
         self.fresh.insert(context.record, context);
     }
 

@@ -5,7 +5,7 @@
 
 use net::limits::BRANCHES_MAX;
 use record::{Head, Header, Lane, OpId, RecordId};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use store::StoreError;
 use store::db::Reader;
 
@@ -15,6 +15,8 @@ const IDS_AT_ONCE: usize = 500;
 const PLACES_FIRST: u64 = 32;
 /// Most places looked at in one go.
 const PLACES_MAX: u64 = 4096;
+/// Most ops of a forked lane that are remembered as lacked, the earliest: several messages full; what is left comes with the next.
+const LACKED_MAX: usize = 65_536;
 
 /// What somebody lacks of one lane.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,7 +97,7 @@ pub(super) async fn lacked(reader: &mut Reader<'_>, record: &RecordId, have: &[H
             None => OfLane::From(0),
             Some(last) if is_one => OfLane::From(last + 1),
             Some(_) => {
-                let (ops, first) = beyond(reader, record, &ends, &known).await?;
+                let (ops, first) = beyond(reader, record, (&ends, &known), LACKED_MAX).await?;
                 lacked.first.extend(first);
                 OfLane::These(ops)
             }
@@ -113,19 +115,19 @@ fn not_followed(mut ends: Vec<Head>, unknown: &[Head]) -> Vec<Head> {
 }
 
 /// The ops of a forked lane that `previous` reaches from its ends and not from the known heads, and those before which
-/// nothing is lacked. Walked from the end of the lane, and no further than something is lacked.
+/// nothing is lacked: all, or the earliest of very many. Walked from the end of the lane, and no further than something is lacked.
 async fn beyond(
     reader: &mut Reader<'_>,
     record: &RecordId,
-    ends: &[Head],
-    known: &[Head],
+    (ends, known): (&[Head], &[Head]),
+    most: usize,
 ) -> Result<(HashSet<OpId>, Vec<OpId>), StoreError> {
     let (mut lacked, mut first) = (HashSet::new(), Vec::new());
     let Some(mut to) = ends.iter().map(|end| end.seq).max() else { return Ok((lacked, first)) };
     let lane = ends[0].lane;
     // What is looked at next of each walk: an op, and of what is lacked the op that follows it.
     let (mut held, mut open) = (Vec::<OpId>::new(), Vec::<(OpId, Option<OpId>)>::new());
-    let mut places = PLACES_FIRST;
+    let (mut places, mut pages) = (PLACES_FIRST, VecDeque::<Vec<OpId>>::new());
     loop {
         let from = to.saturating_sub(places - 1);
         let within = |head: &&Head| (from..=to).contains(&head.seq);
@@ -148,7 +150,7 @@ async fn beyond(
             }
         }
         held = below;
-        let mut further = Vec::new();
+        let (mut further, mut of_page) = (Vec::new(), Vec::new());
         for (id, after) in open.drain(..) {
             let (mut at, mut after) = (Some(id), after);
             while let Some(id) = at {
@@ -157,6 +159,7 @@ async fn beyond(
                     Some(_) if reached.contains(&id) => first.extend(after),
                     Some(_) if !lacked.insert(id) => {}
                     Some(previous) => {
+                        of_page.push(id);
                         (at, after) = (*previous, Some(id));
                         continue;
                     }
@@ -168,6 +171,13 @@ async fn beyond(
             }
         }
         open = further;
+        // Only whole pages from the end of the lane are left for later: of what stays all that leads to it stays.
+        pages.push_back(of_page);
+        while lacked.len() > most && pages.len() > 1 {
+            for last in pages.pop_front().unwrap_or_default() {
+                lacked.remove(&last);
+            }
+        }
         let more = !open.is_empty() || ends.iter().any(|end| end.seq < from);
         match from.checked_sub(1) {
             Some(next) if more => to = next,
@@ -180,7 +190,8 @@ async fn beyond(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use record::{IdentityId, LaneKind};
+    use record::draft::{Draft, DraftFrame};
+    use record::{Authority, Entropy, Identity, IdentityId, Kind, LaneKind, Verified};
 
     const LANE: Lane = Lane { author: IdentityId([1; 32]), kind: LaneKind::Change, instance: 1 };
 
@@ -211,6 +222,94 @@ mod tests {
         ] {
             let ends = not_followed(vec![head(5, 1), head(3, 2)], unknown);
             assert_eq!(ends.iter().map(|end| end.seq).collect::<Vec<_>>(), expected, "{unknown:?}");
+        }
+    }
+
+    /// A lane with a stem and a branch of each length beside it, in a store of its own.
+    async fn forked(stem: u64, branches: &[u64]) -> (tempfile::TempDir, store::Store, Vec<Vec<Verified>>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite://{}", folder.path().join("node.db").display());
+        let store = store::Store::open(&url).await.expect("a fresh store opens");
+        let mut entropy = Entropy::new([1; 32]);
+        let author = Identity::generate(&mut entropy);
+        let lane = Lane { author: author.id(), ..LANE };
+        let mut line = |before: Option<&Verified>, mark: u64, count: u64| {
+            let mut line = Vec::<Verified>::new();
+            for _ in 0..count {
+                let previous = line.last().or(before).map(|op| (op.id(), op.header().seq, op.header().lamport));
+                let draft = Draft {
+                    record: RecordId([7; 32]),
+                    lane,
+                    seq: previous.map_or(0, |(_, seq, _)| seq + 1),
+                    previous: previous.map(|(id, _, _)| id),
+                    control_heads: vec![OpId([3; 32])],
+                    data_heads: Vec::new(),
+                    lamport: previous.map_or(2, |(_, _, lamport)| lamport + 1),
+                    wall_ms: mark,
+                    kind: Kind::Change,
+                    authority: Authority::Genesis,
+                    frames: Vec::<DraftFrame>::new(),
+                };
+                line.push(draft.sign(&author, &mut entropy).expect("it signs").0);
+            }
+            line
+        };
+        let mut lines = vec![line(None, 0, stem)];
+        for (mark, count) in (1..).zip(branches) {
+            let branch = line(lines[0].last(), mark, *count);
+            lines.push(branch);
+        }
+        let mut tx = store.begin().await.expect("a transaction");
+        for (position, op) in (1..).zip(lines.iter().flatten()) {
+            let op = store::ops::NewOp { op, frames: Vec::new(), position, last_updated: 1 };
+            tx.append(vec![op]).await.expect("it is stored");
+        }
+        tx.commit().await.expect("it commits");
+        (folder, store, lines)
+    }
+
+    #[tokio::test]
+    async fn what_the_known_heads_do_not_reach_is_lacked_however_little_is_remembered() {
+        let (_folder, store, lines) = forked(100, &[300, 50, 1]).await;
+        let ends = lines[1..].iter().filter_map(|line| Some(line.last()?.head())).collect::<Vec<_>>();
+        let [stem, long, short, one] = &lines[..] else { unreachable!("four lines") };
+        let before = lines.iter().flatten().map(|op| (op.id(), op.header().previous)).collect::<HashMap<_, _>>();
+        let reach = |heads: &[Head]| {
+            let mut reached = HashSet::new();
+            for head in heads {
+                let mut at = Some(head.id);
+                while let Some(id) = at.filter(|id| reached.insert(*id)) {
+                    at = before[&id];
+                }
+            }
+            reached
+        };
+        let all = reach(&ends);
+        for known in [
+            vec![stem[0].head()],
+            vec![stem[99].head()],
+            vec![long[299].head()],
+            vec![long[20].head()],
+            vec![short[49].head()],
+            vec![one[0].head(), long[298].head()],
+            vec![long[0].head(), short[0].head()],
+            vec![long[299].head(), short[49].head()],
+        ] {
+            let expected = all.difference(&reach(&known)).copied().collect::<HashSet<_>>();
+            let mut reader = Reader::from(&store);
+            for most in [usize::MAX, 200, 10] {
+                let found = beyond(&mut reader, &RecordId([7; 32]), (&ends, &known), most).await.expect("it is read");
+                let (lacked, first) = found;
+                match most {
+                    usize::MAX => assert_eq!(lacked, expected, "{known:?}"),
+                    _ => assert!(!lacked.is_empty() && lacked.is_subset(&expected), "{known:?} {most}"),
+                }
+                for id in &lacked {
+                    let leads = before[id].filter(|id| expected.contains(id));
+                    assert!(leads.is_none_or(|before| lacked.contains(&before)), "all that leads to it is there");
+                    assert!(leads.is_some() || first.contains(id), "the first of a branch is named");
+                }
+            }
         }
     }
 }

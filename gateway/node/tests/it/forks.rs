@@ -10,6 +10,7 @@ use record::body::Body;
 use record::body::access::Agent;
 use record::draft::{Draft, DraftFrame};
 use record::entry::KeyName;
+use record::fork::Proof;
 use record::{Authority, Head, Identity, Kind, Lane, LaneKind, OpId, Parcel, RecordId, Verified};
 use serde_json::json;
 
@@ -136,6 +137,17 @@ async fn check(house: &House, lane: Lane, common: usize, (at_a, at_p): (usize, u
     for node in [a, p] {
         let told = heads_of(node, house, lane).await;
         assert!(told.len() == 2 && ends.iter().all(|end| told.contains(end)), "{what}: {told:?}");
+    }
+    // Both have the proof against whoever signed them.
+    for place in [&house.a, &house.p] {
+        let store = place.store().await;
+        let mut pair = Vec::new();
+        for branch in [&one, &other] {
+            pair.push(store::db::Reader::from(&store).op(&branch[0].0.id()).await.unwrap().unwrap().op);
+        }
+        store.close().await;
+        let proof = Proof::of(&pair[0], &pair[1]).expect("two ops at one place");
+        assert!(proof.verify(house.thief.card()), "{what}");
     }
     // Whatever else happens in the record, nothing of it is told twice.
     let (more, branch) = (house.line(lane, 1, Some(&one.last().unwrap().0), 1), house.line(lane, 3, last, 1));
