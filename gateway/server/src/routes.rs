@@ -47,344 +47,104 @@ pub(crate) const EVERY: &str = "Resource";
 /// In place of a type, for operations on the whole system alone.
 pub(crate) const SYSTEM: &str = "System";
 
+const fn row(method: Method, shape: Shape, name: &'static str, claim: Claim, run: fn(Call) -> Answering) -> Route {
+    Route { method, shape, name, claim, run }
+}
+
 /// Every row.
 pub(crate) static ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        shape: Shape::Metadata,
-        name: "capabilities",
-        claim: Claim::None,
-        run: |call| Box::pin(capabilities::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::System,
-        name: "batch",
-        claim: Claim::System(&["transaction", "batch"]),
-        run: |call| Box::pin(bundle::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Instance,
-        name: "read",
-        claim: Claim::Resource("read"),
-        run: |call| Box::pin(read::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Version,
-        name: "vread",
-        claim: Claim::Resource("vread"),
-        run: |call| Box::pin(vread::run(call)),
-    },
-    Route {
-        method: Method::PUT,
-        shape: Shape::Instance,
-        name: "update",
-        claim: Claim::Resource("update"),
-        run: |call| Box::pin(update::run(call)),
-    },
-    Route {
-        method: Method::DELETE,
-        shape: Shape::Instance,
-        name: "delete",
-        claim: Claim::Resource("delete"),
-        run: |call| Box::pin(delete::run(call)),
-    },
-    Route {
-        method: Method::PATCH,
-        shape: Shape::Instance,
-        name: "patch",
-        claim: Claim::Resource("patch"),
-        run: |call| Box::pin(patch::run(call)),
-    },
-    Route {
-        method: Method::PUT,
-        shape: Shape::Type,
-        name: "update",
-        claim: Claim::None,
-        run: |call| Box::pin(update_where::run(call)),
-    },
-    Route {
-        method: Method::PATCH,
-        shape: Shape::Type,
-        name: "patch",
-        claim: Claim::None,
-        run: |call| Box::pin(patch::run(call)),
-    },
-    Route {
-        method: Method::DELETE,
-        shape: Shape::Type,
-        name: "delete",
-        claim: Claim::None,
-        run: |call| Box::pin(delete_where::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::History,
-        name: "history",
-        claim: Claim::Resource("history-instance"),
-        run: |call| Box::pin(history::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::TypeHistory,
-        name: "history",
-        claim: Claim::Resource("history-type"),
-        run: |call| Box::pin(history::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::SystemHistory,
-        name: "history",
-        claim: Claim::System(&["history-system"]),
-        run: |call| Box::pin(history::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Type,
-        name: "create",
-        claim: Claim::Resource("create"),
-        run: |call| Box::pin(create::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Type,
-        name: "search",
-        claim: Claim::Resource("search-type"),
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::System,
-        name: "search",
-        claim: Claim::System(&["search-system"]),
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::SystemSearch,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::SystemSearch,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Search,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Search,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Compartment,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::CompartmentSearch,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::CompartmentSearch,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(search::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::WholeCompartment,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(compartment::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::WholeCompartmentSearch,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(compartment::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::WholeCompartmentSearch,
-        name: "search",
-        claim: Claim::None,
-        run: |call| Box::pin(compartment::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation("Patient", "$everything"),
-        run: |call| Box::pin(everything::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::TypeOperation,
-        name: "operation",
-        claim: Claim::Operation("Patient", "$match"),
-        run: |call| Box::pin(match_patient::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation("Patient", "$everything"),
-        run: |call| Box::pin(everything::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation("Patient", "$invite"),
-        run: |call| Box::pin(invite::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation("Task", "$confirm"),
-        run: |call| Box::pin(confirm::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation("Patient", "$request-access"),
-        run: |call| Box::pin(request_access::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::TypeOperation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$validate"),
-        run: |call| Box::pin(validate::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$validate"),
-        run: |call| Box::pin(validate::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$validate"),
-        run: |call| Box::pin(validate::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta"),
-        run: |call| Box::pin(meta::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta"),
-        run: |call| Box::pin(meta::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::TypeOperation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta"),
-        run: |call| Box::pin(meta::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::SystemOperation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta"),
-        run: |call| Box::pin(meta::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::TypeOperation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta"),
-        run: |call| Box::pin(meta::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::SystemOperation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta"),
-        run: |call| Box::pin(meta::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta-add"),
-        run: |call| Box::pin(meta_add::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$meta-delete"),
-        run: |call| Box::pin(meta_delete::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::SystemOperation,
-        name: "operation",
-        claim: Claim::Operation(SYSTEM, "$reindex"),
-        run: |call| Box::pin(reindex::run(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::ReindexJob,
-        name: "operation",
-        claim: Claim::None,
-        run: |call| Box::pin(reindex::status(call)),
-    },
-    Route {
-        method: Method::DELETE,
-        shape: Shape::ReindexJob,
-        name: "operation",
-        claim: Claim::None,
-        run: |call| Box::pin(reindex::cancel(call)),
-    },
-    Route {
-        method: Method::GET,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$diff"),
-        run: |call| Box::pin(diff::run(call)),
-    },
-    Route {
-        method: Method::POST,
-        shape: Shape::Operation,
-        name: "operation",
-        claim: Claim::Operation(EVERY, "$diff"),
-        run: |call| Box::pin(diff::run(call)),
-    },
+    row(Method::GET, Shape::Metadata, "capabilities", Claim::None, |call| Box::pin(capabilities::run(call))),
+    row(Method::POST, Shape::System, "batch", Claim::System(&["transaction", "batch"]), |call| {
+        Box::pin(bundle::run(call))
+    }),
+    row(Method::GET, Shape::Instance, "read", Claim::Resource("read"), |call| Box::pin(read::run(call))),
+    row(Method::GET, Shape::Version, "vread", Claim::Resource("vread"), |call| Box::pin(vread::run(call))),
+    row(Method::PUT, Shape::Instance, "update", Claim::Resource("update"), |call| Box::pin(update::run(call))),
+    row(Method::DELETE, Shape::Instance, "delete", Claim::Resource("delete"), |call| Box::pin(delete::run(call))),
+    row(Method::PATCH, Shape::Instance, "patch", Claim::Resource("patch"), |call| Box::pin(patch::run(call))),
+    row(Method::PUT, Shape::Type, "update", Claim::None, |call| Box::pin(update_where::run(call))),
+    row(Method::PATCH, Shape::Type, "patch", Claim::None, |call| Box::pin(patch::run(call))),
+    row(Method::DELETE, Shape::Type, "delete", Claim::None, |call| Box::pin(delete_where::run(call))),
+    row(Method::GET, Shape::History, "history", Claim::Resource("history-instance"), |call| {
+        Box::pin(history::run(call))
+    }),
+    row(Method::GET, Shape::TypeHistory, "history", Claim::Resource("history-type"), |call| {
+        Box::pin(history::run(call))
+    }),
+    row(Method::GET, Shape::SystemHistory, "history", Claim::System(&["history-system"]), |call| {
+        Box::pin(history::run(call))
+    }),
+    row(Method::POST, Shape::Type, "create", Claim::Resource("create"), |call| Box::pin(create::run(call))),
+    row(Method::GET, Shape::Type, "search", Claim::Resource("search-type"), |call| Box::pin(search::run(call))),
+    row(Method::GET, Shape::System, "search", Claim::System(&["search-system"]), |call| Box::pin(search::run(call))),
+    row(Method::GET, Shape::SystemSearch, "search", Claim::None, |call| Box::pin(search::run(call))),
+    row(Method::POST, Shape::SystemSearch, "search", Claim::None, |call| Box::pin(search::run(call))),
+    row(Method::GET, Shape::Search, "search", Claim::None, |call| Box::pin(search::run(call))),
+    row(Method::POST, Shape::Search, "search", Claim::None, |call| Box::pin(search::run(call))),
+    row(Method::GET, Shape::Compartment, "search", Claim::None, |call| Box::pin(search::run(call))),
+    row(Method::GET, Shape::CompartmentSearch, "search", Claim::None, |call| Box::pin(search::run(call))),
+    row(Method::POST, Shape::CompartmentSearch, "search", Claim::None, |call| Box::pin(search::run(call))),
+    row(Method::GET, Shape::WholeCompartment, "search", Claim::None, |call| Box::pin(compartment::run(call))),
+    row(Method::GET, Shape::WholeCompartmentSearch, "search", Claim::None, |call| Box::pin(compartment::run(call))),
+    row(Method::POST, Shape::WholeCompartmentSearch, "search", Claim::None, |call| Box::pin(compartment::run(call))),
+    row(Method::GET, Shape::Operation, "operation", Claim::Operation("Patient", "$everything"), |call| {
+        Box::pin(everything::run(call))
+    }),
+    row(Method::POST, Shape::TypeOperation, "operation", Claim::Operation("Patient", "$match"), |call| {
+        Box::pin(match_patient::run(call))
+    }),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation("Patient", "$everything"), |call| {
+        Box::pin(everything::run(call))
+    }),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation("Patient", "$invite"), |call| {
+        Box::pin(invite::run(call))
+    }),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation("Task", "$confirm"), |call| {
+        Box::pin(confirm::run(call))
+    }),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation("Patient", "$request-access"), |call| {
+        Box::pin(request_access::run(call))
+    }),
+    row(Method::POST, Shape::TypeOperation, "operation", Claim::Operation(EVERY, "$validate"), |call| {
+        Box::pin(validate::run(call))
+    }),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation(EVERY, "$validate"), |call| {
+        Box::pin(validate::run(call))
+    }),
+    row(Method::GET, Shape::Operation, "operation", Claim::Operation(EVERY, "$validate"), |call| {
+        Box::pin(validate::run(call))
+    }),
+    row(Method::GET, Shape::Operation, "operation", Claim::Operation(EVERY, "$meta"), |call| Box::pin(meta::run(call))),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation(EVERY, "$meta"), |call| {
+        Box::pin(meta::run(call))
+    }),
+    row(Method::GET, Shape::TypeOperation, "operation", Claim::Operation(EVERY, "$meta"), |call| {
+        Box::pin(meta::run(call))
+    }),
+    row(Method::GET, Shape::SystemOperation, "operation", Claim::Operation(EVERY, "$meta"), |call| {
+        Box::pin(meta::run(call))
+    }),
+    row(Method::POST, Shape::TypeOperation, "operation", Claim::Operation(EVERY, "$meta"), |call| {
+        Box::pin(meta::run(call))
+    }),
+    row(Method::POST, Shape::SystemOperation, "operation", Claim::Operation(EVERY, "$meta"), |call| {
+        Box::pin(meta::run(call))
+    }),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation(EVERY, "$meta-add"), |call| {
+        Box::pin(meta_add::run(call))
+    }),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation(EVERY, "$meta-delete"), |call| {
+        Box::pin(meta_delete::run(call))
+    }),
+    row(Method::POST, Shape::SystemOperation, "operation", Claim::Operation(SYSTEM, "$reindex"), |call| {
+        Box::pin(reindex::run(call))
+    }),
+    row(Method::GET, Shape::ReindexJob, "operation", Claim::None, |call| Box::pin(reindex::status(call))),
+    row(Method::DELETE, Shape::ReindexJob, "operation", Claim::None, |call| Box::pin(reindex::cancel(call))),
+    row(Method::GET, Shape::Operation, "operation", Claim::Operation(EVERY, "$diff"), |call| Box::pin(diff::run(call))),
+    row(Method::POST, Shape::Operation, "operation", Claim::Operation(EVERY, "$diff"), |call| {
+        Box::pin(diff::run(call))
+    }),
 ];
 
 /// The row that serves a request.
