@@ -1,13 +1,15 @@
 //! What a node remembers of a record between requests: its folded state, its keys. Stale when the record's control
 //! position has moved, on whichever process. Called by every write, apply and policy decision.
 
+mod fold;
+
 use crate::error::NodeError;
 use crate::node::Node;
 use record::body::Body;
 use record::entry::{FrameKind, KeyName};
 use record::frame::{Place, unpack};
-use record::keys::{KeyItem, Keyring, Level, tag};
-use record::state::{Control, Judgement, Quarantine};
+use record::keys::{KeyItem, Keyring, Level};
+use record::state::{Judgement, Quarantine};
 use record::{Identity, IdentityId, Op, OpId, RecordId, State};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +18,6 @@ use store::keys::SealedKey;
 
 /// Most records remembered; a hospital's busy ones, at some kilobytes each.
 const CONTEXTS_MAX: usize = 20_000;
-/// Most sets of epochs beside each other whose tags are known in a record; a patient's few devices make a handful.
-const SETS_MAX: usize = 4096;
 
 /// A record as remembered.
 pub(crate) struct Context {
@@ -80,7 +80,7 @@ impl Context {
                 body.open_previous(&control).into_iter().for_each(|item| keys.add(item));
             }
         }
-        let state = fold(node, controls, &mut keys);
+        let state = fold::fold(node, controls, &mut keys);
         // Whoever sealed a key to this identity may have lied: only the secret its epoch committed to is one (rule 5.2).
         keys.retain(|item| state.is_committed(item));
         let handle_key = state.genesis().map_or([0; 32], |genesis| genesis.handle_key());
@@ -102,52 +102,6 @@ impl Context {
     pub(crate) fn bound(&self) -> impl Iterator<Item = (record::IdentityId, String)> + '_ {
         self.state.grants().filter_map(|given| given.grant.bound.clone())
     }
-}
-
-/// Folds control ops as far as keys open them. Epochs that were opened beside each other are known from the state alone, and
-/// what is said under both opens only then: so again, until nothing more opens.
-fn fold(node: &Node, ops: Vec<(Op, Option<Vec<u8>>)>, keys: &mut Keyring) -> State {
-    let open = |op: &Op, frame: Option<&[u8]>, keys: &Keyring| Control {
-        id: op.id(),
-        body: open_body(op, frame, keys),
-        header: op.header().clone(),
-    };
-    loop {
-        let controls = ops.iter().map(|(op, frame)| open(op, frame.as_deref(), keys)).collect::<Vec<_>>();
-        let state = State::fold_for(&controls, &node.identity.id());
-        let sets = sets_of(&state);
-        let fresh = sets.iter().filter(|set| keys.epochs(&tag(set)).is_none()).cloned().collect::<Vec<_>>();
-        fresh.iter().for_each(|set| keys.add_set(set));
-        let closed = controls.iter().any(|control| control.body.is_none());
-        // Each round makes a set known that was not: there are no more rounds than sets.
-        if fresh.is_empty() || !closed {
-            return state;
-        }
-    }
-}
-
-/// Sets of epochs that somebody may have found in force together: none of them knew another.
-fn sets_of(state: &State) -> Vec<Vec<OpId>> {
-    if !state.branches() {
-        return Vec::new();
-    }
-    let epochs = state.all_epochs();
-    let beside = |a: &OpId, b: &OpId| !state.reaches(a, b) && !state.reaches(b, a);
-    let mut sets = epochs.iter().map(|epoch| vec![*epoch]).collect::<Vec<_>>();
-    let (mut from, mut found) = (0, Vec::new());
-    while from < sets.len() && found.len() < SETS_MAX {
-        let set = sets[from].clone();
-        let last = set.last().copied();
-        let more = epochs.iter().filter(|epoch| Some(**epoch) > last && set.iter().all(|one| beside(one, epoch)));
-        for epoch in more {
-            let wider = set.iter().chain([epoch]).copied().collect::<Vec<_>>();
-            found.push(wider.clone());
-            sets.push(wider);
-        }
-        from += 1;
-    }
-    found.truncate(SETS_MAX);
-    found
 }
 
 /// The Patient of this node's own that a grant is bound to. Grants are others' words: only a Patient that this node

@@ -3,6 +3,7 @@
 
 pub(crate) mod admit;
 mod join;
+mod messages;
 mod offer;
 
 pub use join::{JoinState, JoinView};

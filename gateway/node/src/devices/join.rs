@@ -1,7 +1,8 @@
-//! A further device, on its own side: a code is pasted, six digits are compared, and the records come by sync; and what the
-//! two sides say to each other. The side that is in is `offer`. Called by `patient`.
+//! A further device, on its own side: a code is pasted, six digits are compared, and the records come by sync. The side that is
+//! in is `offer`. Called by `patient`.
 
 use super::SCHEME;
+use super::messages::{Acceptance, Done, Hello, HelloAnswer, transcript};
 use crate::batch::Batch;
 use crate::error::NodeError;
 use crate::invite::new_task;
@@ -9,9 +10,9 @@ use crate::meeting::{
     Ask, Reveal, RevealAnswer, SILENCE_MS_MAX, Sealed, StateAnswer, commit_of, digits, opened, read_code, seal, task_id,
 };
 use crate::node::Node;
+use record::Card;
 use record::address::Address;
 use record::id::{base32, unbase32};
-use record::{Card, Identity};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use store::db::Reader;
@@ -25,51 +26,7 @@ const RECORDS_MAX: usize = 256;
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// How often the other device is asked whether it has confirmed.
 const POLL: Duration = Duration::from_secs(2);
-/// What a new device signs that the digits were the same.
-const ACCEPTANCE_DOMAIN: &[u8] = b"chartwell 1 device acceptance";
 const DAMAGED: NodeError = NodeError::Internal("the joining of a device that does not read back");
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct Hello {
-    pub(super) card: String,
-    pub(super) name: String,
-    pub(super) commit: String,
-}
-#[derive(Serialize, Deserialize)]
-pub(super) struct HelloAnswer {
-    pub(super) card: String,
-    pub(super) name: String,
-    pub(super) commit: String,
-}
-#[derive(Default, Serialize, Deserialize)]
-pub(super) struct Acceptance {
-    signature: String,
-}
-/// The device is in: which records it shall take, and where they are.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Done {
-    pub(super) done: bool,
-    pub(super) records: Vec<String>,
-    pub(super) places: Vec<String>,
-}
-
-impl Acceptance {
-    fn by(identity: &Identity, transcript: &[u8; 32]) -> Self {
-        Self { signature: base32(&identity.sign(&[ACCEPTANCE_DOMAIN, transcript].concat())) }
-    }
-
-    /// Whether it is `card`'s word about this meeting.
-    pub(super) fn is_of(&self, card: &Card, transcript: &[u8; 32]) -> bool {
-        let signature = unbase32(&self.signature).and_then(|bytes| bytes.try_into().ok());
-        signature.is_some_and(|signature| card.verify(&[ACCEPTANCE_DOMAIN, transcript].concat(), &signature).is_ok())
-    }
-}
-
-/// What both devices show digits of.
-pub(super) fn transcript(first: &[u8], new: &[u8], nonce: &str, their_nonce: &str) -> [u8; 32] {
-    let parts = [first, new, nonce.as_bytes(), their_nonce.as_bytes()];
-    crate::meeting::transcript(b"chartwell 1 device pairing", &parts)
-}
 
 /// Where the joining of this device stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -397,37 +354,4 @@ fn view(stored: &StoredTask) -> Option<JoinView> {
         message: body.message,
         started_ms: body.made_ms,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use record::Entropy;
-
-    /// Rule 7.6: whoever exchanges a part on the way makes the two devices show other digits.
-    #[test]
-    fn every_part_of_a_meeting_of_devices_is_in_its_digits() {
-        let good = transcript(b"first", b"new", "nonce a", "nonce b");
-        for other in [
-            transcript(b"firsT", b"new", "nonce a", "nonce b"),
-            transcript(b"first", b"neW", "nonce a", "nonce b"),
-            transcript(b"first", b"new", "nonce c", "nonce b"),
-            transcript(b"first", b"new", "nonce a", "nonce c"),
-            transcript(b"new", b"first", "nonce b", "nonce a"),
-            transcript(b"firstn", b"ew", "nonce a", "nonce b"),
-            crate::pairing::transcript(b"first", b"new", "nonce a", "nonce b", &record::RecordId([0; 32])),
-        ] {
-            assert_ne!(digits(&good), digits(&other));
-        }
-    }
-
-    #[test]
-    fn the_new_device_s_word_is_its_own_and_about_this_meeting() {
-        let mut entropy = Entropy::new([1; 32]);
-        let (new, other) = (Identity::generate(&mut entropy), Identity::generate(&mut entropy));
-        let said = Acceptance::by(&new, &[1; 32]);
-        assert!(said.is_of(new.card(), &[1; 32]));
-        assert!(!said.is_of(new.card(), &[2; 32]) && !said.is_of(other.card(), &[1; 32]));
-        assert!(!Acceptance::default().is_of(new.card(), &[1; 32]));
-    }
 }

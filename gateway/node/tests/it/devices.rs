@@ -72,6 +72,10 @@ pub async fn words_of(place: &Place) -> String {
     }
 }
 
+async fn phone_address(house: &House) -> String {
+    house.second.node.records().await.unwrap().remove(0).address
+}
+
 /// Every grant to a hospital that is open, as a device sees it.
 async fn open_grants(node: &node::Node, name: &str) -> Vec<node::grants::GrantView> {
     let grants = node.grants().await.unwrap();
@@ -389,6 +393,33 @@ async fn what_two_devices_decide_beside_each_other_holds_and_everyone_let_in_has
                 && count(&house.second.node, "Observation", "").await == 3
         })
         .await;
+        // Nobody comes in this time, so that nothing is mended: both epochs stay in force, and one key is made of both.
+        let_in(&c.node, &house.first.node, &at_c, &house.address, "patient/Observation.rs").await;
+        until("the phone knows of C", || async { open_grants(&house.second.node, "Hospital C").await.len() == 1 })
+            .await;
+        house.first.restart(false).await;
+        house.second.restart(false).await;
+        let of_b = open_grants(&house.first.node, "Hospital B").await.remove(0);
+        house.first.node.revoke(&of_b.id).await.unwrap();
+        let of_c = open_grants(&house.second.node, "Hospital C").await.remove(0);
+        house.second.node.revoke(&of_c.id).await.unwrap();
+        house.first.connect().await;
+        house.second.connect().await;
+        until("A stands on both", || async {
+            let log = house.a.node.record_log(house.record(), 100).await.unwrap();
+            let cited = log.lines.iter().flat_map(|line| line.cited.iter().copied()).collect::<Vec<_>>();
+            let heads = log.lines.iter().filter(|line| line.lane.kind == record::LaneKind::Control);
+            heads.filter(|line| !cited.contains(&line.id) && line.kind == "keys").count() == 2
+        })
+        .await;
+        create(&house.a.node, observation(&house.at_a, "under two epochs")).await;
+        until("both devices open what stands under both", || async {
+            count(&house.first.node, "Observation", "").await == 4
+                && count(&house.second.node, "Observation", "").await == 4
+        })
+        .await;
+        let_in(&c.node, &house.second.node, &at_c, &phone_address(&house).await, "patient/Observation.rs").await;
+        until("who is let in then opens it too", || async { count(&c.node, "Observation", "").await == 4 }).await;
         for place in [&house.a, &house.b, &house.first, &house.second, &c] {
             stays_the_same_after_reindex(&place.node).await;
         }

@@ -65,6 +65,26 @@ async fn the_words_alone_give_a_new_device_everything_and_take_the_lost_one_out(
         })
         .await;
         assert_eq!(count(&house.second.node, "Observation", "").await, 1);
+        // The phone is found again: the words let it back in, and it gets what it missed.
+        let folder = tempfile::tempdir().unwrap();
+        let recovery = Recovery::begin(&words, &address, folder.path()).await.unwrap();
+        recovery.meet(&|_| {}).await.unwrap();
+        let phone = house.second.node.identity().card().clone();
+        assert!(recovery.admit(phone, "Phone", &[new.node.identity().id().to_string()]).await.unwrap());
+        recovery.deliver().await.unwrap();
+        let stranger = [record::IdentityId([9; 32]).to_string()];
+        assert!(recovery.admit(card.clone(), "Tablet", &stranger).await.is_err(), "who is no device does not stay");
+        recovery.close().await;
+        until("the phone is in again and has all", || async {
+            house.second.node.stopped().await.unwrap().is_none()
+                && count(&house.second.node, "Observation", "").await == 2
+        })
+        .await;
+        until("the tablet knows", || async {
+            let devices = new.node.devices().await.unwrap();
+            devices.iter().filter(|device| device.is_in()).count() == 2
+        })
+        .await;
         // The new device decides as the others did.
         let grant = new.node.grants().await.unwrap().into_iter().find(|grant| grant.scope.ends_with("rs")).unwrap();
         new.node.revoke(&grant.id).await.unwrap();
