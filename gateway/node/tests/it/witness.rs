@@ -105,7 +105,7 @@ async fn a_witness_opens_the_record_while_its_patient_cannot_be_asked_on(databas
         ((SCOPE, "TREAT", "curious"), "another identity answers"),
         (("patient/Observation.rs", "ETREAT", ""), "an emergency needs its reason"),
         (("patient/*.rs", "ETREAT", "unconscious"), "may open no more than"),
-        (("patient/Observation.rsc", "ETREAT", "unconscious"), "may open no more than"),
+        (("patient/Observation.crs", "ETREAT", "unconscious"), "may open no more than"),
     ] {
         let id = ask(b, &town.at_b, &town.address, what).await;
         until(says, || async {
