@@ -26,7 +26,7 @@ use store::quarantine::Quarantined;
 use store::removed::Removed;
 use store::versions::Version;
 use store::waiting::Waiting;
-use store::within::{Beyond, Within};
+use store::within::Held;
 
 /// Positions a control op has at least; as many derived resources may follow from it.
 const CONTROL_PLACES: usize = 1024;
@@ -67,8 +67,7 @@ pub(crate) struct Batch {
     removed: Vec<Removed>,
     returned: Vec<OpId>,
     quarantined: Vec<Quarantined>,
-    within: Vec<Within>,
-    beyond: Vec<Beyond>,
+    held: Vec<Held>,
     audit: Vec<AuditRow>,
     acknowledged: Vec<(IdentityId, RecordId, Vec<Head>)>,
     touched: HashSet<(u16, String)>,
@@ -125,8 +124,7 @@ impl Batch {
             removed: Vec::new(),
             returned: Vec::new(),
             quarantined: Vec::new(),
-            within: Vec::new(),
-            beyond: Vec::new(),
+            held: Vec::new(),
             audit: Vec::new(),
             acknowledged: Vec::new(),
             touched: HashSet::new(),
@@ -257,20 +255,10 @@ impl Batch {
         self.quarantined.push(one);
     }
 
-    /// Remembers that a grant with parameters reaches a version.
-    pub(crate) fn add_within(&mut self, one: Within) {
+    /// Remembers what came of holding a version against a grant's parameters.
+    pub(crate) fn add_held(&mut self, one: Held) {
         self.gathered += 1;
-        self.within.push(one);
-    }
-
-    /// Forgets the versions of a resource that a grant reached; what is remembered of it afterwards stands.
-    pub(crate) fn add_beyond(&mut self, one: Beyond) {
-        self.gathered += 1;
-        let same = |kept: &Within| kept.record == one.record && kept.handle == one.handle;
-        self.within.retain(|kept| !same(kept) || one.grant.as_ref().is_some_and(|grant| *grant != kept.grant));
-        if !self.beyond.contains(&one) {
-            self.beyond.push(one);
-        }
+        self.held.push(one);
     }
 
     /// Remembers what a resource in the house record waits for.
@@ -339,8 +327,7 @@ impl Batch {
         self.tx.set_removed(std::mem::take(&mut self.removed)).await?;
         self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
         self.tx.add_quarantined(std::mem::take(&mut self.quarantined)).await?;
-        self.tx.forget_within(&std::mem::take(&mut self.beyond)).await?;
-        self.tx.add_within(std::mem::take(&mut self.within)).await?;
+        self.tx.note_held(&std::mem::take(&mut self.held)).await?;
         let mut audit = std::mem::take(&mut self.audit);
         if !audit.is_empty() {
             // Whoever holds the log's clock writes the last row.

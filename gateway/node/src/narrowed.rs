@@ -15,7 +15,7 @@ use record::state::Given;
 use record::{Class, Entry, IdentityId, Op, State};
 use store::search::{Filter, Match, ParamTable};
 use store::versions::IndexRow;
-use store::within::{Beyond, Within};
+use store::within::{Found, Held};
 
 /// Most parameters of one scope, and most values of one: a page has to say them.
 const PARAMETERS_MAX: usize = 8;
@@ -125,27 +125,34 @@ fn narrowing<'c>(
     context.state.grants().filter(open).filter(narrowed)
 }
 
+fn held(context: &Context, op: &Op, entry: &Entry, found: Found) -> Held {
+    let (record, handle, header) = (context.record, entry.handle, op.header());
+    Held { record, handle, author: header.lane.author, lamport: header.lamport, op: op.id(), found }
+}
+
 impl Batch {
     /// Remembers which of one's grants with parameters reach a version of another's. Of a resource that one reached before and
     /// does not reach now, no older version is shown in its place.
-    pub(crate) fn note_within(&mut self, context: &Context, entry: &Entry, position: i64, rows: &[IndexRow]) {
+    pub(crate) fn note_within(&mut self, context: &Context, op: &Op, entry: &Entry, position: i64, rows: &[IndexRow]) {
         let Some(kind) = ResourceType::parse(&entry.resource_type) else { return };
         let me = self.node.identity.id();
         let rows = rows.iter().filter(|row| row.contained.is_none()).cloned().collect::<Vec<_>>();
         for given in narrowing(context, &me, entry) {
-            let (record, handle, grant) = (context.record, entry.handle, given.id.text());
-            match reaches(&context.state, given, entry.class, kind, &rows) {
-                true => self.add_within(Within { position, grant, record, handle }),
-                false => self.add_beyond(Beyond { grant: Some(grant), record, handle }),
-            }
+            let grant = given.id.text();
+            let found = match reaches(&context.state, given, entry.class, kind, &rows) {
+                true => Found::Within(grant, position),
+                false => Found::Beyond(grant),
+            };
+            self.add_held(held(context, op, entry, found));
         }
     }
 
-    /// A frame that grants with parameters could reach is not here: its resource is hidden, never shown as it was before.
-    pub(crate) fn note_withheld(&mut self, context: &Context, entry: &Entry) {
+    /// A frame that grants with parameters could reach is not here, or ends its resource: that is hidden, never shown as it was
+    /// before.
+    pub(crate) fn note_withheld(&mut self, context: &Context, op: &Op, entry: &Entry) {
         let me = self.node.identity.id();
         if narrowing(context, &me, entry).next().is_some() {
-            self.add_beyond(Beyond { grant: None, record: context.record, handle: entry.handle });
+            self.add_held(held(context, op, entry, Found::Withheld));
         }
     }
 }

@@ -223,7 +223,7 @@ impl Node {
             let sealed = sealed.ok_or(NodeError::Internal("a card that cannot receive"))?;
             return match net.ask(at, "request", sealed, ANSWER_MAX).await {
                 Ok(_) if card.id() != address.patient => {
-                    self.end_request(stored, "received", "a witness has opened the record").await
+                    self.end_request(stored, "received", "whoever answers at the address was asked to open it").await
                 }
                 Ok(_) => self.end_request(stored, "received", "the patient has been asked").await,
                 Err(net::AskError::Refused(why)) => self.end_request(stored, "failed", &why).await,

@@ -292,7 +292,7 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
 /// The index tables; each has `position`.
 pub(crate) const INDEX_TABLES: [&str; 6] =
     ["cache_token", "cache_string", "cache_date", "cache_reference", "cache_number", "cache_content"];
-pub(crate) const CACHE_TABLES: [&str; 13] = [
+pub(crate) const CACHE_TABLES: [&str; 14] = [
     "cache_records",
     "cache_homes",
     "cache_lanes",
@@ -300,6 +300,7 @@ pub(crate) const CACHE_TABLES: [&str; 13] = [
     "cache_versions",
     "cache_reach",
     "cache_within",
+    "cache_beyond",
     "cache_copies",
     "cache_missing",
     "cache_waiting",

@@ -1,70 +1,82 @@
-//! Versions that grants with parameters reach, and the handles of their resources. Called by `node`, which evaluates the
-//! parameters; read by every statement that looks at what others wrote ([`crate::reach`]).
+//! Versions that grants with parameters reach, and those that are beyond them or withheld: in whatever order they come, of a
+//! resource nothing is within reach that stands before what is beyond it. Called by `node`, which evaluates the parameters; read by
+//! every statement that looks at what others wrote ([`crate::reach`]).
 
 use crate::db::{StoreError, Tx, Value};
-use crate::table::{Kind, Table};
-use record::RecordId;
+use record::{IdentityId, OpId, RecordId};
 
-const WITHIN: Table = Table {
-    name: "cache_within",
-    columns: &[("position", Kind::Int), ("grant_id", Kind::Text), ("record", Kind::Bytes), ("handle", Kind::Bytes)],
-    suffix: "ON CONFLICT (position, grant_id) DO NOTHING",
-};
-
-/// A version that a grant reaches.
+/// A version that was held against a grant's parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Within {
-    /// The version's.
-    pub position: i64,
-    /// The grant's name.
-    pub grant: String,
-    /// The record of both.
-    pub record: RecordId,
-    /// What the record calls the version's resource.
-    pub handle: [u8; 16],
-}
-
-/// A resource that a grant reaches no more; without a grant, that none does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beyond {
-    /// The grant's name.
-    pub grant: Option<String>,
+pub struct Held {
     /// The record.
     pub record: RecordId,
     /// What the record calls the resource.
     pub handle: [u8; 16],
+    /// Who wrote the version: nobody else's hides it.
+    pub author: IdentityId,
+    /// Its op's Lamport number.
+    pub lamport: u64,
+    /// Its op.
+    pub op: OpId,
+    /// What came of it.
+    pub found: Found,
+}
+
+/// What came of holding a version against a grant's parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The grant reaches it; it stands at this position.
+    Within(String, i64),
+    /// The grant does not reach it.
+    Beyond(String),
+    /// It is not here, does not open, or ends the resource: no grant with parameters reaches what was before.
+    Withheld,
 }
 
 impl Tx {
-    /// Remembers which versions grants reach.
+    /// Notes what came of versions, in this order.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn add_within(&mut self, within: Vec<Within>) -> Result<(), StoreError> {
-        let rows = within.into_iter().map(|one| {
-            vec![Value::Int(one.position), one.grant.into(), one.record.bytes().into(), one.handle.as_slice().into()]
-        });
-        WITHIN.insert(self, rows.collect()).await
-    }
-
-    /// Forgets all versions of resources: a newer one is beyond reach, and an older one is never shown in its place.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn forget_within(&mut self, beyond: &[Beyond]) -> Result<(), StoreError> {
-        for one in beyond {
-            let (record, handle) = (Value::from(one.record.bytes()), Value::from(one.handle.as_slice()));
-            match &one.grant {
-                Some(grant) => {
-                    let sql = "DELETE FROM cache_within WHERE record = $1 AND handle = $2 AND grant_id = $3";
-                    self.execute(sql, &[record, handle, grant.as_str().into()]).await?;
-                }
-                None => {
-                    let sql = "DELETE FROM cache_within WHERE record = $1 AND handle = $2";
-                    self.execute(sql, &[record, handle]).await?;
-                }
+    pub async fn note_held(&mut self, held: &[Held]) -> Result<(), StoreError> {
+        for one in held {
+            match &one.found {
+                Found::Within(grant, position) => self.note_within(one, grant, *position).await?,
+                Found::Beyond(grant) => self.note_beyond(one, grant).await?,
+                Found::Withheld => self.note_beyond(one, "").await?,
             }
         }
         Ok(())
+    }
+
+    async fn note_within(&mut self, one: &Held, grant: &str, position: i64) -> Result<(), StoreError> {
+        let (record, handle) = (Value::from(one.record.bytes()), Value::from(one.handle.as_slice()));
+        let (op, lamport) = (Value::from(one.op.bytes()), Value::from(one.lamport));
+        // It is here now, whatever was noted of it before.
+        let sql = "DELETE FROM cache_beyond WHERE record = $1 AND handle = $2 AND op = $3 AND grant_id IN ($4, '')";
+        self.execute(sql, &[record.clone(), handle.clone(), op.clone(), grant.into()]).await?;
+        let sql = "SELECT 1 FROM cache_beyond WHERE record = $1 AND handle = $2 AND author = $3 AND grant_id IN ($4, '') \
+                   AND (lamport > $5 OR (lamport = $5 AND op > $6)) LIMIT 1";
+        let author = Value::from(one.author.bytes());
+        let args = [record.clone(), handle.clone(), author.clone(), grant.into(), lamport.clone(), op.clone()];
+        if !self.fetch(sql, &args).await?.is_empty() {
+            return Ok(());
+        }
+        let sql = "INSERT INTO cache_within (position, grant_id, record, handle, author, lamport, op) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (position, grant_id) DO NOTHING";
+        self.execute(sql, &[position.into(), grant.into(), record, handle, author, lamport, op]).await.map(drop)
+    }
+
+    async fn note_beyond(&mut self, one: &Held, grant: &str) -> Result<(), StoreError> {
+        let (record, handle) = (Value::from(one.record.bytes()), Value::from(one.handle.as_slice()));
+        let author = Value::from(one.author.bytes());
+        let (op, lamport) = (Value::from(one.op.bytes()), Value::from(one.lamport));
+        let args = [record, handle, author, Value::from(grant), lamport, op];
+        let sql = "INSERT INTO cache_beyond (record, handle, author, grant_id, lamport, op) \
+                   VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (record, handle, grant_id, op) DO NOTHING";
+        self.execute(sql, &args).await?;
+        let sql = "DELETE FROM cache_within WHERE record = $1 AND handle = $2 AND author = $3 \
+                   AND (grant_id = $4 OR $4 = '') AND (lamport < $5 OR (lamport = $5 AND op <= $6))";
+        self.execute(sql, &args).await.map(drop)
     }
 }

@@ -48,7 +48,7 @@ impl Batch {
                     class: entry.class,
                 });
                 if !own && counts {
-                    self.note_withheld(context, entry);
+                    self.note_withheld(context, op, entry);
                 }
                 continue;
             };
@@ -62,7 +62,7 @@ impl Batch {
                     self.index_content(context, op, at, content, (position, last_updated), &keys).await?;
                 }
                 // Its key is not here.
-                Ok(None) if !own => self.note_withheld(context, entry),
+                Ok(None) if !own => self.note_withheld(context, op, entry),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(op = %op.id(), place = at, %error, "a received frame is unreadable"),
             }
@@ -156,8 +156,15 @@ impl Batch {
         let id = crate::rewrite::served_id(&me, &content.origin, &content.id);
         let (class, mut index) = (op.entries()[place as usize].class, Vec::new());
         let ends = matches!(content.method, Method::Delete | Method::Moved);
+        let entry = &op.entries()[place as usize];
+        if ends && !own {
+            self.note_withheld(context, op, entry);
+        }
         if !ends {
             let Ok(doc) = fhir::json::Doc::parse(content.json) else {
+                if !own {
+                    self.note_withheld(context, op, entry);
+                }
                 tracing::warn!(op = %op.id(), place, "a received resource does not parse");
                 return Ok(());
             };
@@ -168,7 +175,7 @@ impl Batch {
                 if let Ok(doc) = fhir::json::Doc::parse(shown) {
                     index = index::rows_of_others(&doc, kind, self.node.base(), self.registry());
                 }
-                self.note_within(context, &op.entries()[place as usize], position, &index);
+                self.note_within(context, op, entry, position, &index);
             }
         }
         let lamport = if content.method == Method::Copy { content.house_seq } else { op.header().lamport };

@@ -7,7 +7,7 @@ use serde_json::json;
 use store::Store;
 
 /// Every table that a transaction writes to; the clock last.
-const TABLES: [&str; 30] = [
+const TABLES: [&str; 31] = [
     "log_meta",
     "log_ops",
     "log_frames",
@@ -34,6 +34,7 @@ const TABLES: [&str; 30] = [
     "cache_content",
     "cache_reach",
     "cache_within",
+    "cache_beyond",
     "cache_copies",
     "cache_missing",
     "cache_waiting",

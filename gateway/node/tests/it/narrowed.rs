@@ -10,6 +10,7 @@ use node::requests::AccessRequest;
 use node::write::Intent;
 use node::{Caller, NodeError, Role};
 use serde_json::{Value, json};
+use store::within::{Found, Held};
 
 const LABORATORY: &str = "patient/Observation.rs?category=laboratory";
 
@@ -149,6 +150,94 @@ async fn a_patient_narrows_access_to_what_parameters_name_on(database: Database)
     // Another grant that opens all opens what was never sent, too.
     let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Observation.r").await;
     ward.shows("B sees all again", (6, 6)).await;
+}
+
+/// What a member had no frames of comes afterwards, and not in the order it was written: still nothing is shown as it was before a
+/// version that never comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_later_shows_nothing_that_was_ended_before() {
+    for database in databases() {
+        let ward = Ward::new(database).await;
+        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Condition.rs").await;
+        let moved = create(&ward.a.node, ward.observation("laboratory", "moved")).await.id;
+        ward.update(&moved, "vital-signs", "moved").await;
+        let deleted = create(&ward.a.node, ward.observation("laboratory", "deleted")).await.id;
+        let gone = Intent::Delete { kind: kind("Observation"), id: deleted, if_match: None };
+        ward.a.node.write(&caller(), gone).await.unwrap();
+        let came = create(&ward.a.node, ward.observation("vital-signs", "came")).await.id;
+        ward.update(&came, "laboratory", "came").await;
+        create(
+            &ward.a.node,
+            json!({"resourceType":"Condition","subject":{"reference":format!("Patient/{}", ward.at_a)}}),
+        )
+        .await;
+        until("B has all ops", || async { count(&ward.b.node, "Condition", "").await == 1 }).await;
+        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, LABORATORY).await;
+        ward.shows("B sees the one that came, as it is", (1, 1)).await;
+        create(&ward.a.node, ward.observation("laboratory", "more")).await;
+        ward.shows("and what comes later", (2, 2)).await;
+        stays_the_same_after_reindex(&ward.b.node).await;
+        assert_eq!(ward.seen().await, (2, 2), "after a reindex too");
+    }
+}
+
+/// A deletion that its holder has a frame of ends what was before it, also once the grant was narrowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_before_access_was_narrowed_stays_gone() {
+    for database in databases() {
+        let ward = Ward::new(database).await;
+        let first = create(&ward.a.node, ward.observation("laboratory", "x")).await.id;
+        create(&ward.a.node, ward.observation("laboratory", "y")).await;
+        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Observation.rs").await;
+        ward.shows("B sees both", (2, 2)).await;
+        let gone = Intent::Delete { kind: kind("Observation"), id: first, if_match: None };
+        ward.a.node.write(&caller(), gone).await.unwrap();
+        ward.shows("B sees that one was deleted", (1, 3)).await;
+        let grants = ward.p.node.grants().await.unwrap();
+        let grant = grants.iter().find(|grant| grant.name == "B").unwrap();
+        let scopes = vec![LABORATORY.to_owned()];
+        let narrower = Approval { scopes, end_ms: grant.end_ms, ..Approval::default() };
+        ward.p.node.narrow(&grant.id, narrower).await.unwrap();
+        ward.shows("of what was deleted nothing is left", (1, 1)).await;
+    }
+}
+
+/// In whatever order versions are noted, nothing stands before what is beyond it, and nobody hides another's.
+#[tokio::test]
+async fn what_is_beyond_hides_what_its_author_wrote_before_and_nothing_else() {
+    for database in databases() {
+        let place = Place::new(Role::Gateway, "B", database).await;
+        let store = place.store().await;
+        let (one, other) = (record::IdentityId([1; 32]), record::IdentityId([2; 32]));
+        let held = |author, lamport: u64, found| Held {
+            record: record::RecordId([7; 32]),
+            handle: [3; 16],
+            author,
+            lamport,
+            op: record::OpId([lamport as u8; 32]),
+            found,
+        };
+        let within = |author, lamport: u64| held(author, lamport, Found::Within("g".into(), lamport as i64));
+        let check = async |notes: Vec<Held>, expected: u64| {
+            let mut tx = store.begin().await.unwrap();
+            tx.note_held(&notes).await.unwrap();
+            tx.commit().await.unwrap();
+            let left = store.run("UPDATE cache_within SET position = position").await.unwrap();
+            assert_eq!(left, expected, "{notes:?}");
+            for table in ["cache_within", "cache_beyond"] {
+                store.run(&format!("DELETE FROM {table}")).await.unwrap();
+            }
+        };
+        let (beyond, withheld) = (|| Found::Beyond("g".into()), || Found::Withheld);
+        check(vec![within(one, 1), within(one, 2)], 2).await;
+        check(vec![within(one, 1), held(one, 2, beyond())], 0).await;
+        check(vec![held(one, 2, withheld()), within(one, 1)], 0).await;
+        check(vec![held(one, 2, withheld()), within(one, 1), within(one, 3)], 1).await;
+        check(vec![held(one, 2, withheld()), within(one, 2)], 1).await;
+        check(vec![within(one, 1), held(other, 2, withheld())], 1).await;
+        check(vec![held(other, 2, beyond()), within(one, 1)], 1).await;
+        check(vec![within(one, 1), held(one, 2, Found::Beyond("h".into()))], 1).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -183,6 +183,7 @@ impl Tx {
             self.execute(sql, &args).await?;
         }
         self.execute("DELETE FROM cache_within WHERE record = $1", &args).await?;
+        self.execute("DELETE FROM cache_beyond WHERE record = $1", &args).await?;
         self.execute("DELETE FROM cache_versions WHERE record = $1 AND own = 0", &args).await.map(drop)
     }
 

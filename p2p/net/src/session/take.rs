@@ -36,17 +36,23 @@ struct Again {
     at: Option<Instant>,
 }
 
+/// Times in a row that frames are asked for and none comes, before the next movement of the record: those that a peer never gives
+/// are asked for among those that it does.
+const DRY_LOOKS_MAX: u32 = 16;
+
 struct Taker<L> {
     log: Arc<L>,
     link: Arc<Link>,
     who: IdentityId,
     asked: Option<Asked>,
     again: HashMap<RecordId, Again>,
+    /// How often in a row nothing came of what was asked for.
+    dry: HashMap<RecordId, u32>,
 }
 
 /// Takes until the session ends.
 pub(super) async fn run<L: Log>(log: Arc<L>, link: Arc<Link>, who: IdentityId) {
-    let mut taker = Taker { log, link, who, asked: None, again: HashMap::new() };
+    let mut taker = Taker { log, link, who, asked: None, again: HashMap::new(), dry: HashMap::new() };
     while !taker.link.has_ended() {
         if taker.round().await.is_err() {
             return;
@@ -105,6 +111,7 @@ impl<L: Log> Taker<L> {
             Ok(Applied { held: mut heads, .. }) => {
                 debug!(record.id = %record, ops = count, "stored {count} ops of record {record}");
                 self.again.remove(&record);
+                self.dry.remove(&record);
                 heads.truncate(HEADS_MAX);
                 self.link.inbox.look(record);
                 self.link.send(&Message::Ack { record, heads }).await
@@ -124,11 +131,16 @@ impl<L: Log> Taker<L> {
         };
         frames.retain(|(id, _)| asked.frames.contains(id));
         if frames.is_empty() {
+            self.nothing_came(record);
             return Ok(());
         }
         match self.log.fill(self.who, record, frames).await {
-            Ok(0) => Ok(()),
+            Ok(0) => {
+                self.nothing_came(record);
+                Ok(())
+            }
             Ok(_) => {
+                self.dry.remove(&record);
                 self.link.inbox.look(record);
                 Ok(())
             }
@@ -138,6 +150,15 @@ impl<L: Log> Taker<L> {
                 Ok(())
             }
             Err(ApplyError::Fault(reason)) => self.fault(reason),
+        }
+    }
+
+    /// Looks again, a few times, whether the peer gives any of the others.
+    fn nothing_came(&mut self, record: RecordId) {
+        let dry = self.dry.entry(record).or_default();
+        *dry += 1;
+        if *dry < DRY_LOOKS_MAX {
+            self.link.inbox.look(record);
         }
     }
 
