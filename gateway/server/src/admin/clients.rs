@@ -82,7 +82,7 @@ pub(super) async fn put(app: &App, asked: Asked) -> Result<Done, ApiError> {
         (None, Some(uri)) => uri.clone(),
         (None, None) => String::new(),
     };
-    if asked.public == !jwks.is_empty() {
+    if asked.public != jwks.is_empty() {
         let text =
             "a client has jwks, jwks_uri, or is public; one with a secret is added by `chartwell client add --secret`";
         return Err(ApiError::bad(Code::Invalid, text, "jwks"));
