@@ -43,7 +43,7 @@ impl Gateway {
         let config = Config {
             data: folder.path().to_owned(),
             database_url: url.clone(),
-            identity: folder.path().join("identity"),
+            identity: node::IdentitySource::File(folder.path().join("identity")),
             passphrase: None,
             name: "Bench".to_owned(),
             role: Role::Gateway,
