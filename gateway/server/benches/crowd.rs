@@ -2,6 +2,8 @@
 //! which share of a read is its audit. Both kinds of gateway hold the same resources and are asked in turn, so that the ratio says
 //! something on a machine that does other things too. `cargo bench -p server --bench crowd`.
 
+#![expect(clippy::print_stdout, reason = "its figures are what it is run for")]
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
