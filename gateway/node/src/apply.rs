@@ -3,17 +3,20 @@
 //! what follows from grants and keys, `index` makes versions, `fill` takes frames that come later. Called by `sync` and by `archive`.
 
 mod control;
+mod expected;
 mod fill;
 mod foreign;
 mod index;
 
 use crate::batch::Batch;
-use crate::context::Context;
+use crate::context::{Context, open_body};
 use crate::error::NodeError;
-use crate::node::{Node, Role};
+use crate::node::Node;
+use record::body::Body;
+use record::body::genesis::Purpose;
 use record::identity::Card;
 use record::op::card_within;
-use record::{Author, Head, IdentityId, Kind, Lane, LaneKind, Op, OpId, Parcel, RecordId, Verified};
+use record::{Author, Head, IdentityId, Keyring, Kind, Lane, LaneKind, Op, OpId, Parcel, RecordId, Verified};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use store::db::Reader;
@@ -215,7 +218,9 @@ impl Batch {
             if within.is_none() {
                 return Err(ApplyFault::Lie("a genesis without its body".to_owned()));
             }
-            if !self.from_archive && !self.node.clone().expects(&mut self.reader().await?, &record, from).await? {
+            let node = self.node.clone();
+            let purpose = purpose_of(op, parcel.frames.first().and_then(Option::as_deref));
+            if !self.from_archive && !node.expects(&mut self.reader().await?, &record, purpose, from).await? {
                 return Err(ApplyFault::Later("a record nobody here asked for".to_owned()));
             }
             if let Some(card) = &within {
@@ -293,24 +298,12 @@ impl Node {
         let me = self.identity().id();
         !context.state.is_member(&me) && context.state.last_word_to(&me).is_none() && !context.is_own(&me)
     }
+}
 
-    /// A record from outside is taken only if this node is pairing for it, asked for access to it, joins another device that
-    /// has it, or gets it from another device of its patient's.
-    pub(crate) async fn expects(
-        &self,
-        reader: &mut Reader<'_>,
-        record: &RecordId,
-        from: Option<IdentityId>,
-    ) -> Result<bool, NodeError> {
-        let name = record.to_string();
-        for kind in ["pairing", "request", "join", "recovery"] {
-            if reader.tasks(kind).await?.iter().any(|task| task.body.contains(&name)) {
-                return Ok(true);
-            }
-        }
-        match from.filter(|_| self.role == Role::Patient) {
-            Some(from) => self.is_fellow(reader, &from).await,
-            None => Ok(false),
-        }
+/// What the genesis says that its record is for.
+fn purpose_of(op: &Op, frame: Option<&[u8]>) -> Option<Purpose> {
+    match open_body(op, frame, &Keyring::default())? {
+        Body::Genesis(genesis) => Some(genesis.purpose),
+        _ => None,
     }
 }

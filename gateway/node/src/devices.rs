@@ -1,11 +1,13 @@
 //! The patient's devices as a page shows them: which there are, since when, and what became of each. `admit` writes the ops
-//! that let one in or stop it, `offer` and `join` are the two sides by which a new one comes. Called by `patient` and `recover`.
+//! that let one in or stop it, `offer` and `join` are the two sides by which a new one comes, `fellows` says whom to believe. Called by `patient` and `recover`.
 
 pub(crate) mod admit;
+mod fellows;
 mod join;
 mod messages;
 mod offer;
 
+pub(crate) use join::join_names;
 pub use join::{JoinState, JoinView};
 pub use offer::{OfferState, OfferView};
 
@@ -133,19 +135,6 @@ impl Node {
     pub async fn has_claimed(&self) -> Result<bool, NodeError> {
         let known = Reader::from(&self.store).records().await?;
         Ok(known.iter().any(|known| known.authority == self.identity().id()))
-    }
-
-    /// Whether `who` is another device of this patient's, as a record says that both speak for.
-    pub(crate) async fn is_fellow(&self, reader: &mut Reader<'_>, who: &IdentityId) -> Result<bool, NodeError> {
-        let me = self.identity().id();
-        for known in reader.records().await? {
-            let Some(context) = self.context(reader, &known.record).await? else { continue };
-            let is_in = |id: &IdentityId| context.state.standing_of(id) == Some(Standing::In);
-            if is_in(&me) && is_in(who) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Stays connected to another device where it said that it is reached.

@@ -92,6 +92,9 @@ struct PairingBody {
     transcript: String,
     digits: String,
     message: String,
+    /// That the patient said here that the digits are the same, and nobody took it back.
+    #[serde(default)]
+    confirmed: bool,
 }
 
 impl Node {
@@ -223,7 +226,7 @@ impl Node {
         let reply = self.ask_hospital(&body, "pair/state", seal(&secret, "state", &Confirm::default())).await?;
         let answer: StateAnswer = serde_json::from_slice(&reply).or(Err(DAMAGED))?;
         if answer.state == "ended" {
-            (body.message, body.secret) = (answer.message, String::new());
+            (body.message, body.secret, body.confirmed) = (answer.message, String::new(), false);
             self.put_pairing(id, "ended", &body).await?;
             return Ok(true);
         }
@@ -233,7 +236,12 @@ impl Node {
     async fn is_mine(&self, record: &str) -> Result<bool, NodeError> {
         let Ok(record) = record.parse::<RecordId>() else { return Ok(false) };
         let context = self.context(&mut Reader::from(&self.store), &record).await?;
-        Ok(context.is_some_and(|context| context.state.claim().is_some() && context.speaks(&self.identity().id())))
+        // Handed to this device: in a record that was handed to another, that one may have let it in.
+        let me = self.identity().id();
+        Ok(context.is_some_and(|context| {
+            let is_first = context.state.authority().is_some_and(|card| card.id() == me);
+            context.state.claim().is_some() && is_first && context.speaks(&me)
+        }))
     }
 
     async fn load_pairing(&self, id: &str) -> Result<Option<(StoredTask, PairingBody)>, NodeError> {
@@ -273,10 +281,13 @@ impl Node {
         let grants = grants.filter(|(_, keep)| **keep).map(|(grant, _)| grant).collect::<Vec<_>>();
         let acceptance = accept(self.identity(), &record, &transcript, &grants);
         let confirm = Confirm { acceptance: base32(&acceptance), grants: base32(&encode_grants(&grants)) };
+        // Before the answer, which may be lost on the way.
+        body.confirmed = true;
+        self.put_pairing(id, "digits", &body).await?;
         let reply = self.ask_hospital(&body, "pair/confirm", seal(&secret, "confirm", &confirm)).await?;
         let answer: StateAnswer = serde_json::from_slice(&reply).or(Err(DAMAGED))?;
         if answer.state == "ended" {
-            (body.message, body.secret) = (answer.message.clone(), String::new());
+            (body.message, body.secret, body.confirmed) = (answer.message.clone(), String::new(), false);
             self.put_pairing(id, "ended", &body).await?;
             return Err(NodeError::Unprocessable(answer.message));
         }
@@ -299,7 +310,7 @@ impl Node {
         if let Some(secret) = unbase32(&body.secret).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
             drop(self.ask_hospital(&body, "pair/stop", seal(&secret, "stop", &Confirm::default())).await);
         }
-        (body.message, body.secret) = ("you stopped it".to_owned(), String::new());
+        (body.message, body.secret, body.confirmed) = ("you stopped it".to_owned(), String::new(), false);
         self.put_pairing(id, "ended", &body).await
     }
 
@@ -326,6 +337,13 @@ impl Batch {
 }
 
 const DAMAGED: NodeError = NodeError::Internal("a pairing that does not read back");
+
+/// Whether a pairing is for this record, and goes on or is done. One that the patient confirmed and that ended in silence is
+/// too: the hospital may have handed the record over while this node was away.
+pub(crate) fn names(task: &StoredTask, record: &str) -> bool {
+    let body = serde_json::from_str::<PairingBody>(&task.body);
+    body.is_ok_and(|body| body.record == record && (task.status != "ended" || body.confirmed))
+}
 
 fn grants_of(body: &PairingBody) -> Vec<Grant> {
     unbase32(&body.grants).and_then(|bytes| decode_grants(&bytes).ok()).unwrap_or_default()

@@ -228,7 +228,8 @@ impl Port {
         let peers = self.0.net.get().map(net::Handle::peers).unwrap_or_default();
         let kept = peers.iter().any(|peer| peer.kept && peer.identity == Some(who));
         let mut reader = Reader::from(&self.0.store);
+        let purpose = context.state.purpose();
         let fellow = self.0.is_fellow(&mut reader, &who).await.unwrap_or(false);
-        fellow || (kept && self.0.expects(&mut reader, &context.record, None).await.unwrap_or(false))
+        fellow || (kept && self.0.expects(&mut reader, &context.record, purpose, None).await.unwrap_or(false))
     }
 }

@@ -1,5 +1,5 @@
 //! The ops about devices: the root announced, a device let in with the keys it needs, one that was lost stopped. Called by
-//! `offer`, by `grants::epoch` when a record has just become this patient's, by `recover`, and by the page.
+//! `offer`, `fellows` and `recover`, by `grants::epoch` when a record has just become this patient's, and by the page.
 
 use crate::author::current_key;
 use crate::batch::Batch;
@@ -13,7 +13,6 @@ use record::identity::Card;
 use record::keys::Level;
 use record::state::Standing;
 use record::{IdentityId, Kind, RecordId};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const NO_KEY: NodeError = NodeError::Internal("the key of the epoch is not here");
@@ -101,29 +100,6 @@ impl Batch {
                 self.say_device(context, Device::Admit { card: card.clone(), name }, Some(card)).await
             }
         }
-    }
-
-    /// Lets this patient's other devices into a record that has just become the patient's: those that are in elsewhere, and
-    /// were stopped nowhere.
-    pub(crate) async fn admit_fellows(&mut self, context: &Arc<Context>) -> Result<Arc<Context>, NodeError> {
-        let (me, mut fellows) = (self.node.identity.id(), BTreeMap::<IdentityId, Option<(Card, String)>>::new());
-        for known in self.reader().await?.records().await? {
-            let Some(other) = self.context(&known.record).await?.filter(|other| other.speaks(&me)) else { continue };
-            for device in other.state.devices() {
-                let found = (device.card.clone(), device.name.to_owned());
-                let kept = fellows.entry(device.card.id()).or_insert(Some(found));
-                if device.standing != Standing::In {
-                    *kept = None;
-                }
-            }
-        }
-        fellows.remove(&me);
-        let mut now = context.clone();
-        for (card, name) in fellows.into_values().flatten() {
-            let name = if name.is_empty() { self.node.name_of(&card.id()).await? } else { name };
-            now = self.admit(&now, card, name).await?;
-        }
-        Ok(now)
     }
 
     /// Signs a `device` op, with all keys for whoever it lets in.

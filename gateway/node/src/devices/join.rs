@@ -10,10 +10,11 @@ use crate::meeting::{
     Ask, Reveal, RevealAnswer, SILENCE_MS_MAX, Sealed, StateAnswer, commit_of, digits, opened, read_code, seal, task_id,
 };
 use crate::node::Node;
-use record::Card;
 use record::address::Address;
 use record::id::{base32, unbase32};
+use record::{Card, RecordId};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::time::Duration;
 use store::db::Reader;
 use store::tasks::StoredTask;
@@ -73,6 +74,12 @@ struct JoinBody {
     digits: String,
     message: String,
     records: Vec<String>,
+    /// Those of `records` whose devices are this patient's; an address without digits names none.
+    #[serde(default)]
+    ours: Vec<String>,
+    /// That the patient said here that the digits are the same.
+    #[serde(default)]
+    confirmed: bool,
 }
 
 impl Node {
@@ -235,8 +242,14 @@ impl Node {
     /// Takes what the other device says; `true` where it is over.
     async fn take_answer(&self, id: &str, mut body: JoinBody, reply: &[u8]) -> Result<bool, NodeError> {
         if let Ok(done) = serde_json::from_slice::<Done>(reply) {
-            let records = done.records.into_iter().filter(|record| record.parse::<record::RecordId>().is_ok());
+            // Whoever made the code may say that all is done before anybody has compared digits here.
+            if !body.confirmed {
+                return Ok(false);
+            }
+            let records = done.records.into_iter().filter(|record| record.parse::<RecordId>().is_ok());
             body.records = records.take(RECORDS_MAX).collect();
+            body.ours =
+                done.ours.into_iter().filter(|record| body.records.contains(record)).take(RECORDS_MAX).collect();
             body.message = "this device is in".to_owned();
             body.secret.clear();
             let places = done.places.into_iter().filter(|place| place.len() <= 256).take(PLACES_MAX);
@@ -292,6 +305,9 @@ impl Node {
         let transcript = unbase32(&body.transcript).and_then(|bytes| bytes.try_into().ok()).ok_or(DAMAGED)?;
         let acceptance = Acceptance::by(self.identity(), &transcript);
         let sealed = seal(&secret, "device confirm", &acceptance);
+        // Before the answer, which may be lost on the way: the next look asks again.
+        body.confirmed = true;
+        self.put_join(id, "digits", &body).await?;
         let (_, reply) = self.ask_other(&body, "device/confirm", sealed).await?;
         body.expires_ms = crate::clock::now_ms() + SILENCE_MS_MAX;
         body.message = "waiting for the other device".to_owned();
@@ -331,6 +347,22 @@ impl Batch {
         }
         self.put_task(StoredTask { version: before.map_or(0, |before| before.version), ..task }).await
     }
+}
+
+/// The records that joins by code named, once the digits were compared, as ones whose devices are this patient's.
+pub(super) async fn joined(reader: &mut Reader<'_>) -> Result<HashSet<RecordId>, NodeError> {
+    let bodies = done(reader).await?.into_iter().filter(|body| body.confirmed);
+    Ok(bodies.flat_map(|body| body.ours).filter_map(|record| record.parse().ok()).collect())
+}
+
+/// Whether this device has joined for a record, by a code or by its address.
+pub(crate) async fn join_names(reader: &mut Reader<'_>, record: &str) -> Result<bool, NodeError> {
+    Ok(done(reader).await?.iter().any(|body| body.records.iter().any(|named| named == record)))
+}
+
+async fn done(reader: &mut Reader<'_>) -> Result<Vec<JoinBody>, NodeError> {
+    let tasks = reader.tasks("join").await?.into_iter().filter(|task| task.status == "done");
+    Ok(tasks.filter_map(|task| serde_json::from_str(&task.body).ok()).collect())
 }
 
 fn secret_of(body: &JoinBody) -> Result<[u8; 32], NodeError> {

@@ -29,6 +29,9 @@ pub(super) struct Acceptance {
 pub(super) struct Done {
     pub(super) done: bool,
     pub(super) records: Vec<String>,
+    /// Those of them whose devices are the patient's own (rule 7.8).
+    #[serde(default)]
+    pub(super) ours: Vec<String>,
     pub(super) places: Vec<String>,
 }
 

@@ -225,7 +225,7 @@ impl Node {
         if asked == "device/confirm" {
             self.keep_in_touch(&from).await?;
         }
-        let done = Done { done: true, records, places: self.places(&ids).await? };
+        let done = Done { done: true, records, ours: self.ours(&ids).await?, places: self.places(&ids).await? };
         serde_json::to_vec(&done).or(Err(DAMAGED))
     }
 }

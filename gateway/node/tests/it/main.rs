@@ -10,6 +10,7 @@ mod conditional;
 mod deletes;
 mod devices;
 mod failover;
+mod fellows;
 mod forks;
 mod gone;
 mod meet;
