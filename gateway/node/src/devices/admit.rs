@@ -4,6 +4,7 @@
 use crate::author::current_key;
 use crate::batch::Batch;
 use crate::context::Context;
+use crate::devices::STOPPED;
 use crate::error::NodeError;
 use crate::node::{Node, Role};
 use record::body::Body;
@@ -45,7 +46,9 @@ impl Node {
     /// not here by then. Only the patient's words let it back in.
     ///
     /// # Errors
-    /// [`NodeError::NotFound`]; [`NodeError::Unprocessable`] for this device itself, and for one that is not in any more.
+    /// [`NodeError::NotFound`]; [`NodeError::Unprocessable`] for this device itself, and for one that is not in any more;
+    /// [`NodeError::Forbidden`] where this device was stopped in every record of the other's; what failed in a record, after the
+    /// device was stopped in all others.
     pub async fn suspend(&self, device: &str) -> Result<(), NodeError> {
         let missing = || NodeError::NotFound("the device".to_owned());
         let id = device.parse::<IdentityId>().map_err(|_| missing())?;
@@ -54,16 +57,30 @@ impl Node {
                 "a device does not suspend itself: open this page on another device of yours and suspend it there";
             return Err(NodeError::Unprocessable(text.to_owned()));
         }
-        let (mut known, mut stopped) = (false, false);
+        let (mut known, mut stopped, mut silent, mut failed) = (false, false, false, None);
         for record in self.own_records().await? {
-            let done = self.commit(move |batch| Box::pin(async move { batch.suspend(&record, &id).await })).await?;
-            known |= done.is_some();
-            stopped |= done == Some(true);
+            // A record where it could not be done keeps none of the others open.
+            match self.commit(move |batch| Box::pin(async move { batch.suspend(&record, &id).await })).await {
+                Ok(done) => {
+                    known |= done.is_some();
+                    stopped |= done == Some(true);
+                }
+                // This device was stopped there itself.
+                Err(NodeError::Forbidden(_)) => silent = true,
+                Err(error) => {
+                    tracing::warn!(%record, %error, "a device could not be suspended in a record");
+                    failed = Some(error);
+                }
+            }
         }
-        match (known, stopped) {
-            (_, true) => Ok(()),
-            (true, false) => Err(NodeError::Unprocessable("this device was suspended or removed already".to_owned())),
-            (false, false) => Err(missing()),
+        match (failed, known, stopped) {
+            (Some(error), ..) => Err(error),
+            (None, _, true) => Ok(()),
+            (None, _, false) if silent => Err(NodeError::Forbidden(STOPPED.to_owned())),
+            (None, true, false) => {
+                Err(NodeError::Unprocessable("this device was suspended or removed already".to_owned()))
+            }
+            (None, false, false) => Err(missing()),
         }
     }
 }
@@ -123,6 +140,7 @@ impl Batch {
             Some(_) => return Ok(Some(false)),
             None => return Ok(None),
         }
+        self.word(&context)?;
         let retains = self.heads_of(record, |author| author == device).await?;
         let said = Device::Suspend { device: *device, retains };
         let stopped = self.say_device(&context, said, None).await?;

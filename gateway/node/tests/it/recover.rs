@@ -1,11 +1,11 @@
 //! All devices are lost and the words are on paper: they let a new device into the record, from a hospital that holds it, and
 //! nobody else's words do.
 
-use crate::common::{Place, count, create, databases, stays_the_same_after_reindex, until};
+use crate::common::{Place, count, create, databases, pair, stays_the_same_after_reindex, until};
 use crate::devices::{House, house, join, observation, words_of};
-use node::Role;
 use node::devices::{DeviceState, JoinState};
 use node::recover::{RecoverError, Recovery, card_text, parse_card};
+use node::{NodeError, Role};
 use record::Phrase;
 use record::address::Address;
 
@@ -90,6 +90,46 @@ async fn the_words_alone_give_a_new_device_everything_and_take_the_lost_one_out(
         new.node.revoke(&grant.id).await.unwrap();
         stays_the_same_after_reindex(&new.node).await;
         stays_the_same_after_reindex(&house.a.node).await;
+    }
+}
+
+/// A device that was stopped in one record of two still stops a thief in the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_out_of_one_record_suspends_in_the_others() {
+    for database in databases() {
+        let house = house(database).await;
+        join(&house.first.node, &house.second.node, "Phone").await;
+        until("the phone has it all", || async { count(&house.second.node, "Observation", "").await == 1 }).await;
+        create(&house.b.node, observation(&house.at_b, "at B")).await;
+        pair(&house.b.node, &house.second.node, &house.at_b).await;
+        until("both have both records", || async { count(&house.first.node, "Observation", "").await == 2 }).await;
+        let (words, address) = (words_of(&house.first).await, beside_the_words(&house).await);
+        // In the first record the words keep the phone and a tablet.
+        let tablet = record::Identity::generate(&mut node::clock::entropy());
+        let phone = house.second.node.identity().id();
+        let folder = tempfile::tempdir().unwrap();
+        let recovery = Recovery::begin(&words, &address, folder.path()).await.unwrap();
+        recovery.meet(&|_| {}).await.unwrap();
+        assert!(recovery.admit(tablet.card().clone(), "Tablet", &[phone.to_string()]).await.unwrap());
+        recovery.deliver().await.unwrap();
+        recovery.close().await;
+        let records = house.first.node.records().await.unwrap().into_iter().map(|record| record.record);
+        let own = Address::parse(&address).unwrap().record;
+        let other = records.into_iter().find(|record| *record != own).unwrap();
+        let said = async |record, what: &str| {
+            let (moments, _) = house.first.node.timeline(record, None, 100).await.unwrap();
+            moments.iter().any(|moment| moment.what.contains(what))
+        };
+        // The root, the phone, the tablet, and the words.
+        until("the first device is out of its record", || async {
+            let log = house.first.node.record_log(own, 100).await.unwrap();
+            log.lines.iter().filter(|line| line.kind == "device").count() == 4
+        })
+        .await;
+        let refused = house.first.node.suspend(&tablet.id().to_string()).await;
+        assert!(matches!(refused, Err(NodeError::Forbidden(_))), "{refused:?}");
+        house.first.node.suspend(&phone.to_string()).await.unwrap();
+        assert!(said(other, "suspended the device").await && !said(own, "suspended the device").await);
     }
 }
 
