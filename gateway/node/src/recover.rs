@@ -1,20 +1,23 @@
 //! Recovery: a node that is the root for as long as it takes. The 24 words become an identity in memory, it meets who holds the
 //! record, lets a new device in, says which devices stay, and is gone (rules 6.7 to 6.9). Called by `cli`.
 
+mod heads;
+
 use crate::batch::Batch;
 use crate::devices::{DeviceState, DeviceView, NAME_BYTES_MAX};
 use crate::error::NodeError;
 use crate::invite::new_task;
 use crate::node::{Config, IdentitySource, Node, OpenError, Role};
+use heads::Heads;
 use record::address::{Address, AddressError};
 use record::body::device::{DEVICES_MAX, Device};
 use record::id::{base32, unbase32};
 use record::state::Standing;
-use record::{Card, CodecError, IdentityId, OpId, Phrase, RecordId};
+use record::{Card, CodecError, IdentityId, Phrase, RecordId};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::db::Reader;
 
 /// How long one holder is asked what there is.
@@ -105,22 +108,25 @@ impl Recovery {
         Ok(Self { node, address })
     }
 
-    /// Waits until everything is here that those who answer know of who decides in the record. `tell` is told how many of the
-    /// places answer, and then how many ops there are now and then.
+    /// Waits until everything is here that those who answer know of who decides in the record; for a place whose ops do not come
+    /// not for ever, if all that another one knows is here. `tell` is told that there is an answer, how many ops there are now
+    /// and then, and which places were not waited for.
     ///
     /// # Errors
     /// [`RecoverError::Away`], [`RecoverError::Stranger`].
     pub async fn meet(&self, tell: &(dyn Fn(String) + Sync)) -> Result<(), RecoverError> {
-        let heads = self.ask_heads().await?;
+        let mut heads = self.ask_heads().await?;
         tell("somebody who holds the record answers and knows the words".to_owned());
         let (record, me, mut told) = (self.address.record, self.node.identity().id(), 0);
         loop {
             let mut reader = Reader::from(&self.node.store);
             let context = self.node.context(&mut reader, &record).await?;
-            let here = |context: &crate::context::Context| {
-                context.speaks(&me) && heads.iter().all(|head| context.state.lamport_of(head).is_some())
-            };
-            if context.is_some_and(|context| here(&context)) {
+            if let Some(context) = context.filter(|context| context.speaks(&me))
+                && let Some(late) = heads.look(Instant::now(), |head| context.state.lamport_of(head).is_some())
+            {
+                for at in late {
+                    tell(format!("{at} names ops of the record that do not come; going on without them"));
+                }
                 return Ok(());
             }
             let ops = reader.op_count(&record).await.map_err(NodeError::from)?;
@@ -133,21 +139,18 @@ impl Recovery {
     }
 
     /// The heads of the record's control ops, of all who answer.
-    async fn ask_heads(&self) -> Result<BTreeSet<OpId>, RecoverError> {
+    async fn ask_heads(&self) -> Result<Heads, RecoverError> {
         let net = self.node.net.get().ok_or(NodeError::Internal("a network that was started"))?;
-        let (mut heads, mut answered, mut refused, mut away) = (BTreeSet::new(), false, false, String::new());
+        let (mut heads, mut refused, mut away) = (Heads::default(), false, "the answers name no op of it".to_owned());
         for at in &self.address.at {
             let question = self.address.record.bytes().to_vec();
             match net.ask(vec![at.clone()], "control-heads", question, ANSWER_MAX).await {
-                Ok((_, answer)) => {
-                    heads.extend(answer.as_chunks::<32>().0.iter().map(|head| OpId(*head)));
-                    answered = true;
-                }
+                Ok((_, answer)) => heads.take(at, &answer),
                 Err(net::AskError::Refused(_)) => refused = true,
                 Err(error) => away = error.to_string(),
             }
         }
-        match (answered, refused) {
+        match (!heads.is_empty(), refused) {
             (true, _) => Ok(heads),
             (false, true) => Err(RecoverError::Stranger),
             (false, false) => Err(RecoverError::Away(away)),
@@ -179,22 +182,22 @@ impl Recovery {
         Ok(written.await?)
     }
 
-    /// Waits until somebody who holds the record has stored what was written.
+    /// Waits until somebody who is in the record has stored what was written; who was let out may say so and keep it to himself.
     ///
     /// # Errors
     /// [`RecoverError::Node`].
     pub async fn deliver(&self) -> Result<(), RecoverError> {
-        let record = self.address.record;
+        let (record, me) = (self.address.record, self.node.identity().id());
         loop {
             let mut reader = Reader::from(&self.node.store);
             let context = self.node.context(&mut reader, &record).await?;
             let context = context.ok_or_else(|| NodeError::NotFound("the record".to_owned()))?;
-            for (epoch, card) in context.state.epochs().iter().flat_map(|epoch| {
-                let members = context.state.members().into_iter();
-                members.map(move |card| (*epoch, card))
-            }) {
-                if self.node.has_received(&mut reader, &card.id(), &record, &epoch).await? {
-                    return Ok(());
+            let holders = context.state.members().into_iter().map(|card| card.id());
+            for holder in holders.filter(|id| *id != me && context.state.is_member(id)) {
+                for epoch in context.state.epochs() {
+                    if self.node.has_received(&mut reader, &holder, &record, &epoch).await? {
+                        return Ok(());
+                    }
                 }
             }
             tokio::time::sleep(LOOK_EVERY).await;
