@@ -9,7 +9,7 @@ use record::entry::{FrameKind, KeyName, wrap_handle};
 use record::frame::{Content, Place};
 use record::keys::{KeyItem, Keyring, Level, decode_items};
 use record::{Class, CodecError, Entry, Lane, LaneKind, Op, opkey};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use store::keys::SealedKey;
 use store::versions::StoredVersion;
 
@@ -60,6 +60,19 @@ impl Node {
             }
         }
         ring
+    }
+
+    /// Where the wraps are that [`Node::own_keys`] takes for some resources of an op: one for each class and type, and what the op's
+    /// author sealed to itself where that is this node.
+    pub(crate) fn wraps_of<'e>(&self, op: &Op, resources: impl Iterator<Item = &'e Entry>) -> Vec<u32> {
+        let record = &op.header().record;
+        let mut handles =
+            resources.map(|entry| opkey::handle(record, entry.class, &entry.resource_type)).collect::<HashSet<_>>();
+        if !handles.is_empty() && op.header().lane.author == self.identity.id() {
+            handles.insert(wrap_handle(record, &self.identity.id()));
+        }
+        let wraps = (0..).zip(op.entries()).filter(|(_, entry)| entry.kind == FrameKind::Wrap);
+        wraps.filter(|(_, entry)| handles.remove(&entry.handle)).map(|(place, _)| place).collect()
     }
 
     /// What a version row keeps of a frame's place and key: lane instance and sequence number, 8 bytes each, and the tag of the

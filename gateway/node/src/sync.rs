@@ -2,6 +2,7 @@
 //! are decided here for every message. Called by `net`.
 
 mod authors;
+mod frames;
 mod give;
 mod greeting;
 mod lacked;
@@ -9,7 +10,7 @@ mod lacked;
 use crate::apply::ApplyFault;
 use crate::context::Context;
 use crate::node::{Node, Role};
-use give::{Looked, Standing, may_have, standing};
+use give::{Standing, standing};
 pub(crate) use lacked::told;
 use net::{Applied, ApplyError, FrameId, Log, PeerKey, Refusal, Suffix};
 use record::{Head, IdentityId, Parcel, RecordId};
@@ -142,28 +143,13 @@ impl Log for Port {
         if !matches!(standing(&context, &who), Standing::In) {
             return Vec::new();
         }
-        let (mut found, mut bytes) = (Vec::new(), 0);
-        for id in frames {
-            let mut reader = Reader::from(&self.0.store);
-            let Ok(Some(stored)) = reader.op(&id.op).await else { continue };
-            let entry = stored.op.entries().get(id.index as usize);
-            let Some(entry) = entry.filter(|_| stored.op.record() == record) else { continue };
-            let Ok(Some(frame)) = reader.frame(&id.op, id.index).await else { continue };
-            let mut looked = Looked::at(&stored.op);
-            if looked.has_own_keys() {
-                let frames = reader.frames(&id.op).await.unwrap_or_default();
-                looked.open(&self.0, &context, &frames);
+        match self.frames_for(&context, &who, frames, bytes_max).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%record, %error, "frames could not be read for a peer");
+                Vec::new()
             }
-            if !may_have(&context, &who, &looked, (id.index, entry), &frame) {
-                continue;
-            }
-            if !found.is_empty() && bytes + frame.len() > bytes_max {
-                break;
-            }
-            bytes += frame.len();
-            found.push((*id, frame));
         }
-        found
     }
 
     async fn fill(

@@ -7,7 +7,7 @@ use crate::narrowed::is_narrowed;
 use crate::node::Node;
 use crate::opening::{ForReaders, for_readers, placed};
 use net::{Outgoing, Suffix};
-use record::entry::{FrameKind, wrap_handle};
+use record::entry::{FrameKind, KeyName, wrap_handle};
 use record::keys::Keyring;
 use record::{Class, Entry, Head, IdentityId, LaneKind, Op, OpId, Parcel, RecordId};
 use std::sync::Arc;
@@ -49,49 +49,66 @@ impl<'o> Looked<'o> {
         Self { op, wraps: for_readers(op), own: Keyring::default() }
     }
 
-    pub(super) fn has_own_keys(&self) -> bool {
-        !self.wraps.is_empty()
-    }
-
     /// Opens the keys of the op's own, as far as they do here.
     pub(super) fn open(&mut self, node: &Node, context: &Context, frames: &[(u32, Vec<u8>)]) {
         self.own = node.own_keys(context, self.op, placed(frames));
     }
+
+    /// Whether the op's own keys have to be opened to know: where a grant's parameters have to be looked for under them.
+    pub(super) fn must_open(&self, entry: &Entry, may: May) -> bool {
+        may == May::Look && entry.key == KeyName::Own
+    }
+
+    /// What an entry alone says of whether `who` may have its frame: bodies as any member, resources as grants reach, and wraps.
+    /// Those of control ops go to every member (rule 7.3): an op comes from whoever has it, and what is sealed to somebody must not
+    /// be lost on the way; nor, where every device is, what is sealed to the root. Those of other ops go to whom they are sealed
+    /// to and to whoever may have what they open. Only where a grant has parameters is looked into the frame.
+    pub(super) fn may(&self, context: &Context, who: &IdentityId, entry: &Entry) -> May {
+        let header = self.op.header();
+        let may = |class: Class, kind: &str| {
+            let now = crate::clock::now_ms();
+            let narrowed = |given| is_narrowed(&context.state, given, class, kind);
+            match reaches(context, who, &header.lane.author, class, kind) {
+                true => May::Have,
+                false if context.state.live_grants(who, now).any(narrowed) => May::Look,
+                false => May::Not,
+            }
+        };
+        match entry.kind {
+            FrameKind::Body => May::Have,
+            FrameKind::Wrap => {
+                let opens = |(class, kind): &(Class, &str)| may(*class, kind) != May::Not;
+                let has = header.lane.kind == LaneKind::Control
+                    || entry.handle == wrap_handle(&header.record, who)
+                    || self.wraps.get(&entry.handle).is_some_and(opens);
+                if has { May::Have } else { May::Not }
+            }
+            FrameKind::Put | FrameKind::Delete => may(entry.class, &entry.resource_type),
+        }
+    }
 }
 
-/// Whether `who` may have a frame: bodies as any member, resources as grants reach, and wraps. Those of control ops go to every
-/// member (rule 7.3): an op comes from whoever has it, and what is sealed to somebody must not be lost on the way; nor, where
-/// every device is, what is sealed to the root. Those of other ops go to whom they are sealed to and to whoever may have what they
-/// open. Only where a grant has parameters is looked into the frame.
-pub(super) fn may_have(
+/// Whether somebody may have a frame, by what its entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum May {
+    /// Yes.
+    Have,
+    /// Where a grant's parameters reach what is in it.
+    Look,
+    /// No.
+    Not,
+}
+
+/// Whether a grant with parameters lets `who` have a frame into which has to be looked.
+pub(super) fn is_open_to(
     context: &Context,
     who: &IdentityId,
     looked: &Looked<'_>,
     (place, entry): (u32, &Entry),
     frame: &[u8],
 ) -> bool {
-    let Looked { op, wraps, own } = looked;
-    let author = &op.header().lane.author;
-    let now = crate::clock::now_ms();
-    match entry.kind {
-        FrameKind::Body => true,
-        FrameKind::Wrap => {
-            let opens = |(class, kind): &(Class, &str)| {
-                reaches(context, who, author, *class, kind)
-                    || context.state.live_grants(who, now).any(|given| is_narrowed(&context.state, given, *class, kind))
-            };
-            op.header().lane.kind == LaneKind::Control
-                || entry.handle == wrap_handle(&op.header().record, who)
-                || wraps.get(&entry.handle).is_some_and(opens)
-        }
-        FrameKind::Put | FrameKind::Delete => {
-            reaches(context, who, author, entry.class, &entry.resource_type)
-                || context
-                    .state
-                    .live_grants(who, now)
-                    .any(|given| crate::narrowed::may_have(context, given, op, place, frame, own))
-        }
-    }
+    let may_have = |given| crate::narrowed::may_have(context, given, looked.op, place, frame, &looked.own);
+    entry.is_resource() && context.state.live_grants(who, crate::clock::now_ms()).any(may_have)
 }
 
 /// Whether `who` may have what `author` wrote of a class and type.
@@ -152,13 +169,18 @@ impl Port {
             let op = &stored.op;
             let (mut frames, mut looked) = (vec![None; op.entries().len()], Looked::at(op));
             let stored = stored_frames.remove(&op.id()).unwrap_or_default();
-            if looked.has_own_keys() {
+            let mays = op.entries().iter().map(|entry| looked.may(context, who, entry)).collect::<Vec<_>>();
+            if op.entries().iter().zip(&mays).any(|(entry, may)| looked.must_open(entry, *may)) {
                 looked.open(&self.0, context, &stored);
             }
             for (at, frame) in stored {
-                if let (Some(entry), Some(place)) = (op.entries().get(at as usize), frames.get_mut(at as usize))
-                    && may_have(context, who, &looked, (at, entry), &frame)
-                {
+                let Some((entry, may)) = op.entries().get(at as usize).zip(mays.get(at as usize)) else { continue };
+                let has = match may {
+                    May::Have => true,
+                    May::Look => is_open_to(context, who, &looked, (at, entry), &frame),
+                    May::Not => false,
+                };
+                if let Some(place) = frames.get_mut(at as usize).filter(|_| has) {
                     *place = Some(frame);
                 }
             }

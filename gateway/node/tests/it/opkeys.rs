@@ -90,6 +90,18 @@ async fn a_laboratory_writes_on(database: Database) {
     assert_eq!(resources, [&KeyName::Own]);
     assert_eq!(entries.iter().filter(|entry| entry.kind == FrameKind::Wrap).count(), 2);
 
+    // Asked for over and over, also beside what is not there, each frame is given once.
+    let id = |index: usize| net::FrameId { op: stored.op.id(), index: index as u32 };
+    let put = id(entries.iter().position(|entry| entry.kind == FrameKind::Put).expect("the Observation"));
+    let to_lab = record::entry::wrap_handle(&record, &house.lab.node.identity().id());
+    let to_readers = |entry: &record::Entry| entry.kind == FrameKind::Wrap && entry.handle != to_lab;
+    let wrap = id(entries.iter().position(to_readers).expect("its keys, for readers"));
+    let asked = [put, id(entries.len()), wrap, id(usize::MAX)].repeat(256);
+    let given = house.p.node.port().frames(house.p.node.identity().id(), record, &asked, 1 << 20).await;
+    assert_eq!(given.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [put, wrap]);
+    let given = house.p.node.port().frames(house.reader.node.identity().id(), record, &[put; 1024], 1 << 20).await;
+    assert_eq!(given.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [put]);
+
     // The author reads it by its id, by its version, and finds it by what it says.
     let read = house.lab.node.read(&caller(), kind("Observation"), &made.id).await.unwrap();
     assert!(String::from_utf8(read.json).unwrap().contains("sodium"));
@@ -152,6 +164,41 @@ async fn a_laboratory_writes_on(database: Database) {
         stays_the_same_after_reindex(&place.node).await;
     }
     assert_eq!(house.seen().await, [5, 5, 3, 5]);
+}
+
+/// Where a grant has parameters, what is sealed under an op's own key is looked into, and given once.
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_are_looked_for_under_an_ops_own_key() {
+    for database in databases() {
+        let house = house(database).await;
+        let ward = Place::new(Role::Gateway, "Ward", database).await;
+        ward.connect().await;
+        let here = create(&ward.node, json!({"resourceType":"Patient"})).await.id;
+        let scope = "patient/Observation.rs?category=laboratory";
+        let_in(&ward.node, &house.p.node, &here, &house.address, scope).await;
+        let mut within = observation(&house.at_lab, "sodium");
+        within["category"] = json!([{"coding":[{"code":"laboratory"}]}]);
+        let post = |resource| json!({"resource":resource,"request":{"method":"POST","url":"Observation"}});
+        let entries = [post(observation(&house.at_lab, "height")), post(within)];
+        let bundle = json!({"resourceType":"Bundle","type":"transaction","entry":entries}).to_string().into_bytes();
+        house.lab.node.transaction(&caller(), fhir::bundle::read(bundle).unwrap()).await.unwrap();
+        house.until_seen("what the laboratory wrote", [3, 3, 2, 3]).await;
+        until("the ward sees the one", || async { count(&ward.node, "Observation", "").await == 1 }).await;
+
+        let record = house.p.node.records().await.unwrap()[0].record;
+        let store = house.p.store().await;
+        let ops = store::db::Reader::from(&store).ops_after(&record, 0, 10_000).await.unwrap();
+        store.close().await;
+        let is_own = |entry: &record::Entry| entry.is_resource() && entry.key == KeyName::Own;
+        let own = |stored: &&store::ops::StoredOp| stored.op.entries().iter().any(is_own);
+        let op = &ops.iter().find(own).expect("the laboratory's op").op;
+        let puts = (0..).zip(op.entries()).filter(|(_, entry)| entry.kind == FrameKind::Put);
+        let puts = puts.map(|(index, _)| net::FrameId { op: op.id(), index }).collect::<Vec<_>>();
+        let asks = async |place: &Place| {
+            house.p.node.port().frames(place.node.identity().id(), record, &puts.repeat(512), 1 << 20).await.len()
+        };
+        assert_eq!((puts.len(), asks(&ward).await, asks(&house.reader).await, asks(&house.a).await), (2, 1, 2, 2));
+    }
 }
 
 /// How many ops the laboratory and the patient have to say to each other.
