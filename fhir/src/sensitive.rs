@@ -11,6 +11,12 @@ use std::collections::HashMap;
 /// Most codes of all value sets together; the largest published ones have some ten thousand.
 pub const CODES_MAX: usize = 1_000_000;
 
+/// Extensions of an expansion that say that codes are missing: there are too many, or nobody can list them all.
+const LIMITED: [&str; 2] = [
+    "http://hl7.org/fhir/StructureDefinition/valueset-toocostly",
+    "http://hl7.org/fhir/StructureDefinition/valueset-unclosed",
+];
+
 /// Why a value set cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SensitiveError {
@@ -20,6 +26,9 @@ pub enum SensitiveError {
     /// It says by rules what is in it; a terminology server knows what that comes to.
     #[error("it has {0}, which has to be expanded first: the $expand of a terminology server writes the codes down")]
     Rules(&'static str),
+    /// A terminology server wrote a part of it down: what is missing would be let through.
+    #[error("its expansion is not whole ({0}): ask the terminology server for all of it, without offset and count")]
+    Partial(&'static str),
     /// It names nothing.
     #[error("it has no codes")]
     Empty,
@@ -47,7 +56,10 @@ impl Sensitive {
         }
         let mut codes = Vec::new();
         match root.get("expansion") {
-            Some(expansion) => expanded(expansion, &mut codes),
+            Some(expansion) => {
+                let nodes = expanded(expansion, &mut codes);
+                is_whole(expansion, nodes)?;
+            }
             None => composed(root, &mut codes)?,
         }
         if codes.is_empty() {
@@ -104,15 +116,46 @@ fn text(node: Node<'_>, name: &str) -> String {
     node.get(name).and_then(Node::text).unwrap_or_default().into_owned()
 }
 
-/// As deep as the document, which has a limit.
-fn expanded(node: Node<'_>, codes: &mut Vec<(String, String)>) {
+/// Whether an expansion has all that is in the value set; `nodes` is how many concepts it lists.
+///
+/// # Source
+/// <https://hl7.org/fhir/R4/valueset-definitions.html#ValueSet.expansion.total>
+fn is_whole(expansion: Node<'_>, nodes: usize) -> Result<(), SensitiveError> {
+    // What is no number says nothing that could be relied on.
+    let over = |name: &str, most: usize| {
+        let number = |node: Node<'_>| node.number().and_then(|text| text.parse::<usize>().ok());
+        expansion.get(name).is_some_and(|node| number(node).is_none_or(|number| number > most))
+    };
+    if over("offset", 0) {
+        return Err(SensitiveError::Partial("offset"));
+    }
+    if over("total", nodes) {
+        return Err(SensitiveError::Partial("total"));
+    }
+    let is_true = |node: Node<'_>| node.get("valueBoolean").and_then(Node::boolean) == Some(true);
+    let mut extensions = expansion.get("extension").into_iter().flat_map(Node::items);
+    if extensions.any(|one| is_true(one) && LIMITED.contains(&text(one, "url").as_str())) {
+        return Err(SensitiveError::Partial("extension"));
+    }
+    let mut parameters = expansion.get("parameter").into_iter().flat_map(Node::items);
+    if parameters.any(|one| is_true(one) && text(one, "name") == "limitedExpansion") {
+        return Err(SensitiveError::Partial("parameter"));
+    }
+    Ok(())
+}
+
+/// Adds the codes below a node; returns how many concepts are there, also those that only group others. As deep as the document,
+/// which has a limit.
+fn expanded(node: Node<'_>, codes: &mut Vec<(String, String)>) -> usize {
+    let mut nodes = 0;
     for one in node.get("contains").into_iter().flat_map(Node::items) {
         let (system, code) = (text(one, "system"), text(one, "code"));
         if !system.is_empty() && !code.is_empty() {
             codes.push((system, code));
         }
-        expanded(one, codes);
+        nodes += 1 + expanded(one, codes);
     }
+    nodes
 }
 
 fn composed(root: Node<'_>, codes: &mut Vec<(String, String)>) -> Result<(), SensitiveError> {
@@ -186,6 +229,38 @@ mod tests {
         let kind = ResourceType::parse("Practitioner").expect("a type");
         assert_eq!(sensitive.class_of(&doc(practitioner), kind), Class::Hiv);
         assert_eq!(sensitive.class_of(&doc(r#"{"resourceType":"Practitioner"}"#), kind), Class::Directory);
+    }
+
+    #[test]
+    fn a_part_of_an_expansion_is_refused() {
+        let check = |rest: &str, expected: Result<usize, SensitiveError>| {
+            let contains =
+                r#""contains":[{"system":"s","code":"a"},{"abstract":true,"contains":[{"system":"s","code":"b"}]}]"#;
+            let text = format!(r#"{{"resourceType":"ValueSet","expansion":{{{contains}{rest}}}}}"#);
+            let mut sensitive = Sensitive::default();
+            assert_eq!(sensitive.add(Class::Hiv, &doc(&text)), expected, "{rest}");
+            assert_eq!(sensitive.codes.len(), expected.unwrap_or(0), "{rest}");
+        };
+        let partial = |what| Err(SensitiveError::Partial(what));
+        for good in ["", r#","offset":0"#, r#","total":3"#, r#","total":2"#, r#","offset":0,"total":0"#] {
+            check(good, Ok(2));
+        }
+        for bad in ["1", "1000", "-1", "0.5", r#""0""#, "null", "18446744073709551616"] {
+            check(&format!(r#","offset":{bad}"#), partial("offset"));
+        }
+        for bad in ["4", "20000", "-1", "1e9", r#""3""#] {
+            check(&format!(r#","total":{bad}"#), partial("total"));
+        }
+        for name in ["toocostly", "unclosed", "other"] {
+            let url = format!("http://hl7.org/fhir/StructureDefinition/valueset-{name}");
+            let extension =
+                |value: bool| format!(r#","extension":[{{"url":"x"}},{{"url":"{url}","valueBoolean":{value}}}]"#);
+            check(&extension(false), Ok(2));
+            check(&extension(true), if name == "other" { Ok(2) } else { partial("extension") });
+        }
+        let limited = |value: bool| format!(r#","parameter":[{{"name":"limitedExpansion","valueBoolean":{value}}}]"#);
+        check(&limited(false), Ok(2));
+        check(&limited(true), partial("parameter"));
     }
 
     #[test]
