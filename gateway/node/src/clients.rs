@@ -7,6 +7,7 @@ use record::scope::Scopes;
 use store::db::Reader;
 
 mod check;
+mod narrow;
 mod quota;
 
 pub use check::is_redirect;
@@ -242,11 +243,15 @@ impl Node {
         Ok(self.is_secret_hash("client", secret, &known))
     }
 
-    /// Lets a client in or keeps it out.
+    /// Lets a client in or keeps it out. One that waits is let in or removed: of those that are kept out each was let in before.
     ///
     /// # Errors
-    /// [`NodeError::NotFound`].
+    /// [`NodeError::NotFound`]; [`NodeError::Unprocessable`] for one that waits.
     pub async fn set_client_status(&self, id: &str, status: Status) -> Result<(), NodeError> {
+        let waits = self.client(id).await?.is_some_and(|client| client.id == id && client.status == Status::Pending);
+        if waits && status == Status::Disabled {
+            return Err(NodeError::Unprocessable("a client that waits is let in or removed".to_owned()));
+        }
         let mut tx = self.store.begin().await?;
         if !tx.set_client_status(id, status.text()).await? {
             return Err(NodeError::NotFound(format!("the client {id}")));

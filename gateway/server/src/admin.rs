@@ -28,6 +28,10 @@ use serde_json::{Value, json};
 /// Largest body: a client with its key set.
 const BODY_BYTES_MAX: usize = 128 * 1024;
 
+/// Longest path that the audit log keeps, and longest text of what was asked for, in characters.
+const PATH_CHARS_MAX: usize = 512;
+const WHAT_CHARS_MAX: usize = 1000;
+
 /// Answers a request under `/admin`.
 pub(crate) async fn serve(State(app): State<App>, request: Request) -> Response {
     let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
@@ -61,12 +65,23 @@ async fn answer(app: &App, id: &RequestId, request: Request) -> Result<Done, Api
             return Err(error);
         }
     };
-    let _place = app.quotas.admit(&client.0.id)?;
+    let mut said = String::new();
+    let asked = (&parts.method, parts.uri.path());
+    app.quotas.note(&client.0.id, client.0.quota);
+    let _place = match app.quotas.admit(&client.0.id) {
+        Ok(place) => place,
+        Err(error) => {
+            if app.quotas.is_noted(&client.0.id) {
+                note(app, id, client.0, (asked, &said), error.status).await?;
+            }
+            return Err(error);
+        }
+    };
     let result = match client.1 {
         true => {
             let limits = Limits { body_bytes_max: BODY_BYTES_MAX, ..app.settings.limits };
             match body::read(&limits, &parts.headers, body).await {
-                Ok(bytes) => run(app, &parts.method, parts.uri.path(), parts.uri.query(), &bytes).await,
+                Ok(bytes) => run(app, asked, parts.uri.query(), &bytes, &mut said).await,
                 Err(error) => Err(error),
             }
         }
@@ -75,35 +90,54 @@ async fn answer(app: &App, id: &RequestId, request: Request) -> Result<Done, Api
             Err(ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, text))
         }
     };
-    let outcome = result.as_ref().map_or_else(|error| error.status, |done| done.0).as_u16();
-    // The path names what was done and has no secret; what it cannot be is cut.
-    let what = format!("{} {}", parts.method, parts.uri.path()).chars().take(512).collect();
-    let Client { id: by, name: who, .. } = client.0;
-    let act = Act { who, client: by, what, outcome, request: id.as_str().to_owned(), ..Act::default() };
-    app.node.note_act(act).await?;
+    let outcome = result.as_ref().map_or_else(|error| error.status, |done| done.0);
+    note(app, id, client.0, (asked, &said), outcome).await?;
     result
 }
 
-async fn run(app: &App, method: &Method, path: &str, query: Option<&str>, body: &[u8]) -> Result<Done, ApiError> {
+/// Writes into the audit log who asked for what, and what came of it.
+async fn note(
+    app: &App,
+    id: &RequestId,
+    Client { id: by, name: who, .. }: Client,
+    ((method, path), said): ((&Method, &str), &str),
+    outcome: StatusCode,
+) -> Result<(), ApiError> {
+    // The path names what was done and has no secret; what it cannot be is cut.
+    let path = path.chars().take(PATH_CHARS_MAX).collect::<String>();
+    let what = format!("{method} {path}{said}").chars().take(WHAT_CHARS_MAX).collect();
+    let act =
+        Act { who, client: by, what, outcome: outcome.as_u16(), request: id.as_str().to_owned(), ..Act::default() };
+    Ok(app.node.note_act(act).await?)
+}
+
+/// Does what is asked for; writes into `said` what that is beside method and path.
+async fn run(
+    app: &App,
+    (method, path): (&Method, &str),
+    query: Option<&str>,
+    body: &[u8],
+    said: &mut String,
+) -> Result<Done, ApiError> {
     let rest = path.strip_prefix("/admin").unwrap_or_default();
     let parts = rest.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>();
     let pairs = form_urlencoded(query);
     let one = |name: &str| pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     match (method.as_str(), &parts[..]) {
         ("GET", ["clients"]) => clients::list(app).await,
-        ("POST", ["clients"]) => clients::put(app, read(body)?).await,
+        ("POST", ["clients"]) => clients::put(app, read(body, said)?, said).await,
         ("GET", ["clients", id]) => clients::show(app, id).await,
-        ("DELETE", ["clients", id]) => clients::remove(app, id).await,
-        ("PUT", ["clients", id, "status"]) => clients::set_status(app, id, read(body)?).await,
-        ("PUT", ["clients", id, "quota"]) => clients::set_quota(app, id, Some(read(body)?)).await,
-        ("DELETE", ["clients", id, "quota"]) => clients::set_quota(app, id, None).await,
+        ("DELETE", ["clients", id]) => clients::remove(app, id, said).await,
+        ("PUT", ["clients", id, "status"]) => clients::set_status(app, id, read(body, said)?, said).await,
+        ("PUT", ["clients", id, "quota"]) => clients::set_quota(app, id, Some(read(body, said)?), said).await,
+        ("DELETE", ["clients", id, "quota"]) => clients::set_quota(app, id, None, said).await,
         ("GET", ["keys"]) => keys::list(app).await,
         ("POST", ["keys", "rotate"]) => keys::rotate(app).await,
         ("GET", ["grants"]) => apps::list(app, one("client"), one("person"), one("after")).await,
         ("DELETE", ["grants", id]) => apps::take_back(app, id).await,
-        ("POST", ["tokens", "revoke"]) => apps::revoke_token(app, read(body)?).await,
+        ("POST", ["tokens", "revoke"]) => apps::revoke_token(app, read(body, said)?).await,
         ("GET", ["users"]) => people::list(app).await,
-        ("PUT", ["users", id, "status"]) => people::set_status(app, id, read(body)?).await,
+        ("PUT", ["users", id, "status"]) => people::set_status(app, id, read(body, said)?).await,
         ("GET", ["sessions"]) => people::sessions(app).await,
         ("DELETE", ["sessions", name]) => people::end_session(app, name).await,
         ("GET", ["audit"]) => acts(app, one("before")).await,
@@ -131,12 +165,25 @@ fn form_urlencoded(query: Option<&str>) -> Vec<(String, String)> {
     node::search::pairs(query.unwrap_or_default())
 }
 
-/// Reads a body; members that are not known are refused, since what was meant by them would not be done.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::bad(Code::Structure, format!("the body: {error}"), "body"))
+/// What a body asks for, as the audit log says it: without a secret.
+trait Said: DeserializeOwned {
+    fn said(&self) -> String;
 }
 
-/// What a client may not do to administrators, itself among them: a token that was stolen makes no other and ends none.
+/// Reads a body and says what it asks for; members that are not known are refused, since what was meant by them would not be done.
+fn read<T: Said>(body: &[u8], said: &mut String) -> Result<T, ApiError> {
+    let wrong = |error| ApiError::bad(Code::Structure, format!("the body: {error}"), "body");
+    let asked = serde_json::from_slice::<T>(body).map_err(wrong)?;
+    said.push_str(&asked.said());
+    Ok(asked)
+}
+
+/// A text as the audit log quotes it: on one line, and no longer than `most` characters.
+fn quoted(text: &str, most: usize) -> String {
+    format!("{text:?}").chars().take(most).collect()
+}
+
+/// What a token does not do, which may have been stolen: it makes no administrator and ends none, and lets nobody do more.
 fn not_on_the_machine(what: &str) -> ApiError {
     let text = format!("{what} is done on the machine, by the command line");
     ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, text)

@@ -17,6 +17,9 @@ const REMEMBERED_MAX: usize = 10_000;
 /// Failures a second that an address may have, and how many at once: a person with a wrong token, not somebody who tries them.
 const FAILURES: Rate = Rate { per_second: 5, burst: 100 };
 
+/// Refusals of a client for its quota that are noted in the audit log: that it asks too much is worth a row, not each time.
+const NOTED: Rate = Rate { per_second: 1, burst: 5 };
+
 /// Forms that one address sends to `/auth`: a proxy in front is one address too, behind which a hospital's day begins.
 const FORMS: Rate = Rate { per_second: 50, burst: 500 };
 
@@ -41,6 +44,7 @@ pub(crate) struct Quotas {
     at_once: usize,
     clients: Buckets<String>,
     addresses: Buckets<IpAddr>,
+    noted: Buckets<String>,
     running: Mutex<HashMap<String, (usize, Arc<Semaphore>)>>,
     /// What clients may that have a quota of their own.
     own: Mutex<HashMap<String, Quota>>,
@@ -50,7 +54,8 @@ impl Quotas {
     /// `at_once` requests of one client run beside each other, and `rate` of them come in time.
     pub(crate) fn new(rate: Rate, at_once: usize) -> Self {
         let (clients, addresses) = (Buckets::default(), Buckets::default());
-        Self { rate, at_once, clients, addresses, running: Mutex::default(), own: Mutex::default() }
+        let (noted, running, own) = (Buckets::default(), Mutex::default(), Mutex::default());
+        Self { rate, at_once, clients, addresses, noted, running, own }
     }
 
     /// The quotas of whoever sends forms to `/auth`, by address: nobody knows yet whose they are.
@@ -90,6 +95,11 @@ impl Quotas {
             Ok(place) => Ok(Some(place)),
             Err(_) => Err(too_many(Duration::from_secs(1), "at once")),
         }
+    }
+
+    /// Whether a refusal of a client for its quota is to be noted.
+    pub(crate) fn is_noted(&self, client: &str) -> bool {
+        self.noted.take(client.to_owned(), NOTED, Instant::now()).is_ok()
     }
 
     /// Notes what the operator says of a client; nothing for what every client may.

@@ -1,6 +1,6 @@
 //! Registered clients, the assertions they have used, and the tokens that were taken back. Called by `node`.
 
-use crate::db::{Reader, StoreError, Tx};
+use crate::db::{Reader, StoreError, Tx, Value};
 
 /// A client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,24 @@ fn client(row: &mut crate::db::Row) -> Client {
     }
 }
 
+/// Values of the columns of [`ADDED`].
+fn added(new: &Client) -> Vec<Value> {
+    let texts = [
+        &new.id,
+        &new.name,
+        &new.scope,
+        &new.jwks,
+        &new.auth,
+        &new.secret,
+        &new.redirects,
+        &new.launch,
+        &new.grants,
+        &new.rights,
+        &new.status,
+    ];
+    texts.into_iter().map(Into::into).chain([new.made_s.into()]).collect()
+}
+
 impl Tx {
     /// Adds a client, or updates the one of the same name, which keeps its id and its status.
     ///
@@ -66,22 +84,32 @@ impl Tx {
             "INSERT INTO log_clients ({ADDED}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
              ON CONFLICT (name) DO UPDATE SET {kept} RETURNING {COLUMNS}"
         );
-        let texts = [
-            &new.id,
-            &new.name,
-            &new.scope,
-            &new.jwks,
-            &new.auth,
-            &new.secret,
-            &new.redirects,
-            &new.launch,
-            &new.grants,
-            &new.rights,
-            &new.status,
-        ];
-        let args = texts.into_iter().map(Into::into).chain([new.made_s.into()]).collect::<Vec<_>>();
-        let mut rows = self.fetch(sql, &args).await?;
+        let mut rows = self.fetch(sql, &added(new)).await?;
         rows.first_mut().map(client).ok_or(StoreError::Damaged("client"))
+    }
+
+    /// Adds a client; `false` if there is one of the same name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn add_client(&mut self, new: &Client) -> Result<bool, StoreError> {
+        let sql = format!(
+            "INSERT INTO log_clients ({ADDED}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             ON CONFLICT (name) DO NOTHING"
+        );
+        Ok(self.execute(sql, &added(new)).await? == 1)
+    }
+
+    /// Gives the client `before` another scope, redirects, launch and grants, those of `new`; `false` if it is another meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn narrow_client(&mut self, before: &Client, new: &Client) -> Result<bool, StoreError> {
+        let sql = "UPDATE log_clients SET scope = $2, redirects = $3, launch = $4, grants = $5 \
+                   WHERE id = $1 AND scope = $6 AND redirects = $7 AND launch = $8 AND grants = $9";
+        let words = [new, before].map(|one| [&one.scope, &one.redirects, &one.launch, &one.grants]);
+        let args = [&before.id].into_iter().chain(words.into_iter().flatten()).map(Into::into).collect::<Vec<_>>();
+        Ok(self.execute(sql, &args).await? == 1)
     }
 
     /// Gives a client another status; `false` if there is no such client.

@@ -1,6 +1,6 @@
 //! `/admin/grants` and `/admin/tokens`: what people allowed apps, and single tokens, taken back. Called by `admin`.
 
-use super::Done;
+use super::{Done, Said, quoted};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::token::{LIFETIME_MAX, now_s};
@@ -17,6 +17,12 @@ const NAME_BYTES_MAX: usize = 128;
 #[serde(deny_unknown_fields)]
 pub(super) struct Named {
     jti: String,
+}
+
+impl Said for Named {
+    fn said(&self) -> String {
+        format!(" jti={}", quoted(&self.jti, NAME_BYTES_MAX))
+    }
 }
 
 pub(super) async fn list(app: &App, client: &str, person: &str, after: &str) -> Result<Done, ApiError> {

@@ -1,6 +1,6 @@
 //! `/admin/clients`: software that may call. Called by `admin`.
 
-use super::{Done, not_on_the_machine};
+use super::{Done, Said, not_on_the_machine, quoted};
 use crate::app::App;
 use crate::error::ApiError;
 use axum::http::StatusCode;
@@ -9,7 +9,12 @@ use node::clients::{ADMIN, Auth, Client, GRANTS, NewClient, Quota, Status};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A client to be added, or the one of the same name to be changed.
+/// Characters of a name, of rights, of a scope and of a hash of keys that the audit log has.
+const NAME_CHARS: usize = 120;
+const SCOPE_CHARS: usize = 500;
+const KEYS_CHARS: usize = 20;
+
+/// A client to be added, which waits for its approval on the machine, or the one of the same name that is to do less.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
@@ -47,6 +52,31 @@ pub(super) struct NewQuota {
     at_once: u32,
 }
 
+impl Said for Asked {
+    fn said(&self) -> String {
+        let keys = self.jwks.as_ref().map(Value::to_string).or_else(|| self.jwks_uri.clone());
+        // Whoever has the set at hand tells whether it was this one.
+        let hash = keys.map(|keys| record::id::base32(&record::seal::mac(&[0; 32], keys.as_bytes())));
+        let keys = hash.as_deref().and_then(|hash| hash.get(..KEYS_CHARS)).unwrap_or("none");
+        let (auth, redirects) = (if self.public { Auth::None } else { Auth::Key }.text(), self.redirects.len());
+        let [name, rights] = [&self.name, &self.rights.join(" ")].map(|text| quoted(text, NAME_CHARS));
+        let scope = quoted(&self.scope, SCOPE_CHARS);
+        format!(" name={name} auth={auth} keys={keys} redirects={redirects} rights={rights} scope={scope}")
+    }
+}
+
+impl Said for NewStatus {
+    fn said(&self) -> String {
+        format!(" status={}", quoted(&self.status, NAME_CHARS))
+    }
+}
+
+impl Said for NewQuota {
+    fn said(&self) -> String {
+        format!(" per_second={} burst={} at_once={}", self.per_second, self.burst, self.at_once)
+    }
+}
+
 pub(super) async fn list(app: &App) -> Result<Done, ApiError> {
     let clients = app.node.clients().await?;
     let limits = &app.settings.limits;
@@ -60,14 +90,37 @@ pub(super) async fn show(app: &App, id: &str) -> Result<Done, ApiError> {
     Ok(Done(StatusCode::OK, shown(&find(app, id).await?)))
 }
 
-pub(super) async fn put(app: &App, asked: Asked) -> Result<Done, ApiError> {
+pub(super) async fn put(app: &App, asked: Asked, said: &mut String) -> Result<Done, ApiError> {
     let before = app.node.client(&asked.name).await?;
-    if asked.rights.iter().any(|right| right == ADMIN) || before.as_ref().is_some_and(|before| before.has(ADMIN)) {
-        return Err(not_on_the_machine("adding or changing a client with the right admin"));
+    if let Some(before) = &before {
+        said.push_str(&format!(" id={}", before.id));
+        if before.name != asked.name {
+            return Err(ApiError::bad(Code::Invalid, "the name is the id of another client", "name"));
+        }
+        if before.has(ADMIN) {
+            return Err(not_on_the_machine("changing a client with the right admin"));
+        }
+        if before.auth == Auth::Secret {
+            return Err(not_on_the_machine("changing a client with a secret"));
+        }
     }
-    if before.as_ref().is_some_and(|before| before.auth == Auth::Secret) {
-        return Err(not_on_the_machine("changing a client with a secret"));
+    if !asked.rights.is_empty() {
+        return Err(not_on_the_machine("giving rights"));
     }
+    let new = new_client(asked, before.as_ref())?;
+    let (status, client) = match &before {
+        Some(before) => (StatusCode::OK, app.node.narrow_client(&before.id, &new).await?),
+        None => (StatusCode::CREATED, app.node.register_new(&new).await?),
+    };
+    if before.is_none() {
+        said.push_str(&format!(" id={}", client.id));
+    }
+    forget(app, &client.id);
+    Ok(Done(status, shown(&client)))
+}
+
+/// The client that is asked for: one that waits where it is new, and with the rights it has where it is not.
+fn new_client(asked: Asked, before: Option<&Client>) -> Result<NewClient, ApiError> {
     let jwks = match (&asked.jwks, &asked.jwks_uri) {
         (Some(_), Some(_)) => {
             return Err(ApiError::bad(Code::Invalid, "a client has jwks or jwks_uri, not both", "jwks"));
@@ -92,7 +145,7 @@ pub(super) async fn put(app: &App, asked: Asked) -> Result<Done, ApiError> {
         true => usual.iter().map(|grant| (*grant).to_owned()).collect(),
         false => asked.grants,
     };
-    let new = NewClient {
+    Ok(NewClient {
         name: asked.name,
         scope: asked.scope,
         jwks,
@@ -100,34 +153,34 @@ pub(super) async fn put(app: &App, asked: Asked) -> Result<Done, ApiError> {
         redirects: asked.redirects,
         launch: asked.launch,
         grants,
-        rights: asked.rights,
-        status: Status::Approved,
-    };
-    let (client, _) = app.node.register_client(&new).await?;
-    forget(app, &client.id);
-    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(Done(status, shown(&client)))
+        rights: before.map(|before| before.rights.clone()).unwrap_or_default(),
+        status: Status::Pending,
+    })
 }
 
-pub(super) async fn set_status(app: &App, id: &str, new: NewStatus) -> Result<Done, ApiError> {
-    let client = changeable(app, id).await?;
+pub(super) async fn set_status(app: &App, id: &str, new: NewStatus, said: &mut String) -> Result<Done, ApiError> {
+    let client = changeable(app, id, said).await?;
     let status = [Status::Approved, Status::Disabled].into_iter().find(|status| status.text() == new.status);
     let status = status.ok_or_else(|| ApiError::bad(Code::Value, "status is approved or disabled", "status"))?;
+    // Neither is one let in that nobody on the machine looked at, nor made one that was kept out, which could be let in.
+    if client.status == Status::Pending {
+        return Err(not_on_the_machine("letting in or keeping out a client that waits"));
+    }
     app.node.set_client_status(&client.id, status).await?;
     forget(app, &client.id);
     show(app, &client.id).await
 }
 
-pub(super) async fn set_quota(app: &App, id: &str, new: Option<NewQuota>) -> Result<Done, ApiError> {
-    let client = changeable(app, id).await?;
+pub(super) async fn set_quota(app: &App, id: &str, new: Option<NewQuota>, said: &mut String) -> Result<Done, ApiError> {
+    let client = changeable(app, id, said).await?;
     let quota = new.map(|new| Quota { per_second: new.per_second, burst: new.burst, at_once: new.at_once });
     app.node.set_client_quota(&client.id, quota).await?;
     forget(app, &client.id);
     show(app, &client.id).await
 }
 
-pub(super) async fn remove(app: &App, id: &str) -> Result<Done, ApiError> {
-    let client = changeable(app, id).await?;
+pub(super) async fn remove(app: &App, id: &str, said: &mut String) -> Result<Done, ApiError> {
+    let client = changeable(app, id, said).await?;
     app.node.remove_client(&client.id).await?;
     forget(app, &client.id);
     Ok(Done(StatusCode::NO_CONTENT, Value::Null))
@@ -138,8 +191,9 @@ async fn find(app: &App, id: &str) -> Result<Client, ApiError> {
     client.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, Code::NotFound, "there is no client of this id"))
 }
 
-async fn changeable(app: &App, id: &str) -> Result<Client, ApiError> {
+async fn changeable(app: &App, id: &str, said: &mut String) -> Result<Client, ApiError> {
     let client = find(app, id).await?;
+    said.push_str(&format!(" name={}", quoted(&client.name, NAME_CHARS)));
     match client.has(ADMIN) {
         true => Err(not_on_the_machine("changing a client with the right admin")),
         false => Ok(client),

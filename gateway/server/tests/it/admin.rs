@@ -47,17 +47,20 @@ async fn an_operator_administers_clients_over_http_on(database: Database) {
     let admin = Admin(&hospital, token);
     let new = json!({"name":"lab","scope":"system/Observation.cruds","jwks_uri":"https://lab.example/jwks"});
     let (status, made) = admin.ask("POST", "/admin/clients", new.clone()).await;
-    assert_eq!((status, made["status"].as_str()), (201, Some("approved")), "{made}");
+    assert_eq!((status, made["status"].as_str()), (201, Some("pending")), "{made}");
     let id = made["id"].as_str().unwrap().to_owned();
-    let mut wider = new.clone();
-    wider["scope"] = "system/*.cruds".into();
-    let (status, changed) = admin.ask("POST", "/admin/clients", wider).await;
-    assert_eq!((status, changed["id"].as_str(), changed["scope"].as_str()), (200, Some(&*id), Some("system/*.cruds")));
+    // The machine lets it in; what it may do is made less, and keeps its id and its status.
+    hospital.node.set_client_status(&id, Status::Approved).await.unwrap();
+    let mut less = new.clone();
+    less["scope"] = "system/Observation.rs".into();
+    let (status, changed) = admin.ask("POST", "/admin/clients", less).await;
+    let said = (changed["id"].as_str(), changed["scope"].as_str(), changed["status"].as_str());
+    assert_eq!((status, said), (200, (Some(&*id), Some("system/Observation.rs"), Some("approved"))), "{changed}");
     let client = hospital.node.client(&id).await.unwrap().unwrap();
     let lab = token::issue(&hospital.node, &client, Duration::from_secs(60)).await.unwrap();
     let asks = async || {
         let bearer = format!("Bearer {lab}");
-        hospital.send("GET", "/fhir/Patient", &[("authorization", &bearer)], "").await.status
+        hospital.send("GET", "/fhir/Observation", &[("authorization", &bearer)], "").await.status
     };
     assert_eq!(asks().await, 200);
     // A quota of its own, at once.
@@ -144,6 +147,13 @@ async fn administrators_are_made_on_the_machine_alone() {
         ("POST", "/admin/clients".to_owned(), json!({"name":"x","scope":"admin","jwks":key,"rights":["admin"]}), 403),
         ("POST", "/admin/clients".to_owned(), json!({"name":"x","scope":"admin","jwks":key}), 422),
         ("POST", "/admin/clients".to_owned(), json!({"name":"ops","scope":"system/*.rs","jwks":key}), 403),
+        (
+            "POST",
+            "/admin/clients".to_owned(),
+            json!({"name":"x","scope":"system/*.rs","jwks":key,"rights":["ehr"]}),
+            403,
+        ),
+        ("POST", "/admin/clients".to_owned(), json!({"name":ops.id,"scope":"system/*.rs","jwks":key}), 400),
         ("PUT", format!("/admin/clients/{}/status", ops.id), json!({"status":"disabled"}), 403),
         ("PUT", format!("/admin/clients/{}/quota", ops.id), json!({"per_second":1,"burst":1,"at_once":1}), 403),
         ("DELETE", format!("/admin/clients/{}", ops.id), Value::Null, 403),
@@ -173,6 +183,78 @@ async fn administrators_are_made_on_the_machine_alone() {
     hospital.node.register_client(&secret).await.unwrap();
     let change = json!({"name":"kept","scope":"system/*.rs","jwks":key});
     assert_eq!(admin.ask("POST", "/admin/clients", change).await.0, 403);
+}
+
+/// A token that was stolen must open nothing: not by a client of its thief's, and not by one that is there.
+#[tokio::test]
+async fn a_stolen_token_lets_nobody_do_more_than_before() {
+    for database in databases() {
+        let (hospital, token) = administered(database).await;
+        let admin = Admin(&hospital, token);
+        let ask = async |method: &str, path: &str, body: Value, expected: u16| {
+            let (status, said) = admin.ask(method, path, body.clone()).await;
+            assert_eq!(status, expected, "{method} {path} {body}: {said}");
+            said
+        };
+        let theirs = json!({"keys":[{"kty":"EC","kid":"thief"}]});
+        let made = ask("POST", "/admin/clients", json!({"name":"x","scope":"system/*.rs","jwks":theirs}), 201).await;
+        let status = format!("/admin/clients/{}/status", made["id"].as_str().unwrap());
+        for word in ["approved", "disabled", "approved"] {
+            ask("PUT", &status, json!({"status":word}), 403).await;
+        }
+        ask("POST", "/admin/clients", json!({"name":"x","scope":"system/*.rs","jwks":theirs}), 200).await;
+        let id = made["id"].as_str().unwrap();
+        assert_eq!(hospital.node.client(id).await.unwrap().unwrap().status, Status::Pending);
+        assert!(
+            hospital.node.set_client_status(id, Status::Disabled).await.is_err(),
+            "nor is it made one that was let in"
+        );
+
+        let app = NewClient {
+            redirects: vec!["https://app.example/a".into(), "https://app.example/b".into()],
+            launch: "https://app.example/launch".into(),
+            grants: vec!["authorization_code".into()],
+            rights: vec!["ehr".into()],
+            ..NewClient::system("app", "openid patient/Observation.rs", r#"{ "keys": [] }"#)
+        };
+        let (before, _) = hospital.node.register_client(&app).await.unwrap();
+        let with = |name: &str, value: Value| {
+            let mut body = json!({"name":"app","scope":app.scope,"jwks":{"keys":[]},"redirects":app.redirects,
+                "launch":app.launch,"grants":app.grants});
+            body[name] = value;
+            body
+        };
+        for (name, value) in [
+            ("jwks", theirs.clone()),
+            ("scope", "openid patient/*.rs".into()),
+            ("scope", "openid patient/Observation.cruds".into()),
+            ("scope", "openid user/Observation.rs".into()),
+            ("scope", "openid offline_access patient/Observation.rs".into()),
+            ("redirects", json!(["https://thief.example/"])),
+            ("launch", "https://thief.example/".into()),
+            ("grants", json!(["authorization_code", "refresh_token"])),
+            ("rights", json!(["introspect"])),
+        ] {
+            ask("POST", "/admin/clients", with(name, value), 403).await;
+        }
+        // Neither does one that proves who it is stop to, nor by other keys.
+        let plain = NewClient { name: "plain".into(), rights: Vec::new(), ..app.clone() };
+        hospital.node.register_client(&plain).await.unwrap();
+        let mut other = with("name", "plain".into());
+        other.as_object_mut().unwrap().remove("jwks");
+        other["public"] = true.into();
+        ask("POST", "/admin/clients", other.clone(), 403).await;
+        other["public"] = false.into();
+        other["jwks_uri"] = "https://thief.example/jwks".into();
+        ask("POST", "/admin/clients", other, 403).await;
+        assert_eq!(hospital.node.client("app").await.unwrap().unwrap(), before, "nothing was changed");
+        // The same is no more, and less is taken; rights stay.
+        ask("POST", "/admin/clients", with("launch", app.launch.as_str().into()), 200).await;
+        assert_eq!(hospital.node.client("app").await.unwrap().unwrap(), before);
+        ask("POST", "/admin/clients", with("redirects", json!(["https://app.example/b"])), 200).await;
+        let after = hospital.node.client("app").await.unwrap().unwrap();
+        assert_eq!((after.redirects, after.rights), (vec!["https://app.example/b".to_owned()], before.rights));
+    }
 }
 
 #[tokio::test]
@@ -227,4 +309,57 @@ async fn what_operators_do_and_try_is_in_the_audit_log() {
     let admin = admin.filter(|event| event["type"]["code"] == "110113").collect::<Vec<_>>();
     assert!(admin.len() >= 3 && admin.iter().all(|event| event["subtype"][0]["code"] == "110129"), "{events}");
     assert_eq!(hospital.node.verify().await.unwrap().faults, Vec::new());
+}
+
+#[tokio::test]
+async fn the_audit_log_says_what_was_asked_for() {
+    let (hospital, token) = administered(Database::Sqlite).await;
+    let admin = Admin(&hospital, token);
+    let key = json!({"keys":[{"kty":"oct","k":"hushhush"}]});
+    let new = json!({"name":"lab\nx","scope":"system/*.rs","jwks":key,"rights":["ehr"]});
+    assert_eq!(admin.ask("POST", "/admin/clients", new).await.0, 403);
+    let new = json!({"name":"lab","scope":"system/*.rs","jwks":key});
+    let id = admin.ask("POST", "/admin/clients", new).await.1["id"].as_str().unwrap().to_owned();
+    let long = json!({"name":"n".repeat(5000),"scope":"s".repeat(5000),"jwks":key});
+    assert_eq!(admin.ask("POST", "/admin/clients", long).await.0, 422);
+    admin.ask("PUT", &format!("/admin/clients/{id}/status"), json!({"status":"approved"})).await;
+    let quota = json!({"per_second":7,"burst":8,"at_once":9});
+    admin.ask("PUT", &format!("/admin/clients/{id}/quota"), quota).await;
+    admin.ask("POST", "/admin/tokens/revoke", json!({"jti":"the-token"})).await;
+    let acts = hospital.node.acts(None).await.unwrap();
+    let (mut whats, outcomes): (Vec<_>, Vec<_>) = acts.iter().rev().map(|act| (act.what.clone(), act.outcome)).unzip();
+    assert_eq!(outcomes, [403, 201, 422, 403, 200, 204]);
+    let parts = [
+        vec!["POST /admin/clients name=", r"lab\nx", r#"rights="ehr""#, r#"scope="system/*.rs""#],
+        vec![r#"name="lab""#, "auth=key", "redirects=0", r#"rights="""#, id.as_str()],
+        vec!["nnnn", "ssss"],
+        vec!["/status status=", "approved", r#"name="lab""#],
+        vec!["/quota per_second=7 burst=8 at_once=9", r#"name="lab""#],
+        vec![r#"/revoke jti="the-token""#],
+    ];
+    for (what, parts) in whats.iter().zip(parts) {
+        assert!(parts.iter().all(|part| what.contains(part)), "{what}");
+        assert!(what.chars().count() <= 1000 && !what.contains("hush"), "{what}");
+    }
+    // The same keys are told by the same hash.
+    let hash = |what: &str| what.split(" keys=").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+    whats.truncate(2);
+    assert!(hash(&whats[0]).is_some_and(|one| one.len() == 20 && hash(&whats[1]) == Some(one)), "{whats:?}");
+}
+
+#[tokio::test]
+async fn who_asks_more_than_its_quota_is_noted_though_not_each_time() {
+    let (hospital, token) = administered(Database::Sqlite).await;
+    let admin = Admin(&hospital, token);
+    let ops = hospital.node.client("ops").await.unwrap().unwrap();
+    let quota = node::clients::Quota { per_second: 1, burst: 1, at_once: 1 };
+    hospital.node.set_client_quota(&ops.id, Some(quota)).await.unwrap();
+    let mut refused = 0;
+    for _ in 0..200 {
+        refused += usize::from(admin.ask("GET", "/admin/keys", Value::Null).await.0 == 429);
+    }
+    let acts = hospital.node.acts(None).await.unwrap();
+    let noted =
+        acts.iter().filter(|act| act.outcome == 429 && act.what == "GET /admin/keys" && act.who == "ops").count();
+    assert!((1..refused).contains(&noted), "{noted} of {refused}");
 }

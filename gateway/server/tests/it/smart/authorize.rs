@@ -50,7 +50,7 @@ async fn an_answer_goes_where_the_app_is_registered_to_be_and_nowhere_else() {
         let answered = Browser::new(&site.hospital).asks(&query).await;
         assert_eq!((answered.status, answered.header("location")), (400, ""), "{what}");
     }
-    for status in [Status::Pending, Status::Disabled] {
+    for status in [Status::Disabled, Status::Pending] {
         site.hospital.node.set_client_status(&site.app.id, status).await.unwrap();
         let answered = Browser::new(&site.hospital).asks(&site.asked(&[])).await;
         assert_eq!((answered.status, answered.header("location")), (400, ""), "{status:?}");
