@@ -86,7 +86,13 @@ async fn an_operator_administers_clients_over_http_on(database: Database) {
 
 #[tokio::test]
 async fn keys_rotate_and_tokens_end() {
-    let (hospital, token) = administered(Database::Sqlite).await;
+    for database in databases() {
+        keys_rotate_and_tokens_end_on(database).await;
+    }
+}
+
+async fn keys_rotate_and_tokens_end_on(database: Database) {
+    let (hospital, token) = administered(database).await;
     let admin = Admin(&hospital, token);
     let before = admin.get("/admin/keys").await;
     let (status, after) = admin.ask("POST", "/admin/keys/rotate", Value::Null).await;
