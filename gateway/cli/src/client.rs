@@ -1,7 +1,7 @@
 //! `chartwell client`: the software that may call a gateway, added, listed, kept out and removed. A running gateway honours
 //! each at once.
 
-use crate::common::{Place, note, say};
+use crate::common::{Place, noted, say};
 use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 use node::clients::{Auth, Client, GRANTS, NewClient, Status};
@@ -108,10 +108,7 @@ async fn add(args: Add) -> anyhow::Result<()> {
     };
     let node = args.place.open_or_make().await?;
     let registered = node.register_client(&new).await;
-    let registered = match registered {
-        Ok((client, secret)) => note(&node, &format!("client add {}", client.id)).await.map(|()| (client, secret)),
-        Err(error) => Err(error.into()),
-    };
+    let registered = noted(&node, registered, |(client, _)| format!("client add {}", client.id)).await;
     node.close().await;
     let (client, secret) = registered?;
     say(&client.id)?;
@@ -162,10 +159,7 @@ async fn set(named: Named, status: Option<Status>) -> anyhow::Result<()> {
         None => node.remove_client(&client.id).await,
     };
     let what = status.map_or("remove", Status::text);
-    let done = match done {
-        Ok(()) => note(&node, &format!("client {what} {}", client.id)).await,
-        Err(error) => Err(error.into()),
-    };
+    let done = noted(&node, done, |()| format!("client {what} {}", client.id)).await;
     node.close().await;
     done
 }

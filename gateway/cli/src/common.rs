@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use fhir::validate::Mode;
 use node::operator::Act;
-use node::{Config, Node, Role};
+use node::{Config, Node, NodeError, Role};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,17 @@ pub(crate) async fn note(node: &Node, what: &str) -> anyhow::Result<()> {
         ..Act::default()
     };
     Ok(node.note_act(act).await?)
+}
+
+/// What came of something done on the command line, noted in the audit log where it was done.
+pub(crate) async fn noted<T>(
+    node: &Node,
+    done: Result<T, NodeError>,
+    what: impl FnOnce(&T) -> String,
+) -> anyhow::Result<T> {
+    let done = done?;
+    note(node, &what(&done)).await?;
+    Ok(done)
 }
 
 /// What a data folder remembers of its first start.

@@ -1,6 +1,6 @@
 //! `chartwell user`: the people who log in at the gateway itself, added, listed and kept out.
 
-use crate::common::{Place, note, say};
+use crate::common::{Place, note, noted, say};
 use crate::passphrase;
 use anyhow::bail;
 use clap::Subcommand;
@@ -80,10 +80,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let Some(person) = node.person(&name).await? else {
                 bail!("there is no user {name:?}: `chartwell user list` shows them");
             };
-            let done = match node.disable_person(&person.id).await {
-                Ok(()) => note(&node, &format!("user disable {}", person.id)).await,
-                Err(error) => Err(error.into()),
-            };
+            let done = node.disable_person(&person.id).await;
+            let done = noted(&node, done, |()| format!("user disable {}", person.id)).await;
             node.close().await;
             done?;
         }

@@ -23,18 +23,20 @@ const PARAMETERS_MAX: usize = 8;
 const READS: [Interactions; 2] = [Interactions::READ, Interactions::SEARCH];
 
 /// Why a scope's parameters grant nothing, for whoever asks for them; nothing where they can be evaluated.
-///
-/// Parameters narrow what is read, are token parameters of the type without modifiers, and have plain values.
 pub(crate) fn fault(scope: &Scope) -> Option<String> {
-    let parameters = scope.parameters.as_deref()?;
+    asked(scope, scope.parameters.as_deref()?).err()
+}
+
+/// What a scope's parameters ask, or why they grant nothing: they narrow what is read, are token parameters of the type without
+/// modifiers, and have plain values.
+fn asked(scope: &Scope, parameters: &str) -> Result<Vec<Filter>, String> {
     let Some(kind) = scope.resource_type.as_deref().and_then(ResourceType::parse) else {
-        return Some(format!("{scope} names no type whose parameters these could be"));
+        return Err(format!("{scope} names no type whose parameters these could be"));
     };
-    let reads = READS[0].and(READS[1]);
-    if !reads.contains(scope.interactions) {
-        return Some(format!("{scope}: parameters narrow what is read (r, s), not what is written"));
+    if !READS[0].and(READS[1]).contains(scope.interactions) {
+        return Err(format!("{scope}: parameters narrow what is read (r, s), not what is written"));
     }
-    parse(kind, parameters).err().map(|why| format!("{scope}: {why}"))
+    parse(kind, parameters).map_err(|why| format!("{scope}: {why}"))
 }
 
 /// What parameters ask: all of these, each by one of its values.
@@ -78,11 +80,8 @@ fn reaches(state: &State, given: &Given, class: Class, kind: ResourceType, rows:
         given.grant.classes.contains(&class)
             && given.scopes.known.iter().filter(reads).any(|scope| match scope.parameters.as_deref() {
                 None => true,
-                Some(parameters) => {
-                    fault(scope).is_none()
-                        && parse(kind, parameters)
-                            .is_ok_and(|filters| filters.iter().all(|filter| holds(filter, "", rows) == Some(true)))
-                }
+                Some(parameters) => asked(scope, parameters)
+                    .is_ok_and(|filters| filters.iter().all(|filter| holds(filter, "", rows) == Some(true))),
             })
     };
     one(given) && state.beside(given).all(one)
@@ -136,8 +135,12 @@ impl Batch {
     pub(crate) fn note_within(&mut self, context: &Context, op: &Op, entry: &Entry, position: i64, rows: &[IndexRow]) {
         let Some(kind) = ResourceType::parse(&entry.resource_type) else { return };
         let me = self.node.identity.id();
+        let mut narrowing = narrowing(context, &me, entry).peekable();
+        if narrowing.peek().is_none() {
+            return;
+        }
         let rows = rows.iter().filter(|row| row.contained.is_none()).cloned().collect::<Vec<_>>();
-        for given in narrowing(context, &me, entry) {
+        for given in narrowing {
             let grant = given.id.text();
             let found = match reaches(&context.state, given, entry.class, kind, &rows) {
                 true => Found::Within(grant, position),

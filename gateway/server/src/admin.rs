@@ -121,7 +121,7 @@ async fn run(
 ) -> Result<Done, ApiError> {
     let rest = path.strip_prefix("/admin").unwrap_or_default();
     let parts = rest.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>();
-    let pairs = form_urlencoded(query);
+    let pairs = node::search::pairs(query.unwrap_or_default());
     let one = |name: &str| pairs.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str());
     match (method.as_str(), &parts[..]) {
         ("GET", ["clients"]) => clients::list(app).await,
@@ -161,10 +161,6 @@ async fn acts(app: &App, before: &str) -> Result<Done, ApiError> {
     Ok(Done(StatusCode::OK, json!({ "audit": acts.iter().map(one).collect::<Vec<_>>() })))
 }
 
-fn form_urlencoded(query: Option<&str>) -> Vec<(String, String)> {
-    node::search::pairs(query.unwrap_or_default())
-}
-
 /// What a body asks for, as the audit log says it: without a secret.
 trait Said: DeserializeOwned {
     fn said(&self) -> String;
@@ -184,7 +180,7 @@ fn quoted(text: &str, most: usize) -> String {
 }
 
 /// What a token does not do, which may have been stolen: it makes no administrator and ends none, and lets nobody do more.
-fn not_on_the_machine(what: &str) -> ApiError {
+fn on_the_machine_alone(what: &str) -> ApiError {
     let text = format!("{what} is done on the machine, by the command line");
     ApiError::new(StatusCode::FORBIDDEN, Code::Forbidden, text)
 }

@@ -2,25 +2,12 @@
 //! here. Called by `node` when it appends beside a head, and when it says what it holds.
 
 use crate::db::{Reader, Row, StoreError, Tx, Value};
-use crate::ops::{LaneHead, OF_LANE, lane_head, of_lane};
-use crate::table::{Kind, Table};
+use crate::ops::{LANES, LaneHead, OF_LANE, lane_head, of_lane};
+use crate::table::Table;
 use record::{Head, Header, IdentityId, Lane, LaneKind, OpId, RecordId};
 use std::collections::{BTreeMap, HashSet};
 
-const BRANCHES: Table = Table {
-    name: "cache_branches",
-    columns: &[
-        ("record", Kind::Bytes),
-        ("author", Kind::Bytes),
-        ("lane_kind", Kind::Int),
-        ("lane_instance", Kind::Int),
-        ("seq", Kind::Int),
-        ("id", Kind::Bytes),
-        ("lamport", Kind::Int),
-        ("position", Kind::Int),
-    ],
-    suffix: "ON CONFLICT DO NOTHING",
-};
+const BRANCHES: Table = Table { name: "cache_branches", columns: LANES.columns, suffix: "ON CONFLICT DO NOTHING" };
 /// Ids that one statement looks up.
 const IDS_AT_ONCE: usize = 500;
 /// Places of a lane that one statement reads.

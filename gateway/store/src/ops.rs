@@ -29,7 +29,7 @@ pub(crate) const FRAMES: Table = Table {
     columns: &[("op", Kind::Bytes), ("place", Kind::Int), ("bytes", Kind::Bytes)],
     suffix: "ON CONFLICT (op, place) DO NOTHING",
 };
-const LANES: Table = Table {
+pub(crate) const LANES: Table = Table {
     name: "cache_lanes",
     columns: &[
         ("record", Kind::Bytes),

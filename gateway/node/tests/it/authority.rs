@@ -2,7 +2,7 @@
 //! holder wrote on; and what was written late is kept apart until the patient takes it in.
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until,
+    Database, Place, asking, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until,
 };
 use node::grants::{Approval, GrantState};
 use node::requests::AccessRequest;
@@ -226,14 +226,7 @@ async fn name_of_b(house: &House) -> String {
 async fn a_grant_names_only_whom_nothing_else_names() {
     for database in databases() {
         let house = house(database).await;
-        let ask = AccessRequest {
-            address: house.address.clone(),
-            scope: "patient/Condition.rs".to_owned(),
-            purpose: "TREAT".to_owned(),
-            start_ms: None,
-            end_ms: None,
-            reason: "care".to_owned(),
-        };
+        let ask = asking(&house.address, "patient/Condition.rs", "TREAT", "care");
         house.b.node.request_access(&caller(), &house.at_b, ask).await.unwrap();
         until("the request is on the page", || async { !house.p.node.requests().await.unwrap().is_empty() }).await;
         house.b.node.close().await;
@@ -345,14 +338,7 @@ async fn seen(node: &node::Node, by: &Caller, name: &str) -> usize {
 async fn a_grant_opens_for_what_it_is_for_and_an_emergency_is_told_at_once() {
     for database in databases() {
         let house = house(database).await;
-        let ask = AccessRequest {
-            address: house.address.clone(),
-            scope: "patient/Condition.rs".to_owned(),
-            purpose: "ETREAT".to_owned(),
-            start_ms: None,
-            end_ms: None,
-            reason: "in case of an emergency".to_owned(),
-        };
+        let ask = asking(&house.address, "patient/Condition.rs", "ETREAT", "in case of an emergency");
         let nonsense = AccessRequest { purpose: "CURIOSITY".to_owned(), ..ask.clone() };
         let refused = house.b.node.request_access(&caller(), &house.at_b, nonsense).await;
         assert!(matches!(refused, Err(NodeError::Unprocessable(_))), "{refused:?}");

@@ -159,17 +159,22 @@ pub async fn pair(hospital: &Node, patient: &Node, id: &str) -> String {
     records.into_iter().map(|record| record.address).next_back().unwrap()
 }
 
+/// A request for access from now on, for as long as a year.
+pub fn asking(address: &str, scope: &str, purpose: &str, reason: &str) -> AccessRequest {
+    AccessRequest {
+        address: address.to_owned(),
+        scope: scope.to_owned(),
+        purpose: purpose.to_owned(),
+        start_ms: None,
+        end_ms: None,
+        reason: reason.to_owned(),
+    }
+}
+
 /// Has a hospital ask for access to a record, and the patient approve it as it is.
 pub async fn let_in(hospital: &Node, patient: &Node, id: &str, address: &str, scope: &str) {
     let known = patient.requests().await.unwrap().len();
-    let ask = AccessRequest {
-        address: address.to_owned(),
-        scope: scope.to_owned(),
-        purpose: "TREAT".into(),
-        start_ms: None,
-        end_ms: None,
-        reason: "care".into(),
-    };
+    let ask = asking(address, scope, "TREAT", "care");
     let task = hospital.request_access(&caller(), id, ask).await.unwrap();
     until("the request is on the page", || async { patient.requests().await.unwrap().len() > known }).await;
     let request = patient.requests().await.unwrap().remove(0);

@@ -2,7 +2,8 @@
 //! lost one is stopped, two decide beside each other.
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, is_clean, let_in, pair, stays_the_same_after_reindex, until,
+    Database, Place, asking, caller, count, create, databases, is_clean, let_in, pair, stays_the_same_after_reindex,
+    until,
 };
 use node::devices::{DeviceState, JoinState, OfferState};
 use node::grants::{Approval, GrantState};
@@ -237,14 +238,7 @@ async fn a_suspended_device_gets_nothing_new_and_what_it_writes_is_not_applied()
         let phone = devices.into_iter().find(|device| !device.this).unwrap();
         let address = house.second.node.records().await.unwrap().remove(0).address;
         // B asks the phone, which is cut off then: it decides without knowing that it was suspended.
-        let ask = node::requests::AccessRequest {
-            address,
-            scope: "patient/Observation.rs".into(),
-            purpose: "TREAT".into(),
-            start_ms: None,
-            end_ms: None,
-            reason: "care".into(),
-        };
+        let ask = asking(&address, "patient/Observation.rs", "TREAT", "care");
         house.b.node.request_access(&caller(), &house.at_b, ask).await.unwrap();
         until("the request is on the phone", || async { house.second.node.requests().await.unwrap().len() == 1 }).await;
         let request = house.second.node.requests().await.unwrap().remove(0);
@@ -321,14 +315,7 @@ async fn what_two_devices_decide_beside_each_other_holds_and_everyone_let_in_has
         until("the phone knows of C", || async { open_grants(&house.second.node, "Hospital C").await.len() == 1 })
             .await;
         // B asks the first device.
-        let ask = node::requests::AccessRequest {
-            address: house.address.clone(),
-            scope: "patient/Observation.rs".into(),
-            purpose: "TREAT".into(),
-            start_ms: None,
-            end_ms: None,
-            reason: "care".into(),
-        };
+        let ask = asking(&house.address, "patient/Observation.rs", "TREAT", "care");
         house.b.node.request_access(&caller(), &house.at_b, ask).await.unwrap();
         let waiting = async |node: &node::Node| {
             let requests = node.requests().await.unwrap();

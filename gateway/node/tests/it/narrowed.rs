@@ -2,11 +2,11 @@
 //! version it once was.
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until, valid,
+    Database, Place, asking, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until,
+    valid,
 };
 use node::grants::Approval;
 use node::history::{Of, Wanted};
-use node::requests::AccessRequest;
 use node::write::Intent;
 use node::{Caller, NodeError, Role};
 use serde_json::{Value, json};
@@ -249,14 +249,7 @@ async fn nobody_asks_for_what_cannot_be_evaluated() {
         "patient/*.rs?category=laboratory",
         "patient/Observation.rs patient/Condition.rs?subject.name=x",
     ] {
-        let ask = AccessRequest {
-            address: ward.address.clone(),
-            scope: scope.into(),
-            purpose: "TREAT".into(),
-            start_ms: None,
-            end_ms: None,
-            reason: "care".into(),
-        };
+        let ask = asking(&ward.address, scope, "TREAT", "care");
         let refused = ward.b.node.request_access(&caller(), &ward.at_b, ask).await;
         let Err(NodeError::Unprocessable(why)) = refused else { panic!("{scope}: {refused:?}") };
         assert!(why.starts_with("scope: patient/"), "{why}");

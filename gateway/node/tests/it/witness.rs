@@ -2,24 +2,16 @@
 //! passes on in the record before any key is out.
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, kind, pair, stays_the_same_after_reindex, until,
+    Database, Place, asking, caller, count, create, databases, kind, pair, stays_the_same_after_reindex, until,
 };
 use node::grants::{Approval, GrantState};
-use node::requests::AccessRequest;
 use node::{Caller, Node, Role};
 use serde_json::json;
 
 const SCOPE: &str = "patient/Observation.rs patient/Condition.rs";
 
 async fn ask(node: &Node, patient: &str, address: &str, (scope, purpose, reason): (&str, &str, &str)) -> String {
-    let ask = AccessRequest {
-        address: address.to_owned(),
-        scope: scope.to_owned(),
-        purpose: purpose.to_owned(),
-        start_ms: None,
-        end_ms: None,
-        reason: reason.to_owned(),
-    };
+    let ask = asking(address, scope, purpose, reason);
     node.request_access(&caller(), patient, ask).await.unwrap().id
 }
 

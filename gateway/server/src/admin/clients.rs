@@ -1,6 +1,6 @@
 //! `/admin/clients`: software that may call. Called by `admin`.
 
-use super::{Done, Said, not_on_the_machine, quoted};
+use super::{Done, Said, on_the_machine_alone, quoted};
 use crate::app::App;
 use crate::error::ApiError;
 use axum::http::StatusCode;
@@ -98,14 +98,14 @@ pub(super) async fn put(app: &App, asked: Asked, said: &mut String) -> Result<Do
             return Err(ApiError::bad(Code::Invalid, "the name is the id of another client", "name"));
         }
         if before.has(ADMIN) {
-            return Err(not_on_the_machine("changing a client with the right admin"));
+            return Err(on_the_machine_alone("changing a client with the right admin"));
         }
         if before.auth == Auth::Secret {
-            return Err(not_on_the_machine("changing a client with a secret"));
+            return Err(on_the_machine_alone("changing a client with a secret"));
         }
     }
     if !asked.rights.is_empty() {
-        return Err(not_on_the_machine("giving rights"));
+        return Err(on_the_machine_alone("giving rights"));
     }
     let new = new_client(asked, before.as_ref())?;
     let (status, client) = match &before {
@@ -164,7 +164,7 @@ pub(super) async fn set_status(app: &App, id: &str, new: NewStatus, said: &mut S
     let status = status.ok_or_else(|| ApiError::bad(Code::Value, "status is approved or disabled", "status"))?;
     // Neither is one let in that nobody on the machine looked at, nor made one that was kept out, which could be let in.
     if client.status == Status::Pending {
-        return Err(not_on_the_machine("letting in or keeping out a client that waits"));
+        return Err(on_the_machine_alone("letting in or keeping out a client that waits"));
     }
     app.node.set_client_status(&client.id, status).await?;
     forget(app, &client.id);
@@ -195,7 +195,7 @@ async fn changeable(app: &App, id: &str, said: &mut String) -> Result<Client, Ap
     let client = find(app, id).await?;
     said.push_str(&format!(" name={}", quoted(&client.name, NAME_CHARS)));
     match client.has(ADMIN) {
-        true => Err(not_on_the_machine("changing a client with the right admin")),
+        true => Err(on_the_machine_alone("changing a client with the right admin")),
         false => Ok(client),
     }
 }

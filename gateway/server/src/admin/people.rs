@@ -2,7 +2,7 @@
 //! `admin`.
 
 use super::clients::NewStatus;
-use super::{Done, not_on_the_machine};
+use super::{Done, on_the_machine_alone};
 use crate::app::App;
 use crate::error::ApiError;
 use axum::http::StatusCode;
@@ -23,7 +23,7 @@ pub(super) async fn set_status(app: &App, id: &str, new: NewStatus) -> Result<Do
     let person = person.ok_or_else(missing)?;
     match new.status.as_str() {
         "disabled" => app.node.disable_person(&person.id).await?,
-        "active" => return Err(not_on_the_machine("letting a person in, who needs a password,")),
+        "active" => return Err(on_the_machine_alone("letting a person in, who needs a password,")),
         _ => return Err(ApiError::bad(Code::Value, "status is disabled", "status")),
     }
     app.callers.forget_where(|known| known.sub == person.id);
