@@ -1,6 +1,10 @@
 //! The copy of a resource that is answered: the stored JSON with `id`, `meta.versionId` and `meta.lastUpdated` set and
-//! every other byte as it was sent. Called by `node` for each resource of an answer, so it scans only the top level
-//! and builds no index.
+//! every other byte as it was sent; `tag` is one tag that the server speaks for. Called by `node` for each resource of an answer,
+//! so it scans only the top level and builds no index.
+
+mod tag;
+
+pub use tag::{Tag, tag};
 
 use crate::json::scan::{skip_space, skip_string, skip_value, unescape};
 use crate::json::write_string;

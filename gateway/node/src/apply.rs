@@ -1,12 +1,13 @@
 //! The one way received ops are applied: verified, appended, judged, opened as far as keys reach, indexed, in one
 //! transaction per batch. What lies is refused and its sender cut. Here ops are believed and appended; `control` does
-//! what follows from grants and keys, `index` makes versions, `fill` takes frames that come later. Called by `sync` and by `archive`.
+//! what follows from grants and keys, `index` makes versions, `merged` brings those of one resource together, `fill` takes frames that come later. Called by `sync` and by `archive`.
 
 mod control;
 mod expected;
 mod fill;
 mod foreign;
 mod index;
+mod merged;
 
 use crate::batch::Batch;
 use crate::context::{Context, open_body};

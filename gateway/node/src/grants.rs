@@ -34,6 +34,8 @@ pub struct Approval {
     pub sensitive: Vec<String>,
     /// Of access for emergencies: its holder may open the record for others in one. It cannot be added later.
     pub witness: bool,
+    /// It may change what others wrote, as far as its scopes let it change anything. It cannot be added later.
+    pub shared: bool,
 }
 
 impl Node {
@@ -92,7 +94,7 @@ fn granted(asked: &Asked, approval: &Approval) -> Result<Grant, NodeError> {
         start_ms: asked.start_ms,
         end_ms: checked_end(approval.end_ms, asked.end_ms)?,
         delegate: witness(approval.witness, &asked.purpose)?,
-        shared: false,
+        shared: approval.shared,
         replaces: Vec::new(),
         bound: Some((asked.from.id(), asked.patient.clone())),
         request: asked.request.clone(),

@@ -167,7 +167,7 @@ impl Batch {
             let Some(context) = self.context(&home.record).await? else { continue };
             if context.speaks(&me) {
                 custodial = Some(context);
-            } else if let Some(authority) = covering_grant(&context, &me, resource) {
+            } else if let Some(authority) = covering_grant(&context, &me, resource, false) {
                 return Ok(Place { context, authority });
             }
         }
@@ -183,8 +183,13 @@ impl Batch {
     }
 }
 
-/// The grant under which `me` may write this resource there, if its key is held too.
-pub(crate) fn covering_grant(context: &Context, me: &record::IdentityId, resource: &Prepared) -> Option<Authority> {
+/// The grant under which `me` may write this resource there, if its key is held too; with `shared` one for what is another's.
+pub(crate) fn covering_grant(
+    context: &Context,
+    me: &record::IdentityId,
+    resource: &Prepared,
+    shared: bool,
+) -> Option<Authority> {
     let needed = match resource.method {
         record::frame::Method::Create => Interactions::CREATE,
         record::frame::Method::Update => Interactions::UPDATE,
@@ -196,7 +201,8 @@ pub(crate) fn covering_grant(context: &Context, me: &record::IdentityId, resourc
     }
     let now = crate::clock::now_ms();
     let covers = |given: &Given| {
-        given.grant.classes.contains(&resource.class)
+        (given.grant.shared || !shared)
+            && given.grant.classes.contains(&resource.class)
             && resource.class != Class::DIRECTORY
             && given.scopes.permits(resource.kind.name(), needed) == Permit::Yes
     };

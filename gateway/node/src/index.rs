@@ -17,7 +17,7 @@ use store::search::ParamTable;
 use store::versions::{Index, IndexRow};
 
 /// What the rows are made like. A node that opens a database of another number fills its index anew.
-pub(crate) const FORMAT: u32 = 6;
+pub(crate) const FORMAT: u32 = 7;
 
 /// Rows of quantities in base units stand under the parameter's number and this bit, apart from what was written; of places
 /// that of the third coordinate does.
@@ -30,6 +30,7 @@ const NOWHERE: &str = "#";
 /// this hospital's own absolute URLs begin with, empty where it has none.
 pub(crate) fn rows(doc: &Doc, kind: ResourceType, base: &str, registry: &Registry) -> Vec<IndexRow> {
     let mut rows = made(fhir::index::values(doc, kind).into_iter().chain(registry.entries(doc, kind)), base);
+    crate::conflict::strip(&mut rows);
     rows.extend(contained::rows(doc, base));
     rows
 }

@@ -15,7 +15,7 @@ use record::state::Given;
 use record::{Class, Entry, IdentityId, Op, State};
 use store::search::{Filter, Match, ParamTable};
 use store::versions::IndexRow;
-use store::within::{Found, Held};
+use store::within::{ANYBODY, Found, Held};
 
 /// Most parameters of one scope, and most values of one: a page has to say them.
 const PARAMETERS_MAX: usize = 8;
@@ -124,15 +124,21 @@ fn narrowing<'c>(
     context.state.grants().filter(open).filter(narrowed)
 }
 
-fn held(context: &Context, op: &Op, entry: &Entry, found: Found) -> Held {
-    let (record, handle, header) = (context.record, entry.handle, op.header());
-    Held { record, handle, author: header.lane.author, lamport: header.lamport, op: op.id(), found }
+fn held(context: &Context, op: &Op, entry: &Entry, origin: IdentityId, found: Found) -> Held {
+    Held { record: context.record, handle: entry.handle, origin, lamport: op.header().lamport, op: op.id(), found }
 }
 
 impl Batch {
     /// Remembers which of one's grants with parameters reach a version of another's. Of a resource that one reached before and
     /// does not reach now, no older version is shown in its place.
-    pub(crate) fn note_within(&mut self, context: &Context, op: &Op, entry: &Entry, position: i64, rows: &[IndexRow]) {
+    pub(crate) fn note_within(
+        &mut self,
+        context: &Context,
+        op: &Op,
+        (entry, origin): (&Entry, IdentityId),
+        position: i64,
+        rows: &[IndexRow],
+    ) {
         let Some(kind) = ResourceType::parse(&entry.resource_type) else { return };
         let me = self.node.identity.id();
         let mut narrowing = narrowing(context, &me, entry).peekable();
@@ -146,7 +152,7 @@ impl Batch {
                 true => Found::Within(grant, position),
                 false => Found::Beyond(grant),
             };
-            self.add_held(held(context, op, entry, found));
+            self.add_held(held(context, op, entry, origin, found));
         }
     }
 
@@ -155,7 +161,12 @@ impl Batch {
     pub(crate) fn note_withheld(&mut self, context: &Context, op: &Op, entry: &Entry) {
         let me = self.node.identity.id();
         if narrowing(context, &me, entry).next().is_some() {
-            self.add_held(held(context, op, entry, Found::Withheld));
+            // Whose it is stands in the frame; who may change others' may have changed anybody's.
+            let origin = match context.state.is_shared(op.header()) {
+                true => ANYBODY,
+                false => op.header().lane.author,
+            };
+            self.add_held(held(context, op, entry, origin, Found::Withheld));
         }
     }
 }

@@ -4,17 +4,16 @@
 
 use crate::context::{Context, level_name, place_of};
 use crate::node::Node;
+use crate::placed::Placed;
 use record::draft::WRAP_INFO;
 use record::entry::{FrameKind, KeyName, wrap_handle};
 use record::frame::{Content, Place};
 use record::keys::{KeyItem, Keyring, Level, decode_items};
-use record::{Class, CodecError, Entry, Lane, LaneKind, Op, opkey};
+use record::{Class, CodecError, Entry, Op, opkey};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use store::keys::SealedKey;
 use store::versions::StoredVersion;
 
-/// Bytes of a version's seal before its key: lane instance and sequence number.
-const PLACE_BYTES: usize = 16;
 /// Bytes of a tag of epochs; a key that is not named by one is longer.
 const TAG_BYTES: usize = 8;
 
@@ -75,37 +74,32 @@ impl Node {
         wraps.filter(|(_, entry)| handles.remove(&entry.handle)).map(|(place, _)| place).collect()
     }
 
-    /// What a version row keeps of a frame's place and key: lane instance and sequence number, 8 bytes each, and the tag of the
-    /// key's epochs, or the op's own key, sealed.
-    pub(crate) fn seal_of(&self, op: &Op, entry: &Entry, own: &Keyring) -> Vec<u8> {
-        let header = op.header();
+    /// What a version row keeps of a frame's place and key; a key of the op's own is sealed. None where the key is not here.
+    pub(crate) fn place_in_row(&self, op: &Op, entry: &Entry, own: &Keyring) -> Option<Placed> {
         let key = match entry.key {
             KeyName::Epochs(tag) => tag.to_vec(),
             KeyName::Own => {
                 let level = Level::Type(entry.class, entry.resource_type.clone());
-                let Some(secret) = own.key(&[op.id()], &level) else { return Vec::new() };
+                let secret = own.key(&[op.id()], &level)?;
                 self.seal_key(&op.record(), &KeyItem { epoch: op.id(), level, secret }).sealed
             }
-            _ => return Vec::new(),
+            _ => return None,
         };
-        [&header.lane.instance.to_le_bytes()[..], &header.seq.to_le_bytes(), &key].concat()
+        Some(Placed::new(op, entry, key))
     }
 
     /// Opens the frame of a version without its op; `None` if its key is not here.
     pub(crate) fn open_version(&self, version: &StoredVersion, keys: &Keyring) -> Option<Result<Content, CodecError>> {
         let kind = fhir::ResourceType::from_number(version.kind)?.name();
-        let (place, key) = version.seal.split_at_checked(PLACE_BYTES)?;
-        let number = |at: usize| Some(u64::from_le_bytes(place.get(at..at + 8)?.try_into().ok()?));
+        let Placed { lane, seq, key, .. } = Placed::of(version)?;
         let key = if key.len() == TAG_BYTES {
             keys.resource_key(&KeyName::Epochs(key.try_into().ok()?), version.class, kind)?
         } else {
             let level = level_name(&Level::Type(version.class, kind.to_owned()));
-            let sealed = SealedKey { record: version.record, epoch: version.op, level, sealed: key.to_vec() };
+            let sealed = SealedKey { record: version.record, epoch: version.op, level, sealed: key };
             self.unseal(&sealed)?.secret
         };
-        // Only an origin's own ops are indexed: the author of the op is the origin of the resource.
-        let lane = Lane { author: version.origin, kind: LaneKind::Change, instance: number(0)? };
-        let place = Place { record: version.record, lane, seq: number(8)?, frame: version.place };
+        let place = Place { record: version.record, lane, seq, frame: version.place };
         Some(place.open(&key, &version.frame).and_then(|bytes| Content::decode(&bytes)))
     }
 }

@@ -10,17 +10,29 @@ use fhir::reference::Parts;
 use fhir::{Issue, Parsed, ResourceType};
 use record::entry::FRAME_BYTES_MAX;
 use record::frame::{CONTENT_BYTES_MAX, Content, Method, Packer};
-use record::{Class, IdentityId};
+use record::{Class, IdentityId, RecordId};
 use store::versions::IndexRow;
 
 /// What sealing adds to a frame.
 const SEAL_BYTES: usize = 16;
 
+/// How a resource is named where it comes from, and the record it stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    pub(crate) origin: IdentityId,
+    /// Its id there.
+    pub(crate) id: String,
+    pub(crate) record: RecordId,
+}
+
 /// A resource ready for its transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     pub(crate) kind: ResourceType,
+    /// The id it is served under.
     pub(crate) id: String,
+    /// Whose it is, where it is not this node's.
+    pub(crate) foreign: Option<Foreign>,
     pub(crate) method: Method,
     pub(crate) json: Vec<u8>,
     /// Compressed frame content.
@@ -65,6 +77,7 @@ impl Prepared {
         Ok(Self {
             kind,
             id: id.to_owned(),
+            foreign: None,
             method,
             packed,
             json,
@@ -98,6 +111,7 @@ impl Prepared {
         Self {
             kind,
             id: id.to_owned(),
+            foreign: None,
             method,
             json: Vec::new(),
             packed: packer.pack(&content(origin, kind, id, method, 0, Vec::new()).encode()),

@@ -9,7 +9,7 @@ use crate::error::NodeError;
 use crate::history::{Of, Wanted};
 use crate::node::Node;
 use crate::search::Page;
-use fhir::{ResourceType, datetime};
+use fhir::ResourceType;
 use record::RecordId;
 use record::frame::Content;
 use record::scope::Interactions;
@@ -148,10 +148,7 @@ impl Node {
             Vec::new()
         } else {
             match self.version_json(&version).await? {
-                Some(json) => {
-                    let at = datetime::format_instant(version.last_updated);
-                    fhir::served::splice(&json, &version.id, &version.version, &at)
-                }
+                Some(json) => crate::conflict::served_version(&json, &version),
                 None => return Ok(None),
             }
         };
@@ -193,26 +190,29 @@ impl Node {
         }
     }
 
-    fn shown(&self, context: &Context, version: &StoredVersion, content: Content) -> Vec<u8> {
+    /// The JSON of a version as this node shows it: one's own as it was written, another's with references that lead somewhere here.
+    pub(crate) fn shown(&self, context: &Context, version: &StoredVersion, content: Content) -> Vec<u8> {
         if version.own {
             return content.json;
         }
+        let author = crate::placed::author_of(version);
         match fhir::json::Doc::parse(content.json) {
-            Ok(doc) => crate::rewrite::for_viewer(&self.identity.id(), &version.origin, context, &doc),
+            Ok(doc) => crate::rewrite::for_viewer(&self.identity.id(), &author, context, &doc),
             Err(_) => Vec::new(),
         }
     }
 }
 
 impl Batch {
-    /// The JSON of a version of this node's own, inside the transaction.
+    /// The JSON of a version as it is shown here, inside the transaction: one that this node wrote, or may change.
     pub(crate) async fn stored_json(&mut self, version: &StoredVersion) -> Result<Vec<u8>, NodeError> {
         if version.op.0 == [0; 32] {
             return Ok(version.json.clone());
         }
         let context = self.known(&version.record).await?;
         let opened = self.node.open_version(version, &context.keys);
-        let opened = opened.ok_or(NodeError::Internal("a frame of one's own without its key"))?;
-        opened.map(|content| content.json).or(Err(NodeError::Internal("a frame of one's own that does not open")))
+        let opened = opened.ok_or(NodeError::Internal("a frame without its key"))?;
+        let content = opened.or(Err(NodeError::Internal("a frame that does not open")))?;
+        Ok(self.node.shown(&context, version, content))
     }
 }

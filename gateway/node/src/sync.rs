@@ -56,8 +56,15 @@ impl Log for Port {
         let heads = told(Reader::from(&self.0.store).ends(&record).await.unwrap_or_default()).into_iter();
         match standing(&context, &who) {
             Standing::In => heads.collect(),
-            // What a former member is not told of, it must not be told the place of either.
-            Standing::Out(last) => heads.filter(|head| context.state.reaches(&last, &head.id)).collect(),
+            // What a former member is not told of, it must not be told the place of either; but what it knows that is here.
+            Standing::Out(last) => {
+                let of_it = |head: &Head| head.lane.author == who || context.state.reaches(&last, &head.id);
+                let mut found = heads.filter(of_it).collect::<Vec<_>>();
+                let known = self.known_to(&who, &record).await.unwrap_or_default();
+                let known = known.into_iter().filter(|head| !found.iter().any(|one| one.lane == head.lane));
+                found.extend(known.collect::<Vec<_>>());
+                found
+            }
             Standing::Stranger => Vec::new(),
         }
     }

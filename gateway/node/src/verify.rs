@@ -260,7 +260,8 @@ impl Walk<'_> {
             let counts = own || counts(&mut Reader::from(&self.node.store), &context, op).await?;
             // A copy of one's own and a removal from a record are no versions of their own.
             let unseen = content.method == Method::Moved || (own && content.method == Method::Copy);
-            if !counts || unseen || content.origin != op.header().lane.author {
+            let may_write = content.origin == op.header().lane.author || context.state.is_shared(op.header());
+            if !counts || unseen || !may_write {
                 continue;
             }
             self.row(op, *at, content, &context, own).await?;
@@ -296,6 +297,9 @@ impl Walk<'_> {
             if let Ok(doc) = json.and_then(fhir::json::Doc::parse) {
                 let rows = if own { index::rows } else { index::rows_of_others };
                 expected = rows(&doc, kind, self.node.base(), &self.registry);
+                if crate::placed::is_tagged(&row) {
+                    expected.extend(crate::conflict::row(kind));
+                }
             }
         }
         let mut found = self.node.store.index_of(row.position).await?;

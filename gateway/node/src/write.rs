@@ -6,6 +6,7 @@ mod entries;
 mod late;
 mod moves;
 mod own_keys;
+mod shared;
 mod sign;
 
 use crate::batch::Batch;
@@ -14,7 +15,7 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::patch::Patch;
 use crate::permit::Guards;
-use crate::prepare::Prepared;
+use crate::prepare::{Foreign, Prepared};
 pub(crate) use entries::within_entry;
 use fhir::validate::Mode;
 use fhir::{Issue, Parsed, ResourceType, Valid};
@@ -161,6 +162,14 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Under the name that the resource's origin gave it.
+    pub(crate) fn of(self, foreign: Option<Foreign>, packer: &mut Packer) -> Self {
+        match foreign {
+            None => self,
+            Some(_) => Self { prepared: Arc::new(Prepared::clone(&self.prepared).of(foreign, packer)), ..self },
+        }
+    }
+
     /// With what validation found in its resource.
     pub(crate) fn telling(mut self, issues: Vec<Issue>) -> Self {
         if !issues.is_empty() {
@@ -214,13 +223,14 @@ impl Node {
             Intent::Update { resource, if_match } => {
                 caller.may(resource.kind(), Interactions::UPDATE)?;
                 let id = resource.id().unwrap_or_default().to_owned();
-                self.check_local_id(resource.kind(), &id)?;
-                Ok(self.put(&resource.into_parsed(), &id, Method::Update, None, if_match, packer)?.into())
+                let foreign = self.named(caller, resource.kind(), &id, Method::Update).await?;
+                let step = self.put(&resource.into_parsed(), &id, Method::Update, None, if_match, packer)?;
+                Ok(step.of(foreign, packer).into())
             }
             Intent::Delete { kind, id, if_match } => {
                 caller.may(kind, Interactions::DELETE)?;
-                self.check_local_id(kind, &id)?;
-                let prepared = Prepared::delete(self.identity.id(), kind, &id, packer);
+                let foreign = self.named(caller, kind, &id, Method::Delete).await?;
+                let prepared = Prepared::delete(self.identity.id(), kind, &id, packer).of(foreign, packer);
                 Ok(Step { prepared: Arc::new(prepared), if_match, if_none_exist: None, planned: None }.into())
             }
             Intent::Patch { kind, which, patch, if_match } => {
@@ -378,42 +388,48 @@ impl Batch {
         if guards.narrows(resource.kind, interaction) {
             let there = current.as_ref().is_some_and(|current| !current.is_deleted());
             if !there || !self.is_within(guards, resource.kind, &resource.id, interaction).await? {
-                may_change(resource.kind, &resource.id, None, step.if_match.as_deref())?;
+                self.may_change(resource.kind, &resource.id, None, step.if_match.as_deref(), None)?;
                 // Whether it is beyond reach or not there at all is told to nobody, so nobody makes it under this id either.
                 let name = format!("{}/{}", resource.kind.name(), resource.id);
                 return if deletes { Ok(Decision::Nothing(None)) } else { Err(NodeError::NotFound(name)) };
             }
         }
-        may_change(resource.kind, &resource.id, current.as_ref(), step.if_match.as_deref())?;
+        let foreign = resource.foreign.as_ref();
+        self.may_change(resource.kind, &resource.id, current.as_ref(), step.if_match.as_deref(), foreign)?;
         match (resource.method, current) {
             (Method::Delete, None) => Ok(Decision::Nothing(None)),
             (Method::Delete, Some(current)) if current.is_deleted() => Ok(Decision::Nothing(Some(Box::new(current)))),
             (_, current) => Ok(Decision::Write(current.map(Box::new))),
         }
     }
-}
 
-/// Refuses to change what is derived, what is another's, and another version than the caller means.
-pub(crate) fn may_change(
-    kind: ResourceType,
-    id: &str,
-    current: Option<&StoredVersion>,
-    if_match: Option<&str>,
-) -> Result<(), NodeError> {
-    let name = format!("{}/{id}", kind.name());
-    if let Some(current) = current {
-        if current.op.0 == [0; 32] {
-            return Err(NodeError::ReadOnly(format!("{name} is derived from the record and cannot be written")));
+    /// Refuses to change what is derived, what is another's and not meant as such, and another version than the caller means.
+    pub(crate) fn may_change(
+        &self,
+        kind: ResourceType,
+        id: &str,
+        current: Option<&StoredVersion>,
+        if_match: Option<&str>,
+        foreign: Option<&Foreign>,
+    ) -> Result<(), NodeError> {
+        let name = format!("{}/{id}", kind.name());
+        if let Some(current) = current {
+            if current.op.0 == [0; 32] {
+                return Err(NodeError::ReadOnly(format!("{name} is derived from the record and cannot be written")));
+            }
+            let origin = foreign.map_or(self.node.identity.id(), |foreign| foreign.origin);
+            if current.origin != origin {
+                return Err(NodeError::Forbidden(format!(
+                    "{name} belongs to another origin; only its origin changes it"
+                )));
+            }
         }
-        if !current.own {
-            return Err(NodeError::Forbidden(format!("{name} belongs to another origin; only its origin changes it")));
+        match (if_match, current) {
+            (Some(expected), Some(current)) if current.version != expected => {
+                Err(NodeError::Precondition(format!("{name} has changed: it is no longer the version named")))
+            }
+            (Some(_), None) => Err(NodeError::Precondition(format!("{name} does not exist"))),
+            _ => Ok(()),
         }
-    }
-    match (if_match, current) {
-        (Some(expected), Some(current)) if current.version != expected => {
-            Err(NodeError::Precondition(format!("{name} has changed: it is no longer the version named")))
-        }
-        (Some(_), None) => Err(NodeError::Precondition(format!("{name} does not exist"))),
-        _ => Ok(()),
     }
 }

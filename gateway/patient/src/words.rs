@@ -52,6 +52,12 @@ pub(crate) fn writes(lines: &[ScopeLine]) -> bool {
     lines.iter().any(|line| Scope::parse(&line.scope).is_none_or(|scope| scope.interactions.any(write)))
 }
 
+/// Whether any of the things a hospital may do is to change or delete something.
+pub(crate) fn changes(lines: &[ScopeLine]) -> bool {
+    let change = Interactions::UPDATE.and(Interactions::DELETE);
+    lines.iter().any(|line| Scope::parse(&line.scope).is_some_and(|scope| scope.interactions.any(change)))
+}
+
 /// Several things in one line: "a, b and c".
 pub(crate) fn list(items: &[String]) -> String {
     match items {

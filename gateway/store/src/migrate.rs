@@ -2,7 +2,7 @@
 
 use crate::db::{Store, StoreError, Tx};
 
-const POSTGRES: [&str; 13] = [
+const POSTGRES: [&str; 14] = [
     include_str!("../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../migrations/postgres/0002_cache.sql"),
     include_str!("../../../migrations/postgres/0003_moves.sql"),
@@ -16,8 +16,9 @@ const POSTGRES: [&str; 13] = [
     include_str!("../../../migrations/postgres/0011_narrowed.sql"),
     include_str!("../../../migrations/postgres/0012_quotas.sql"),
     include_str!("../../../migrations/postgres/0013_branches.sql"),
+    include_str!("../../../migrations/postgres/0014_origins.sql"),
 ];
-const SQLITE: [&str; 13] = [
+const SQLITE: [&str; 14] = [
     include_str!("../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../migrations/sqlite/0002_cache.sql"),
     include_str!("../../../migrations/sqlite/0003_moves.sql"),
@@ -31,6 +32,7 @@ const SQLITE: [&str; 13] = [
     include_str!("../../../migrations/sqlite/0011_narrowed.sql"),
     include_str!("../../../migrations/sqlite/0012_quotas.sql"),
     include_str!("../../../migrations/sqlite/0013_branches.sql"),
+    include_str!("../../../migrations/sqlite/0014_origins.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY)";

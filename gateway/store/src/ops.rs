@@ -334,6 +334,40 @@ impl Reader<'_> {
         rows.iter_mut().map(one).collect()
     }
 
+    /// The changes of a record from a Lamport number on, those before first that may stand before others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn changes_from(&mut self, record: &RecordId, lamport: u64) -> Result<Vec<(OpId, Header)>, StoreError> {
+        let sql = "SELECT id, header FROM log_ops WHERE record = $1 AND lane_kind = $2 AND lamport >= $3 \
+                   ORDER BY lamport, id";
+        let kind = Value::Int(LaneKind::Change as i64);
+        let mut rows = self.fetch(sql, &[record.bytes().into(), kind, lamport.into()]).await?;
+        let one = |row: &mut Row| {
+            let header = Header::decode(&row.bytes(1)).or(Err(StoreError::Damaged("op")))?;
+            Ok((OpId(row.id(0)?), header))
+        };
+        rows.iter_mut().map(one).collect()
+    }
+
+    /// Those of `ids` that are changes of a lane: the greatest of their sequence numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_of_lane(
+        &mut self,
+        record: &RecordId,
+        lane: &Lane,
+        ids: &[OpId],
+    ) -> Result<Option<u64>, StoreError> {
+        let holes = (5..5 + ids.len()).map(|at| format!("${at}")).collect::<Vec<_>>().join(",");
+        let mut args = of_lane(record, lane, []);
+        args.extend(ids.iter().map(|id| Value::from(id.bytes())));
+        let sql = format!("SELECT seq FROM log_ops WHERE {OF_LANE} AND id IN ({holes}) ORDER BY seq DESC LIMIT 1");
+        let rows = self.fetch(sql, &args).await?;
+        Ok(rows.first().map(|row| row.int(0) as u64))
+    }
+
     /// The ops at one place of a lane; more than one where it forked.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ pub struct Held {
     pub record: RecordId,
     /// What the record calls the resource.
     pub handle: [u8; 16],
-    /// Who wrote the version: nobody else's hides it.
-    pub author: IdentityId,
+    /// Whose the resource is: nothing that is another's hides it. [`ANYBODY`] where that is not known.
+    pub origin: IdentityId,
     /// Its op's Lamport number.
     pub lamport: u64,
     /// Its op.
@@ -21,6 +21,9 @@ pub struct Held {
     /// What came of it.
     pub found: Found,
 }
+
+/// No identity: of a version that is not here and may be of anybody's resource.
+pub const ANYBODY: IdentityId = IdentityId([0; 32]);
 
 /// What came of holding a version against a grant's parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,28 +58,37 @@ impl Tx {
         // It is here now, whatever was noted of it before.
         let sql = "DELETE FROM cache_beyond WHERE record = $1 AND handle = $2 AND op = $3 AND grant_id IN ($4, '')";
         self.execute(sql, &[record.clone(), handle.clone(), op.clone(), grant.into()]).await?;
-        let sql = "SELECT 1 FROM cache_beyond WHERE record = $1 AND handle = $2 AND author = $3 AND grant_id IN ($4, '') \
+        let sql = "SELECT 1 FROM cache_beyond WHERE record = $1 AND handle = $2 AND origin IN ($3, $7) AND grant_id IN ($4, '') \
                    AND (lamport > $5 OR (lamport = $5 AND op > $6)) LIMIT 1";
-        let author = Value::from(one.author.bytes());
-        let args = [record.clone(), handle.clone(), author.clone(), grant.into(), lamport.clone(), op.clone()];
+        let origin = Value::from(one.origin.bytes());
+        let args = [
+            record.clone(),
+            handle.clone(),
+            origin.clone(),
+            grant.into(),
+            lamport.clone(),
+            op.clone(),
+            ANYBODY.bytes().into(),
+        ];
         if !self.fetch(sql, &args).await?.is_empty() {
             return Ok(());
         }
-        let sql = "INSERT INTO cache_within (position, grant_id, record, handle, author, lamport, op) \
+        let sql = "INSERT INTO cache_within (position, grant_id, record, handle, origin, lamport, op) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (position, grant_id) DO NOTHING";
-        self.execute(sql, &[position.into(), grant.into(), record, handle, author, lamport, op]).await.map(drop)
+        self.execute(sql, &[position.into(), grant.into(), record, handle, origin, lamport, op]).await.map(drop)
     }
 
     async fn note_beyond(&mut self, one: &Held, grant: &str) -> Result<(), StoreError> {
         let (record, handle) = (Value::from(one.record.bytes()), Value::from(one.handle.as_slice()));
-        let author = Value::from(one.author.bytes());
+        let origin = Value::from(one.origin.bytes());
         let (op, lamport) = (Value::from(one.op.bytes()), Value::from(one.lamport));
-        let args = [record, handle, author, Value::from(grant), lamport, op];
-        let sql = "INSERT INTO cache_beyond (record, handle, author, grant_id, lamport, op) \
+        let mut args = vec![record, handle, origin, Value::from(grant), lamport, op];
+        let sql = "INSERT INTO cache_beyond (record, handle, origin, grant_id, lamport, op) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (record, handle, grant_id, op) DO NOTHING";
         self.execute(sql, &args).await?;
-        let sql = "DELETE FROM cache_within WHERE record = $1 AND handle = $2 AND author = $3 \
+        let sql = "DELETE FROM cache_within WHERE record = $1 AND handle = $2 AND (origin = $3 OR $3 = $7) \
                    AND (grant_id = $4 OR $4 = '') AND (lamport < $5 OR (lamport = $5 AND op <= $6))";
+        args.push(ANYBODY.bytes().into());
         self.execute(sql, &args).await.map(drop)
     }
 }

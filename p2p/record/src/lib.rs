@@ -2,6 +2,7 @@
 //! are arguments. Builds for wasm32. Called by `net`, `store`, `node` and above.
 
 pub mod address;
+mod ancestry;
 pub mod archive;
 pub mod body;
 pub mod cbor;
@@ -25,6 +26,7 @@ pub mod scope;
 pub mod seal;
 pub mod state;
 
+pub use ancestry::Ancestry;
 pub use cbor::CodecError;
 pub use entropy::Entropy;
 pub use entry::{Class, Entry};

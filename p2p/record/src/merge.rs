@@ -1,5 +1,5 @@
 //! Merge: which version of a resource is current, and whether a person has to look. A function of the counting changes and
-//! of who knew whom; nothing is dropped. Called by `ledger`.
+//! of who knew whom; nothing is dropped. Called by `ledger`, and by `node`, which holds versions and no ledger.
 
 use crate::entry::{Class, Entry, FrameKind};
 use crate::id::{IdentityId, OpId};
@@ -49,25 +49,32 @@ impl Resource {
     }
 }
 
-/// Brings versions together that stand in order (rule 6.19): `knows(earlier, later)` says whether the later write had the
-/// earlier in its past.
+/// Which of the versions that stand in this order no later one stands on (rule 6.19), by their places. Of each is said whether
+/// it resolves; `knows(earlier, later)` says whether the later write had the earlier in its past.
 ///
 /// A write that finds one open version in its past stands on it. One that finds several stands on the last of them only, and
 /// the others stay open, unless it says that it resolves them: a gateway's own knowledge of both is not a person's.
-pub(crate) fn merge(versions: Vec<(usize, Version)>, knows: impl Fn(usize, usize) -> bool) -> Resource {
-    let mut open = Vec::<(usize, OpId)>::new();
-    for (at, version) in &versions {
-        let last = open.iter().rposition(|(other, _)| knows(*other, *at));
+pub fn open(resolves: &[bool], knows: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+    let mut open = Vec::<usize>::new();
+    for (at, resolves) in resolves.iter().enumerate() {
+        let last = open.iter().rposition(|other| knows(*other, at));
         let mut place = 0;
-        open.retain(|(other, _)| {
+        open.retain(|other| {
             place += 1;
-            !(knows(*other, *at) && (version.resolves || Some(place - 1) == last))
+            !(knows(*other, at) && (*resolves || Some(place - 1) == last))
         });
-        open.push((*at, version.op));
+        open.push(at);
     }
+    open
+}
+
+/// Brings versions together that stand in order.
+pub(crate) fn merge(versions: Vec<(usize, Version)>, knows: impl Fn(usize, usize) -> bool) -> Resource {
+    let resolves = versions.iter().map(|(_, version)| version.resolves).collect::<Vec<_>>();
+    let open = open(&resolves, |earlier, later| knows(versions[earlier].0, versions[later].0));
     Resource {
+        open: open.into_iter().map(|at| versions[at].1.op).collect(),
         versions: versions.into_iter().map(|(_, version)| version).collect(),
-        open: open.into_iter().map(|(_, op)| op).collect(),
     }
 }
 

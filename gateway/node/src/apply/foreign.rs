@@ -4,6 +4,7 @@
 use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::NodeError;
+use crate::placed::{Placed, author_of, is_tagged};
 use fhir::ResourceType;
 use fhir::json::Doc;
 use record::frame::Method;
@@ -31,16 +32,30 @@ impl Batch {
             journal.insert((op, place), (position, last_updated));
         }
         let (mut shown, mut were_current) = (HashSet::new(), BTreeSet::new());
+        // Resources that this node and others wrote, and those of which something was said anew.
+        let (mut written_here, mut mixed) = (HashSet::new(), BTreeSet::new());
         for version in reader.record_versions(&record, i64::MAX, i64::MAX).await? {
             shown.insert((version.op, version.place));
+            let name = (version.kind, version.id.clone());
+            match version.own {
+                true => drop(written_here.insert(name.clone())),
+                false if author_of(&version) != version.origin => drop(mixed.insert(name.clone())),
+                false => {}
+            }
+            if Placed::of(&version).is_some_and(|placed| placed.again || placed.tagged) {
+                mixed.insert(name.clone());
+            }
             if version.current && !version.own {
-                were_current.insert((version.kind, version.id));
+                were_current.insert(name);
             }
         }
         let ops = reader.ops_after(&record, 0, i64::MAX).await?;
         let tx = self.tx().await?;
         tx.remove_foreign(&record).await?;
         tx.forget_quarantined(&record).await?;
+        for (kind, id) in were_current.intersection(&written_here.into_iter().collect()) {
+            self.promote_own(*kind, id).await?;
+        }
         let me = self.node.identity.id();
         let gone = self.is_gone(context).await?;
         for stored in ops {
@@ -74,7 +89,21 @@ impl Batch {
         for (kind, id) in were_current {
             self.promote(kind, &id).await?;
         }
+        for (kind, id) in mixed {
+            self.bring_together(&record, kind, &id).await?;
+        }
         Ok(())
+    }
+
+    /// What this node wrote last of a resource is current again, after others' edits of it are gone.
+    async fn promote_own(&mut self, kind: u16, id: &str) -> Result<(), NodeError> {
+        if self.current(kind, id).await?.is_some() {
+            return Ok(());
+        }
+        let Some(own) = self.reader().await?.last_own(kind, id).await? else { return Ok(()) };
+        let index = if own.is_deleted() { Vec::new() } else { self.index_of_version(&own).await? };
+        self.forget_ahead();
+        Ok(self.tx().await?.promote(own.position, kind, index).await?)
     }
 
     /// Where a resource has no current version any more and other records still show it, the best of those is current:
@@ -92,21 +121,28 @@ impl Batch {
             (!version.is_deleted(), if copied { version.lamport } else { 0 }, version.position)
         });
         let Some(best) = best else { return Ok(()) };
-        let index = self.index_of_foreign(&best).await?;
+        let index = self.index_of_version(&best).await?;
         Ok(self.tx().await?.promote(best.position, kind, index).await?)
     }
 
-    async fn index_of_foreign(&mut self, version: &StoredVersion) -> Result<Vec<IndexRow>, NodeError> {
+    /// What a version that was made before is found by.
+    pub(super) async fn index_of_version(&mut self, version: &StoredVersion) -> Result<Vec<IndexRow>, NodeError> {
         let (Some(kind), Some(context)) =
             (ResourceType::from_number(version.kind), self.context(&version.record).await?)
         else {
             return Ok(Vec::new());
         };
         let Some(Ok(content)) = self.node.open_version(version, &context.keys) else { return Ok(Vec::new()) };
-        let Ok(doc) = Doc::parse(content.json) else { return Ok(Vec::new()) };
-        let shown = crate::rewrite::for_viewer(&self.node.identity.id(), &version.origin, &context, &doc);
-        let rows = |doc| crate::index::rows_of_others(&doc, kind, self.node.base(), self.registry());
-        Ok(Doc::parse(shown).map(rows).unwrap_or_default())
+        let rows = match version.own {
+            true => crate::index::rows,
+            false => crate::index::rows_of_others,
+        };
+        let shown = Doc::parse(self.node.shown(&context, version, content));
+        let mut found = shown.map(|doc| rows(&doc, kind, self.node.base(), self.registry())).unwrap_or_default();
+        if is_tagged(version) {
+            found.extend(crate::conflict::row(kind));
+        }
+        Ok(found)
     }
 
     /// Whether nothing lets this identity see what others wrote in a record any more: of such changes no frame is kept, and

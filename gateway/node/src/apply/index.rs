@@ -1,6 +1,7 @@
 //! Versions made of change ops: one's own, and others' as far as they count and their frames open. Called by `apply`,
 //! `fill`, `foreign` and `reindex`.
 
+use super::merged::{Meaning, whose};
 use crate::batch::Batch;
 use crate::context::{Context, judge};
 use crate::error::NodeError;
@@ -149,7 +150,7 @@ impl Batch {
             tracing::warn!(op = %op.id(), place, "a resource whose id is none was not applied");
             return Ok(());
         }
-        if content.origin != author {
+        if content.origin != author && !context.state.is_shared(op.header()) {
             tracing::warn!(op = %op.id(), place, "a resource of another origin than its author was not applied");
             return Ok(());
         }
@@ -175,15 +176,23 @@ impl Batch {
                 if let Ok(doc) = fhir::json::Doc::parse(shown) {
                     index = index::rows_of_others(&doc, kind, self.node.base(), self.registry());
                 }
-                self.note_within(context, op, entry, position, &index);
+                self.note_within(context, op, (entry, content.origin), position, &index);
             }
         }
         let lamport = if content.method == Method::Copy { content.house_seq } else { op.header().lamport };
         let before = self.current(kind.number(), &id).await?;
+        if !own && content.origin == me && before.is_none() {
+            tracing::warn!(op = %op.id(), place, "a resource that this node never wrote was not applied as its own");
+            return Ok(());
+        }
         let current = match &before {
             None => true,
             // One's own: the last written here, in whatever record.
-            Some(before) if own => self.follows(op, position, before).await?,
+            Some(before) if own && (before.own || before.record != context.record) => {
+                self.follows(op, position, before).await?
+            }
+            // What this node wrote in another record stands until it writes here again.
+            Some(before) if content.origin == me && before.own && before.record != context.record => false,
             // It moved out of this record and stands in another one.
             Some(before) if content.method == Method::Moved && before.record != context.record => return Ok(()),
             Some(before) if before.is_deleted() && before.record != context.record => {
@@ -195,6 +204,15 @@ impl Batch {
             }
             Some(before) => (before.lamport, before.op) < (lamport, op.id()),
         };
+        let meaning = match content.method {
+            Method::Copy | Method::Moved => Meaning::Plain(false),
+            _ => self.meaning(context, op, entry.resolves, before.as_ref(), current).await?,
+        };
+        let Some(mut placed) = self.node.place_in_row(op, entry, keys) else { return Ok(()) };
+        placed.tagged = meaning == Meaning::Plain(true) && current;
+        if placed.tagged && !ends {
+            index.extend(crate::conflict::row(kind));
+        }
         let retires = before.filter(|before| current && before.current).map(|before| before.position);
         // Gone from this record; where it stands in another one, that is current, else this is.
         let (left, served) = (content.method == Method::Moved && current, (kind.number(), id.clone()));
@@ -208,13 +226,13 @@ impl Batch {
                 place,
                 record: context.record,
                 origin: content.origin,
-                own,
+                whose: whose(&me, &content.origin, own),
                 class,
                 method: if ends { Method::Delete } else { content.method } as u8,
                 current: current && !left,
                 lamport,
                 last_updated,
-                seal: self.node.seal_of(op, &op.entries()[place as usize], keys),
+                seal: placed.encode(&content.origin),
                 json: Vec::new(),
                 index: if current { index } else { Vec::new() },
             },
@@ -222,6 +240,9 @@ impl Batch {
         );
         if left {
             self.promote(served.0, &served.1).await?;
+        }
+        if meaning == Meaning::Unclear {
+            self.bring_together(&context.record, served.0, &served.1).await?;
         }
         Ok(())
     }

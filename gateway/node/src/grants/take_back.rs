@@ -46,7 +46,8 @@ impl Node {
         .await
     }
 
-    /// Puts a narrower grant in the place of one: fewer of its scopes or sensitive classes, an earlier end.
+    /// Puts a narrower grant in the place of one: fewer of its scopes or sensitive classes, an earlier end, without the
+    /// word *shared*.
     ///
     /// # Errors
     /// [`NodeError::NotFound`], or [`NodeError::Unprocessable`] if it says more than the grant does, the same, or nothing.
@@ -63,10 +64,12 @@ impl Node {
                 // What a custodian was left by a claim may have fewer classes than those open to everybody let in.
                 let mut classes = classes(&open.collect::<Vec<_>>())?;
                 classes.retain(|class| before.classes.contains(class));
-                if scope == before.scopes().to_string() && end_ms == before.end_ms && classes == before.classes {
+                let shared = before.shared && approval.shared;
+                let same = classes == before.classes && shared == before.shared;
+                if scope == before.scopes().to_string() && end_ms == before.end_ms && same {
                     return Err(NodeError::Unprocessable("nothing was changed".to_owned()));
                 }
-                let grant = Grant { scope, end_ms, classes, replaces: vec![id], ..before };
+                let grant = Grant { scope, end_ms, classes, shared, replaces: vec![id], ..before };
                 // A replacement draws no line (rule 6.10): the revoke of what it replaces does, and what follows from both
                 // follows once.
                 let given = batch.sign_grants(&context, vec![grant]).await?;

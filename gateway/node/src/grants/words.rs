@@ -123,6 +123,8 @@ pub struct GrantView {
     pub emergency: Option<String>,
     /// The name of the witness that passed it on; empty for none.
     pub through: String,
+    /// It may change what others wrote.
+    pub shared: bool,
 }
 
 /// Scopes one by one, in words.
@@ -296,6 +298,7 @@ impl Node {
                     delivered,
                     emergency,
                     through,
+                    shared: given.grant.shared,
                 });
             }
         }

@@ -109,13 +109,7 @@ impl Batch {
         } else {
             let Some(context) = self.context(&version.record).await? else { return Ok(None) };
             let Some(Ok(content)) = self.node.open_version(version, &context.keys) else { return Ok(None) };
-            match (version.own, Doc::parse(content.json.clone())) {
-                (true, _) => content.json,
-                (false, Ok(doc)) => {
-                    crate::rewrite::for_viewer(&self.node.identity.id(), &version.origin, &context, &doc)
-                }
-                (false, Err(_)) => return Ok(None),
-            }
+            self.node.shown(&context, version, content)
         };
         let base = if derived { String::new() } else { self.node.base().to_owned() };
         Ok(Doc::parse(json).ok().map(|doc| (doc, base)))

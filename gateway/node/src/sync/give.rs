@@ -1,6 +1,7 @@
 //! What a peer is given of a record: the ops it lacks, in an order it can apply, with the frames its grants reach. Called
 //! by `sync`.
 
+use super::lacked::IDS_AT_ONCE;
 use super::{Port, lacked};
 use crate::context::Context;
 use crate::narrowed::is_narrowed;
@@ -10,6 +11,7 @@ use net::{Outgoing, Suffix};
 use record::entry::{FrameKind, KeyName, wrap_handle};
 use record::keys::Keyring;
 use record::{Class, Entry, Head, IdentityId, LaneKind, Op, OpId, Parcel, RecordId};
+use std::collections::HashSet;
 use std::sync::Arc;
 use store::db::Reader;
 use store::ops::StoredOp;
@@ -154,6 +156,19 @@ impl Port {
                 None
             }
         }
+    }
+
+    /// What somebody acknowledged to hold of a record, and is here.
+    pub(super) async fn known_to(&self, who: &IdentityId, record: &RecordId) -> Result<Vec<Head>, store::StoreError> {
+        let mut reader = Reader::from(&self.0.store);
+        let mut heads = reader.acknowledged(who, record).await?;
+        let ids = heads.iter().map(|head| head.id).collect::<Vec<_>>();
+        let mut here = HashSet::new();
+        for ids in ids.chunks(IDS_AT_ONCE) {
+            here.extend(reader.lamports(ids).await?.into_iter().map(|(id, _)| id));
+        }
+        heads.retain(|head| here.contains(&head.id));
+        Ok(heads)
     }
 
     /// The ops with those of their frames that `who` may have.

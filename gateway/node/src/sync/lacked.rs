@@ -10,7 +10,7 @@ use store::StoreError;
 use store::db::Reader;
 
 /// Ids that are looked up at once.
-const IDS_AT_ONCE: usize = 500;
+pub(super) const IDS_AT_ONCE: usize = 500;
 /// Places of a forked lane that are looked at first: mostly a peer lacks the last few ops.
 const PLACES_FIRST: u64 = 32;
 /// Most places looked at in one go.

@@ -7,7 +7,7 @@ use crate::error::NodeError;
 use crate::node::Node;
 use crate::parameters::Registry;
 use crate::patch::Patch;
-use crate::prepare::Prepared;
+use crate::prepare::{Foreign, Prepared};
 use crate::search::pairs;
 use crate::write::{Asked, Change, Late, Resolved, Select, Step, Which, Work, may_create, within_entry};
 use fhir::bundle::{Bundle, Method, Request};
@@ -35,6 +35,8 @@ struct Draft {
     kind: ResourceType,
     /// Its id, as far as it is known; empty for what matches nothing.
     id: String,
+    /// Whose it is, where it is not this node's.
+    foreign: Option<Foreign>,
     verb: Verb,
     if_match: Option<String>,
     resource: Option<Parsed>,
@@ -137,6 +139,7 @@ impl Node {
     ) -> Result<Draft, NodeError> {
         let need = || NodeError::invalid(Code::Required, "this method needs a resource", place);
         let if_match = request.if_match.as_deref().map(version_of);
+        let mut foreign = None;
         let (kind, id, verb, resource) = match (request.method, target(request, place)?) {
             (Method::Post, Target::Kind(kind)) => {
                 caller.may(kind, Interactions::CREATE)?;
@@ -154,7 +157,7 @@ impl Node {
                 let resource = resource.ok_or_else(need)?;
                 same_kind(kind, resource.kind(), place)?;
                 same_id(id, resource.id(), place)?;
-                self.check_local_id(kind, id)?;
+                foreign = self.named(caller, kind, id, FrameMethod::Update).await?;
                 (kind, id.to_owned(), Verb::Update, Some(resource))
             }
             (Method::Put, Target::Where(kind, criteria)) => {
@@ -171,7 +174,6 @@ impl Node {
             }
             (Method::Patch, Target::Instance(kind, id)) => {
                 caller.may(kind, Interactions::UPDATE)?;
-                self.check_local_id(kind, id)?;
                 (kind, id.to_owned(), Verb::Patch(Which::Id(id.to_owned())), Some(resource.ok_or_else(need)?))
             }
             (Method::Patch, Target::Where(kind, criteria)) => {
@@ -182,7 +184,7 @@ impl Node {
             }
             (Method::Delete, Target::Instance(kind, id)) => {
                 caller.may(kind, Interactions::DELETE)?;
-                self.check_local_id(kind, id)?;
+                foreign = self.named(caller, kind, id, FrameMethod::Delete).await?;
                 (kind, id.to_owned(), Verb::Delete, None)
             }
             (Method::Delete, Target::Where(kind, criteria)) => {
@@ -192,7 +194,7 @@ impl Node {
             _ => return Err(unsupported(request, place)),
         };
         let sites = resource.as_ref().map(|resource| fhir::reference::sites(resource.doc())).unwrap_or_default();
-        Ok(Draft { at, kind, id, verb, if_match, resource, sites })
+        Ok(Draft { at, kind, id, foreign, verb, if_match, resource, sites })
     }
 
     /// The one match of a condition, if there is one by now.
@@ -267,7 +269,8 @@ impl Node {
             return Ok(Ok(match &draft.verb {
                 Verb::DeleteWhere(late) => Work::Late(*late.clone()),
                 _ => {
-                    let prepared = Arc::new(Prepared::delete(self.identity.id(), draft.kind, &draft.id, packer));
+                    let prepared = Prepared::delete(self.identity.id(), draft.kind, &draft.id, packer);
+                    let prepared = Arc::new(prepared.of(draft.foreign.take(), packer));
                     let if_match = draft.if_match.take();
                     Work::Ready(Step { prepared, if_match, if_none_exist: None, planned: None })
                 }
@@ -295,6 +298,7 @@ impl Node {
                     kind: draft.kind,
                     select: Select::Where { search: search.clone(), planned: Some(found.clone()) },
                     if_match,
+                    foreign: None,
                     change: Change::Put {
                         resource: Arc::new(valid),
                         ready: Some(Arc::new(ready)),
@@ -305,7 +309,7 @@ impl Node {
             }
             _ => {
                 let step = self.put(&valid, &draft.id, FrameMethod::Update, None, if_match, packer)?;
-                Work::Ready(step.telling(issues))
+                Work::Ready(step.of(draft.foreign.take(), packer).telling(issues))
             }
         };
         Ok(Ok(work))

@@ -4,15 +4,15 @@
 //!
 //! Spec: <https://hl7.org/fhir/R4/http.html#cond-update>, <https://hl7.org/fhir/R4/http.html#patch>
 
-use super::{Decision, Step, Which, Written, may_change};
+use super::{Decision, Step, Which, Written};
 use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::patch::Patch;
 use crate::permit::Guards;
-use crate::prepare::Prepared;
-use fhir::{Code, Parsed, ResourceType, datetime};
+use crate::prepare::{Foreign, Prepared};
+use fhir::{Code, Parsed, ResourceType};
 use record::frame::{Method, Packer};
 use record::scope::Interactions;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(crate) struct Late {
     pub(crate) kind: ResourceType,
     pub(crate) select: Select,
     pub(crate) if_match: Option<String>,
+    /// Whose the resource is, where it is not this node's.
+    pub(crate) foreign: Option<Foreign>,
     pub(crate) change: Change,
 }
 
@@ -104,9 +106,10 @@ impl Node {
         if_match: Option<String>,
     ) -> Result<Late, NodeError> {
         let reach = self.reach(caller, kind, Interactions::UPDATE).await?;
+        let mut foreign = None;
         let (select, current) = match which {
             Which::Id(id) => {
-                self.check_local_id(kind, &id)?;
+                foreign = self.named(caller, kind, &id, Method::Update).await?;
                 let current = self.find_current(kind.number(), &id).await?;
                 (Select::Id(id), current)
             }
@@ -124,13 +127,21 @@ impl Node {
             Some(current) if self.is_within(caller, &reach, &current).await? => Some(current),
             _ => None,
         };
-        if let Some(current) = current.filter(|current| current.own && current.op.0 != [0; 32] && !current.is_deleted())
+        let changes = |current: &StoredVersion| {
+            let origin = foreign.as_ref().map_or(self.identity.id(), |foreign| foreign.origin);
+            current.origin == origin && current.op.0 != [0; 32] && !current.is_deleted()
+        };
+        if let Some(current) = current.filter(changes)
             && let Some(served) = self.serve(current).await?
         {
             // A patch can test what it cannot show.
             self.check_context(caller, &served, true).await?;
             let (node, tried, version) = (self.clone(), patch.clone(), served.version.clone());
-            let work = move || node.patched(kind, &served.id, served.json, &tried);
+            let of = foreign.clone();
+            let work = move || {
+                let patched = node.patched(kind, &served.id, served.json, &tried)?;
+                Ok(patched.of(of, &mut Packer::default()))
+            };
             // A patch of many operations takes long enough to hold up other requests of this thread.
             match tokio::task::spawn_blocking(work).await {
                 Ok(Ok(prepared)) => ready = Some((version, Arc::new(prepared))),
@@ -140,7 +151,7 @@ impl Node {
                 Err(_) => return Err(NodeError::Internal("a patch that could not be tried")),
             }
         }
-        Ok(Late { kind, select, if_match, change: Change::Patch { patch, ready } })
+        Ok(Late { kind, select, if_match, foreign, change: Change::Patch { patch, ready } })
     }
 
     /// An update of the one match, prepared for what matches now.
@@ -171,7 +182,7 @@ impl Node {
             fresh,
             may_create: may_create(caller, kind),
         };
-        Ok(Late { kind, select: Select::Where { search, planned: None }, if_match, change })
+        Ok(Late { kind, select: Select::Where { search, planned: None }, if_match, foreign: None, change })
     }
 
     /// A deletion of what matches.
@@ -185,7 +196,7 @@ impl Node {
         caller.may(kind, Interactions::DELETE)?;
         let search = self.condition(caller, kind, criteria).await?;
         let change = Change::Delete { multiple: self.deletes_multiple() };
-        Ok(Late { kind, select: Select::Where { search, planned: None }, if_match, change })
+        Ok(Late { kind, select: Select::Where { search, planned: None }, if_match, foreign: None, change })
     }
 }
 
@@ -267,17 +278,18 @@ impl Batch {
         if !current.own && current.op.0 != [0; 32] && !self.sees(&current, sight).await? {
             return Err(NodeError::NotFound(name));
         }
-        may_change(late.kind, &current.id, Some(&current), late.if_match.as_deref())?;
+        let foreign = late.foreign.as_ref();
+        self.may_change(late.kind, &current.id, Some(&current), late.if_match.as_deref(), foreign)?;
         let prepared = match ready {
             Some((version, prepared)) if *version == current.version => prepared.clone(),
             _ => {
                 let json = self.stored_json(&current).await?;
-                let at = datetime::format_instant(current.last_updated);
-                let served = fhir::served::splice(&json, &current.id, &current.version, &at);
-                Arc::new(self.node.patched(late.kind, &current.id, served, patch)?)
+                let served = crate::conflict::served_version(&json, &current);
+                let patched = self.node.patched(late.kind, &current.id, served, patch)?;
+                Arc::new(patched.of(late.foreign.clone(), &mut Packer::default()))
             }
         };
-        Ok((step(prepared), Decision::Write(Some(Box::new(current)))))
+        Ok((step(prepared, late), Decision::Write(Some(Box::new(current)))))
     }
 
     async fn settle_put(
@@ -301,7 +313,7 @@ impl Batch {
                 if let Some(there) = &there
                     && !there.is_deleted()
                 {
-                    may_change(kind, id, Some(there), None)?;
+                    self.may_change(kind, id, Some(there), None, None)?;
                     let text = format!("{}/{id} exists and does not match the criteria", kind.name());
                     return Err(NodeError::Conflict(text));
                 }
@@ -314,7 +326,7 @@ impl Batch {
             (None, None) => (fresh.to_owned(), Method::Create, None),
         };
         let there = before.as_ref().filter(|before| !before.is_deleted());
-        may_change(kind, &id, there, late.if_match.as_deref())?;
+        self.may_change(kind, &id, there, late.if_match.as_deref(), None)?;
         let prepared = match ready {
             Some(ready) if ready.id == id && ready.method == method => ready.clone(),
             _ => {
@@ -323,7 +335,7 @@ impl Batch {
                 Arc::new(Prepared { issues, ..anew })
             }
         };
-        Ok((step(prepared), Decision::Write(before.map(Box::new))))
+        Ok((step(prepared, late), Decision::Write(before.map(Box::new))))
     }
 
     fn settle_delete(&mut self, late: &Late, found: Vec<StoredVersion>) -> Result<Vec<(Step, Decision)>, NodeError> {
@@ -336,9 +348,9 @@ impl Batch {
         }
         let (origin, mut packer) = (self.node.identity.id(), Packer::default());
         let each = found.into_iter().map(|current| {
-            may_change(late.kind, &current.id, Some(&current), late.if_match.as_deref())?;
+            self.may_change(late.kind, &current.id, Some(&current), late.if_match.as_deref(), None)?;
             let prepared = Prepared::delete(origin, late.kind, &current.id, &mut packer);
-            Ok((step(Arc::new(prepared)), Decision::Write(Some(Box::new(current)))))
+            Ok((step(Arc::new(prepared), late), Decision::Write(Some(Box::new(current)))))
         });
         each.collect()
     }
@@ -348,6 +360,6 @@ impl Batch {
     }
 }
 
-fn step(prepared: Arc<Prepared>) -> Step {
-    Step { prepared, if_match: None, if_none_exist: None, planned: None }
+fn step(prepared: Arc<Prepared>, late: &Late) -> Step {
+    Step { prepared, if_match: late.if_match.clone(), if_none_exist: None, planned: None }
 }

@@ -93,7 +93,8 @@ impl Batch {
             let Some(kind) = ResourceType::from_number(number) else { continue };
             let Some(current) = self.current(number, &id).await? else { continue };
             let there = record.is_none_or(|record| current.record == *record);
-            if !current.own || current.is_deleted() || !there || !known.insert((number, id.clone())) {
+            let own = current.own && current.origin == self.node.identity.id();
+            if !own || current.is_deleted() || !there || !known.insert((number, id.clone())) {
                 continue;
             }
             let Ok(parsed) = fhir::parse::resource(self.stored_json(&current).await?) else { continue };
@@ -155,7 +156,8 @@ impl Batch {
             return Ok(Some(Place { context, authority }));
         }
         let removal = Prepared { method: Method::Delete, ..Prepared::moved(me, resource.kind, &resource.id, class) };
-        Ok(covering_grant(&context, &me, &removal).map(|authority| Place { context: Arc::clone(&context), authority }))
+        Ok(covering_grant(&context, &me, &removal, false)
+            .map(|authority| Place { context: Arc::clone(&context), authority }))
     }
 }
 

@@ -10,10 +10,11 @@ use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::home::{Place, Together};
+use crate::placed::{Placed, is_tagged};
 use crate::prepare::Prepared;
 use fhir::home::Main;
 use fhir::reference::Parts;
-use fhir::{Code, Issue, ResourceType, datetime};
+use fhir::{Code, Issue, ResourceType};
 use record::body::Body;
 use record::body::access::Agent;
 use record::draft::DraftFrame;
@@ -22,7 +23,7 @@ use record::frame::Method;
 use record::keys::Level;
 use record::{Authority, Class, Kind, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use store::versions::{StoredVersion, Version};
+use store::versions::{StoredVersion, Version, Whose};
 
 /// The steps of one record.
 struct Group {
@@ -62,7 +63,7 @@ impl Batch {
                 Decision::Nothing(before) => (before.as_deref().map(Before::of), None),
                 Decision::Found(_) => (None, None),
             };
-            if let Some(before) = before {
+            if let Some(before) = before.filter(|_| resource.foreign.is_none()) {
                 let to = place.as_ref().map_or(before.record, |place| place.context.record);
                 let leaves = self.leaves(&resource, before, &to).await?;
                 for (old, class) in leaves.removals {
@@ -118,6 +119,9 @@ impl Batch {
         before: Option<Before>,
         together: &Together,
     ) -> Result<Place, NodeError> {
+        if let Some(foreign) = &resource.foreign {
+            return self.shared_place(resource, foreign, before).await;
+        }
         // A deletion goes where the resource is; an update goes home.
         if let (Method::Delete, Some(before)) = (resource.method, before) {
             let homes = self.homes_of(&before.record).await?;
@@ -164,12 +168,13 @@ impl Batch {
         let mut own = OwnKeys::default();
         // Before the puts: of two frames of one resource the later is current.
         for removal in &group.removals {
-            frames.push(self.frame(&context, removal, removal.class, &mut own)?);
+            frames.push(self.frame(&context, removal, removal.class, false, &mut own)?);
         }
         let first_put = frames.len() as u32;
         for at in &group.steps {
             let class = class_in(&steps[*at], &decisions[*at]);
-            frames.push(self.frame(&context, &steps[*at].prepared, class, &mut own)?);
+            let resolves = ends_conflict(&context, &steps[*at], &decisions[*at]);
+            frames.push(self.frame(&context, &steps[*at].prepared, class, resolves, &mut own)?);
         }
         let mut copies = Vec::new();
         if !is_house {
@@ -195,6 +200,15 @@ impl Batch {
             let (step, position) = (&steps[*at], authored.position + i64::from(place));
             let version = format!("{}.{place}", authored.op.id().version());
             let Decision::Write(before) = &decisions[*at] else { continue };
+            let entry = &authored.op.entries()[place as usize];
+            // Everything here is in the past of what is written now: it goes on from what is current, and ends a conflict that it names.
+            let tagged = in_conflict(&context, &decisions[*at]) && !entry.resolves;
+            let placed = self.node.place_in_row(&authored.op, entry, &own).ok_or(NO_KEY)?;
+            let origin = step.prepared.foreign.as_ref().map_or(self.node.identity.id(), |foreign| foreign.origin);
+            let mut index = self.index_of(&step.prepared);
+            if tagged && step.prepared.method != Method::Delete {
+                index.extend(crate::conflict::row(step.prepared.kind));
+            }
             self.add_version(
                 Version {
                     position,
@@ -204,16 +218,16 @@ impl Batch {
                     op: authored.op.id(),
                     place,
                     record: context.record,
-                    origin: self.node.identity.id(),
-                    own: true,
+                    origin,
+                    whose: Whose::Own,
                     class: class_in(step, &decisions[*at]),
                     method: step.prepared.method as u8,
                     current: true,
                     lamport: authored.op.header().lamport,
                     last_updated: self.last_updated,
-                    seal: self.node.seal_of(&authored.op, &authored.op.entries()[place as usize], &own),
+                    seal: Placed { tagged, ..placed }.encode(&origin),
                     json: Vec::new(),
-                    index: self.index_of(&step.prepared),
+                    index,
                 },
                 before.as_ref().filter(|before| before.current).map(|before| before.position),
             );
@@ -222,7 +236,7 @@ impl Batch {
                     .insert((step.prepared.kind.number(), step.prepared.id.clone()), (position, step.prepared.clone()));
             }
             let result = &mut written[*at];
-            result.json = served(&step.prepared, &version, self.last_updated);
+            result.json = served(&step.prepared, &version, self.last_updated, tagged);
             result.version = version;
             result.patient = patient.to_owned();
         }
@@ -234,6 +248,7 @@ impl Batch {
         context: &Context,
         resource: &Prepared,
         class: Class,
+        resolves: bool,
         own: &mut OwnKeys,
     ) -> Result<DraftFrame, NodeError> {
         let level = Level::Type(class, resource.kind.name().to_owned());
@@ -244,10 +259,13 @@ impl Batch {
                 Method::Delete | Method::Moved => FrameKind::Delete,
                 _ => FrameKind::Put,
             },
-            resolves: false,
+            resolves,
             resource_type: resource.kind.name().to_owned(),
             class,
-            handle: handle(&context.handle_key, &self.node.identity.id(), resource.kind.name(), &resource.id),
+            handle: match &resource.foreign {
+                Some(foreign) => handle(&context.handle_key, &foreign.origin, resource.kind.name(), &foreign.id),
+                None => handle(&context.handle_key, &self.node.identity.id(), resource.kind.name(), &resource.id),
+            },
             key_name,
             key,
             packed: resource.packed.clone(),
@@ -257,10 +275,9 @@ impl Batch {
     async fn found(&mut self, found: StoredVersion) -> Result<Written, NodeError> {
         let kind = ResourceType::from_number(found.kind).ok_or(NodeError::Internal("a type without a name"))?;
         let json = self.stored_json(&found).await?;
-        let at = datetime::format_instant(found.last_updated);
         Ok(Written {
             kind,
-            json: fhir::served::splice(&json, &found.id, &found.version, &at),
+            json: crate::conflict::served_version(&json, &found),
             id: found.id,
             version: found.version,
             last_updated: found.last_updated,
@@ -275,6 +292,19 @@ impl Batch {
 
 /// A member who may write but lost its key is told, instead of writing what nobody can open.
 pub(super) const NO_KEY: NodeError = NodeError::Internal("the key of the current epoch is not here");
+
+/// Whether a write goes on from a version of this record beside which others stand.
+fn in_conflict(context: &Context, decision: &Decision) -> bool {
+    match decision {
+        Decision::Write(Some(before)) => before.record == context.record && is_tagged(before),
+        _ => false,
+    }
+}
+
+/// Whether a write names the conflict that it finds: by the version it is told to go on from.
+fn ends_conflict(context: &Context, step: &Step, decision: &Decision) -> bool {
+    step.if_match.is_some() && in_conflict(context, decision)
+}
 
 /// A deletion is told to those who could read what is deleted, and to nobody else.
 fn class_in(step: &Step, decision: &Decision) -> Class {
@@ -311,11 +341,11 @@ fn answer(batch: &Batch, step: &Step, decision: &Decision) -> Written {
     }
 }
 
-fn served(resource: &Prepared, version: &str, last_updated: i64) -> Vec<u8> {
+fn served(resource: &Prepared, version: &str, last_updated: i64, tagged: bool) -> Vec<u8> {
     if resource.method == Method::Delete {
         return Vec::new();
     }
-    fhir::served::splice(&resource.json, &resource.id, version, &datetime::format_instant(last_updated))
+    crate::conflict::served(&resource.json, &resource.id, version, last_updated, tagged)
 }
 
 /// What the steps say of patients and subjects that the database does not know yet.
@@ -324,6 +354,9 @@ fn together(steps: &[Step], decisions: &[Decision]) -> Together {
     let mut direct = HashMap::<String, Vec<String>>::new();
     for (step, _) in steps.iter().zip(decisions).filter(|(_, decision)| matches!(decision, Decision::Write(_))) {
         let resource = &step.prepared;
+        if resource.foreign.is_some() {
+            continue;
+        }
         if resource.kind.name() == "Patient" && resource.method != Method::Delete {
             together.patients.push(resource.id.clone());
             for target in super::moves::identifiers(resource) {

@@ -14,6 +14,7 @@ mod fellows;
 mod forks;
 mod gone;
 mod meet;
+mod merged;
 mod moves;
 mod narrowed;
 mod opkeys;

@@ -27,7 +27,8 @@ pub async fn give(from: &Node, to: &Node, record: RecordId) -> usize {
         let applied = other.apply(me, record, ops).await.unwrap();
         log.acknowledged(them, record, &applied.held).await;
         untold.extend(heads.into_iter().filter(|head| !applied.held.contains(head)));
-        told = applied.held;
+        told.retain(|head| !applied.held.iter().any(|other| other.lane == head.lane));
+        told.extend(applied.held);
     }
     panic!("an exchange did not end after {carried} ops");
 }

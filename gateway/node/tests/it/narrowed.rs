@@ -10,7 +10,7 @@ use node::history::{Of, Wanted};
 use node::write::Intent;
 use node::{Caller, NodeError, Role};
 use serde_json::{Value, json};
-use store::within::{Found, Held};
+use store::within::{ANYBODY, Found, Held};
 
 const LABORATORY: &str = "patient/Observation.rs?category=laboratory";
 
@@ -202,22 +202,22 @@ async fn what_was_deleted_before_access_was_narrowed_stays_gone() {
     }
 }
 
-/// In whatever order versions are noted, nothing stands before what is beyond it, and nobody hides another's.
+/// In whatever order versions are noted, nothing stands before what is beyond it, and nobody hides another's, but who may change it.
 #[tokio::test]
-async fn what_is_beyond_hides_what_its_author_wrote_before_and_nothing_else() {
+async fn what_is_beyond_hides_what_its_resource_was_before_and_nothing_else() {
     for database in databases() {
         let place = Place::new(Role::Gateway, "B", database).await;
         let store = place.store().await;
         let (one, other) = (record::IdentityId([1; 32]), record::IdentityId([2; 32]));
-        let held = |author, lamport: u64, found| Held {
+        let held = |origin, lamport: u64, found| Held {
             record: record::RecordId([7; 32]),
             handle: [3; 16],
-            author,
+            origin,
             lamport,
             op: record::OpId([lamport as u8; 32]),
             found,
         };
-        let within = |author, lamport: u64| held(author, lamport, Found::Within("g".into(), lamport as i64));
+        let within = |origin, lamport: u64| held(origin, lamport, Found::Within("g".into(), lamport as i64));
         let check = async |notes: Vec<Held>, expected: u64| {
             let mut tx = store.begin().await.unwrap();
             tx.note_held(&notes).await.unwrap();
@@ -237,6 +237,9 @@ async fn what_is_beyond_hides_what_its_author_wrote_before_and_nothing_else() {
         check(vec![within(one, 1), held(other, 2, withheld())], 1).await;
         check(vec![held(other, 2, beyond()), within(one, 1)], 1).await;
         check(vec![within(one, 1), held(one, 2, Found::Beyond("h".into()))], 1).await;
+        // Who may change what is not its own may have changed anybody's.
+        check(vec![within(one, 1), held(ANYBODY, 2, withheld())], 0).await;
+        check(vec![held(ANYBODY, 2, withheld()), within(one, 1), within(other, 3)], 1).await;
     }
 }
 

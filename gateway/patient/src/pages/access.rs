@@ -51,7 +51,8 @@ pub(crate) async fn narrow(State(app): State<App>, form: Form) -> Result<Redirec
     }
     let end_ms = requests::end_of(form.one("until"), given.end_ms, node::clock::now_ms())?;
     let sensitive = form.all("class").map(str::to_owned).collect();
-    app.node.narrow(id, Approval { scopes, end_ms, sensitive, ..Approval::default() }).await?;
+    let shared = form.one("shared") == "yes";
+    app.node.narrow(id, Approval { scopes, end_ms, sensitive, shared, ..Approval::default() }).await?;
     Ok(done("/access"))
 }
 
@@ -130,6 +131,8 @@ fn open(frame: &Frame, grant: &GrantView, all: &[GrantView]) -> El {
     let emergency = grant.emergency.as_ref().map(|address| emergency(name, address));
     let through = (!grant.through.is_empty())
         .then(|| el("p").class("hint").with(format!("{} opened your record for it in an emergency.", grant.through)));
+    let shared = (grant.shared && words::changes(&grant.lines))
+        .then(|| el("p").class("hint").attr("data-shared", "yes").with("It may also change what others have added."));
     let begins = (grant.start_ms > frame.now_ms)
         .then(|| el("p").class("hint").with(format!("This begins on {}.", clock::moment(grant.start_ms))));
     let sensitive =
@@ -144,7 +147,7 @@ fn open(frame: &Frame, grant: &GrantView, all: &[GrantView]) -> El {
             look,
             el("h2").class("who").with(name),
             scopes(grant),
-            (sensitive, through, emergency),
+            (sensitive, shared, through, emergency),
             begins,
             known,
             less(frame, grant),
@@ -169,8 +172,9 @@ fn less(frame: &Frame, grant: &GrantView) -> El {
     let open = words::classes::all().filter(|(name, _)| grant.classes.iter().any(|class| class == name));
     let open = open.collect::<Vec<_>>();
     let protected = (!open.is_empty()).then(|| requests::protected(&grant.id, &open, true));
+    let shared = grant.shared.then(|| requests::shared(&grant.id, &grant.name, true));
     let form = frame.form("/access/narrow").class("grant-narrow");
-    let form = form.with((hidden, what, protected, until, button("Leave only what is ticked", "main")));
+    let form = form.with((hidden, what, protected, shared, until, button("Leave only what is ticked", "main")));
     let id = format!("less-{}", grant.id);
     el("details").class("take-back").id(id).with((el("summary").with("Allow less…"), form))
 }
@@ -275,6 +279,15 @@ mod tests {
         assert!(html.contains("Hospital B opened your record for it in an emergency."));
         let html = samples::shown("access", |frame| page(frame, &samples::grants(), &Notes::default()));
         assert!(!html.contains("data-emergency") && !html.contains("opened your record for it"));
+    }
+
+    #[test]
+    fn who_may_change_what_others_wrote_is_told_and_can_be_ended() {
+        let mut grants = samples::grants();
+        (grants[1].shared, grants[0].shared) = (true, false);
+        let html = samples::shown("access-shared", |frame| page(frame, &grants, &Notes::default()));
+        assert_eq!(html.matches("data-shared=\"yes\"").count(), 1);
+        assert_eq!(html.matches("name=\"shared\" value=\"yes\" checked").count(), 1);
     }
 
     #[test]

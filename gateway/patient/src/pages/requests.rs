@@ -36,8 +36,8 @@ pub(crate) async fn approve(State(app): State<App>, form: Form) -> Result<Redire
     }
     let end_ms = end_of(form.one("until"), asked.end_ms, node::clock::now_ms())?;
     let sensitive = form.all("class").map(str::to_owned).collect();
-    let witness = form.one("witness") == "yes";
-    app.node.approve(id, Approval { scopes, end_ms, sensitive, witness }).await?;
+    let (witness, shared) = (form.one("witness") == "yes", form.one("shared") == "yes");
+    app.node.approve(id, Approval { scopes, end_ms, sensitive, witness, shared }).await?;
     Ok(done("/access"))
 }
 
@@ -139,8 +139,9 @@ fn approve_form(frame: &Frame, request: &RequestView) -> El {
     let sensitive = protected(&request.id, &words::classes::all().collect::<Vec<_>>(), false);
     let until = until_field(frame, &request.id, request.end_ms);
     let witness = node::purpose::is_emergency(&request.purpose).then(|| witness(request));
+    let shared = words::changes(&request.lines).then(|| shared(&request.id, &request.name, false));
     let form = frame.form("/requests/approve").class("request-approve").with(hidden(request));
-    form.with((what, sensitive, until, witness, button("Allow what is ticked", "main")))
+    form.with((what, sensitive, shared, until, witness, button("Allow what is ticked", "main")))
 }
 
 /// Whether the asker is to be a witness: it may open the record for others when there is an emergency.
@@ -152,6 +153,20 @@ fn witness(request: &RequestView) -> El {
     let hint = "For a day each time, with the reason they give. Every time stands on your first page.";
     let legend = el("legend").with("If you cannot be asked");
     let label = el("label").class("tick").attr("for", &id).with((input, el("span").class("tick-text").with(text)));
+    el("fieldset").with((legend, el("p").class("hint").with(hint), label))
+}
+
+/// Whether what it may change is what others wrote too: a care plan that several keep.
+pub(super) fn shared(of: &str, name: &str, ticked: bool) -> El {
+    let id = format!("shared-{of}");
+    let name = words::name(name, "Whoever asks");
+    let input = el("input").id(&id).attr("type", "checkbox").attr("name", "shared").attr("value", "yes");
+    let text = format!("{name} may also change and delete what others have added, as far as the boxes above say");
+    let hint =
+        "For a care plan, say, that several keep together. Every version stays in your record, with who wrote it.";
+    let legend = el("legend").with("What others wrote");
+    let text = el("span").class("tick-text").with(text);
+    let label = el("label").class("tick").attr("for", &id).with((input.flag("checked", ticked), text));
     el("fieldset").with((legend, el("p").class("hint").with(hint), label))
 }
 
@@ -281,6 +296,22 @@ mod tests {
         let scopes = ["patient/Observation.rs", "patient/Observation.r", "patient/Condition.rs"];
         let chosen = narrowed(scopes.into_iter(), &["", lab, "patient/Encounter.rs?category=x"]);
         assert_eq!(chosen, [lab, "patient/Observation.r", "patient/Condition.rs"]);
+    }
+
+    #[test]
+    fn what_others_wrote_stays_theirs_unless_ticked() {
+        let shown = |scope: &str| {
+            let mut request = samples::requests().remove(0);
+            (request.state, request.lines) = (RequestState::Open, node::grants::scope_lines(scope));
+            samples::shown("requests-shared", |frame| page(frame, &[request]))
+        };
+        for (scope, asked) in
+            [("patient/CarePlan.rsu", true), ("patient/CarePlan.d", true), ("patient/CarePlan.crs", false)]
+        {
+            let page = shown(scope);
+            assert_eq!(page.contains("name=\"shared\""), asked, "{scope}");
+            assert!(!page.contains("value=\"yes\" checked"), "{scope}");
+        }
     }
 
     #[test]

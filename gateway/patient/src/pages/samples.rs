@@ -109,6 +109,7 @@ pub(crate) fn grants() -> Vec<GrantView> {
         delivered,
         emergency: None,
         through: String::new(),
+        shared: false,
     };
     vec![
         grant("g1.0", "Hospital B", "patient/Observation.rs", GrantState::Open, false, NOW + 30 * DAY),

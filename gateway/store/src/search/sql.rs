@@ -51,7 +51,7 @@ impl Statement {
     /// That a version may be seen; `$1` is bound in any case, since Postgres counts what it is told.
     pub(super) fn visible(&self, v: &str, own_only: bool) -> String {
         match own_only {
-            true => format!("{v}.own = 1 AND $1 = $1"),
+            true => format!("{v}.own > 0 AND $1 = $1"),
             false => self.sight.condition(v),
         }
     }

@@ -114,6 +114,49 @@ impl Reader<'_> {
         rows.iter_mut().map(stored).collect()
     }
 
+    /// The versions of a resource in one record, newest first, at most `most`, without their frames.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn siblings(
+        &mut self,
+        record: &RecordId,
+        kind: u16,
+        id: &str,
+        most: i64,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let columns = COLUMNS.replace("f.bytes", "v.json");
+        let sql = format!(
+            "SELECT {columns} FROM cache_versions v WHERE v.type = $1 AND v.id = $2 AND v.record = $3 \
+             ORDER BY v.position DESC LIMIT $4"
+        );
+        let mut rows = self.fetch(sql, &[kind.into(), id.into(), record.bytes().into(), most.into()]).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+
+    /// The last version of a resource that this node wrote, in whatever record, with its frame.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn last_own(&mut self, kind: u16, id: &str) -> Result<Option<StoredVersion>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM cache_versions v {FRAME} WHERE v.type = $1 AND v.id = $2 AND v.own = 1 \
+             ORDER BY v.position DESC LIMIT 1"
+        );
+        let mut rows = self.fetch(sql, &[kind.into(), id.into()]).await?;
+        rows.first_mut().map(stored).transpose()
+    }
+
+    /// When one frame's version became visible, where that was later than its op: position and time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn journaled(&mut self, op: &OpId, place: u32) -> Result<Option<(i64, i64)>, StoreError> {
+        let sql = "SELECT position, last_updated FROM log_journal WHERE op = $1 AND place = $2";
+        let rows = self.fetch(sql, &[op.bytes().into(), place.into()]).await?;
+        Ok(rows.first().map(|row| (row.int(0), row.int(1))))
+    }
+
     /// When the versions of an op's frames became visible, where that was later than the op.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Tx {
                 version.place.into(),
                 version.record.bytes().into(),
                 version.origin.bytes().into(),
-                version.own.into(),
+                Value::Int(version.whose as i64),
                 Value::Int(i64::from(version.class.0)),
                 Value::Int(i64::from(version.method)),
                 version.current.into(),
@@ -169,6 +169,29 @@ impl Tx {
         rows.insert(self).await
     }
 
+    /// Says anew where a version's frame was sealed, and what is said of conflicts with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn set_seal(&mut self, position: i64, seal: &[u8]) -> Result<(), StoreError> {
+        let sql = "UPDATE cache_versions SET seal = $2 WHERE position = $1";
+        self.execute(sql, &[position.into(), seal.into()]).await.map(drop)
+    }
+
+    /// Removes versions with their index rows.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn remove_versions(&mut self, positions: &[i64]) -> Result<(), StoreError> {
+        for chunk in positions.chunks(RETIRE_MAX) {
+            let (holes, args) = holes(chunk);
+            for table in INDEX_TABLES.iter().chain(&["cache_versions"]) {
+                self.execute(format!("DELETE FROM {table} WHERE position IN ({holes})"), &args).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the versions of a record that others wrote, with their index rows.
     ///
     /// # Errors
@@ -178,13 +201,13 @@ impl Tx {
         for table in INDEX_TABLES {
             let sql = format!(
                 "DELETE FROM {table} WHERE position IN \
-                 (SELECT position FROM cache_versions WHERE record = $1 AND own = 0)"
+                 (SELECT position FROM cache_versions WHERE record = $1 AND own <> 1)"
             );
             self.execute(sql, &args).await?;
         }
         self.execute("DELETE FROM cache_within WHERE record = $1", &args).await?;
         self.execute("DELETE FROM cache_beyond WHERE record = $1", &args).await?;
-        self.execute("DELETE FROM cache_versions WHERE record = $1 AND own = 0", &args).await.map(drop)
+        self.execute("DELETE FROM cache_versions WHERE record = $1 AND own <> 1", &args).await.map(drop)
     }
 
     /// Empties every cache table; `reindex` fills them again in the same transaction.

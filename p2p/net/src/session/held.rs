@@ -6,7 +6,7 @@ use crate::{
     limits::{BRANCHES_MAX, UNTOLD_MAX},
 };
 use record::{Head, OpId};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What a peer holds of one record.
 #[derive(Default, Debug)]
@@ -45,7 +45,7 @@ impl Held {
     /// It answered a batch that ended in `batch`: stored, or not now. Returns whether it makes sense to send more: what changes
     /// nothing of what it holds it does not want, and it says so when that changes.
     pub(super) fn answered(&mut self, acked: Option<Vec<Head>>, batch: Vec<Head>) -> bool {
-        let Some(heads) = &acked else {
+        let Some(mut heads) = acked else {
             self.told = None;
             return true;
         };
@@ -62,8 +62,14 @@ impl Held {
                 self.untold.push(head);
             }
         }
-        let progress = self.untold.len() > before || acked != self.told;
-        self.told = acked;
+        // Who is not in any more is told of the lanes it sent ops of: of the others what was told before still holds.
+        let before_told = self.told.take().unwrap_or_default();
+        let rest = before_told.iter().filter(|told| !heads.iter().any(|head| head.lane == told.lane));
+        let rest = rest.copied().collect::<Vec<_>>();
+        heads.extend(rest);
+        let known = |heads: &[Head]| heads.iter().map(|head| (head.lane, head.seq, head.id)).collect::<BTreeSet<_>>();
+        let progress = self.untold.len() > before || known(&heads) != known(&before_told);
+        self.told = Some(heads);
         progress
     }
 }
@@ -146,6 +152,18 @@ mod tests {
         assert!(!held.answered(Some(both), vec![head(1, 6, 2)]));
         assert!(held.answered(None, Vec::new()));
         assert_eq!(held.all(), None);
+    }
+
+    /// Whoever is not in any more and does not know it yet sent its lanes in turn, without an end: each answer named one of them.
+    #[test]
+    fn lanes_that_an_answer_does_not_name_are_held_still() {
+        let mut held = Held::default();
+        held.told(Vec::new());
+        let lane = |instance: u64| vec![head(instance, 4, 1)];
+        assert!(held.answered(Some(lane(1)), lane(1)));
+        assert!(held.answered(Some(lane(2)), lane(2)));
+        assert!(!held.answered(Some(lane(1)), lane(1)));
+        assert_eq!(held.all().map(|heads| heads.len()), Some(2));
     }
 
     #[test]

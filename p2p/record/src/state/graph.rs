@@ -1,5 +1,5 @@
 //! Ops as a graph: who stands on whom, asked in memory per lane and not per op. A lane is one chain until it forks; every
-//! further branch is a chain of its own. Called by `state` for control ops, by `ledger` for changes.
+//! further branch is a chain of its own. Called by `state` for control ops, by `ledger` and `ancestry` for changes.
 
 use crate::header::Header;
 use crate::id::{Lane, OpId};

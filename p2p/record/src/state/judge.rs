@@ -149,7 +149,7 @@ impl State {
     }
 
     /// Whether the op's authority reaches further than what its author made itself.
-    pub(crate) fn is_shared(&self, header: &Header) -> bool {
+    pub fn is_shared(&self, header: &Header) -> bool {
         match header.authority {
             Authority::Grant(id) => self.given.get(&id).is_some_and(|given| given.grant.shared),
             Authority::Genesis | Authority::Device(_) => true,
