@@ -8,6 +8,7 @@ use crate::identity_file::{IdentityFileError, Kept, Owner, Passphrase, load_or_c
 use crate::lookup::Lookups;
 use crate::parameters::Parameters;
 use fhir::validate::Mode;
+use record::header::FORMAT_REVISION;
 use record::{Card, Identity, OpId, RecordId};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -77,6 +78,12 @@ pub enum OpenError {
         /// Who asked.
         expected: String,
     },
+    /// The database's ops do not read.
+    #[error(
+        "this database holds records in a form from before the format was settled, which this build does not read: nothing was \
+         changed; run the build that wrote it, or begin with an empty database"
+    )]
+    Format,
     /// The first op could not be written.
     #[error("the house record could not be opened: {0}")]
     House(crate::NodeError),
@@ -165,6 +172,7 @@ impl Node {
         };
         let store = Store::open(&config.database_url).await?;
         check_owner(&store, &identity).await?;
+        check_format(&store).await?;
         let (committer, jobs) = Committer::new();
         let (auditor, events) = Auditor::new();
         let (lookups, asked) = Lookups::new();
@@ -348,6 +356,22 @@ async fn check_owner(store: &Store, identity: &Identity) -> Result<(), OpenError
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Refuses a database whose ops were signed in a form that this build does not read.
+async fn check_format(store: &Store) -> Result<(), OpenError> {
+    const FORMAT: &str = "record-format";
+    let this = FORMAT_REVISION.to_le_bytes();
+    let found = match store.position().await? {
+        0 => {
+            let mut tx = store.begin().await?;
+            let found = tx.set_meta(FORMAT, &this).await?;
+            tx.commit().await?;
+            Some(found)
+        }
+        _ => store.meta(FORMAT).await?,
+    };
+    if found.as_deref() == Some(&this[..]) { Ok(()) } else { Err(OpenError::Format) }
 }
 
 /// The fact under which the base of own URLs is kept.

@@ -82,14 +82,20 @@ fn resource(packed: Vec<u8>) -> DraftFrame {
 
 /// A change with one resource, as a busy hospital writes it; its sizes are what the format promises.
 fn change(author: &Identity, entropy: &mut Entropy) -> Verified {
-    let frames = vec![resource(vec![0; FRAME_BYTES])];
-    let draft = draft(author, RecordId([9; 32]), Kind::Change, Some(OpId([6; 32])), frames);
-    let (op, frames) = draft.sign(author, entropy).expect("nobody receives");
+    let mut of = |count: usize| {
+        let frames = (0..count).map(|_| resource(vec![0; FRAME_BYTES])).collect();
+        let draft = draft(author, RecordId([9; 32]), Kind::Change, Some(OpId([6; 32])), frames);
+        draft.sign(author, entropy).expect("nobody receives")
+    };
+    let ((op, frames), (two, _)) = (of(1), of(2));
     let header = op.header_bytes().len() + op.signature().len();
-    let overhead = op.entries_bytes().len() - 1 + frames[0].len() - FRAME_BYTES;
+    let entry = two.entries_bytes().len() - op.entries_bytes().len();
+    let overhead = entry + frames[0].len() - FRAME_BYTES;
+    let head = op.entries_bytes().len() - entry;
     eprintln!("header and signature of a single-parent op: {header} bytes (at most 320)");
-    eprintln!("overhead of one more frame: {overhead} bytes, its entry and its seal");
-    assert!(header <= 320, "a header has grown");
+    eprintln!("overhead of a frame: {overhead} bytes (at most 80), its entry {entry}, the rest its seal");
+    eprintln!("head of a frame list with one type and one set of epochs: {head} bytes");
+    assert!(header <= 320 && overhead <= 80, "a header or an entry has grown");
     op
 }
 

@@ -71,25 +71,40 @@ fn frames(to: &mut Refusals) {
     let change = parcel("change");
     let good = change.op.entries_bytes();
     to.around("entries", "3.1", good);
-    // The first entry: an array of seven, its flags (2, a body), an empty type, its class.
-    to.add("entries", "3.1", &with(good, 2, &[4]));
-    to.add("entries", "3.1", &with(good, 4, &[10]));
-    let mut list = Writer::new();
-    list.array(1).array(7).uint(0x20).text("Observation").uint(0).bytes(&[1; 16]).bytes(&[2]).uint(1).bytes(&[0; 32]);
-    to.add("entries", "3.1", &list.finish());
-    for (rule, key, size) in [("3.2", &[5_u8][..], 1), ("3.2", &[1, 2][..], 1), ("3.3", &[2][..], 16 * 1024 * 1024 + 1)]
-    {
+    let entry = |heads: (&[&str], &[[u8; 8]]), flags: u64, kind: u64, class: u64, key: u64, size: u64| {
         let mut list = Writer::new();
-        list.array(1)
-            .array(7)
-            .uint(0)
-            .text("Observation")
-            .uint(0)
-            .bytes(&[1; 16])
-            .bytes(key)
-            .uint(size)
-            .bytes(&[0; 32]);
-        to.add("entries", rule, &list.finish());
+        list.array(3).array(heads.0.len());
+        for name in heads.0 {
+            list.text(name);
+        }
+        list.array(heads.1.len());
+        for tag in heads.1 {
+            list.bytes(tag);
+        }
+        list.array(1).array(7).uint(flags).uint(kind).uint(class).bytes(&[1; 16]).uint(key).uint(size).bytes(&[0; 32]);
+        list.finish()
+    };
+    let (one, tag) = (&["Observation"][..], &[[1; 8]][..]);
+    for (rule, heads, flags, kind, class, key, size) in [
+        // An unknown kind of frame, flag and class.
+        ("3.1", (one, &[][..]), 4, 0, 0, 1, 1),
+        ("3.1", (one, &[]), 0x20, 0, 0, 1, 1),
+        ("3.1", (one, &[]), 0, 0, 10, 1, 1),
+        // A type that is not at the head, has no name, stands with a wrap, twice, or for nothing.
+        ("3.1", (&[], &[]), 0, 0, 0, 1, 1),
+        ("3.1", (one, &[]), 0, 1, 0, 1, 1),
+        ("3.1", (&[""], &[]), 0, 0, 0, 1, 1),
+        ("3.1", (one, &[]), 3, 0, 0, 2, 1),
+        ("3.1", (one, &[]), 3, 1, 0, 2, 1),
+        ("3.1", (&["Observation", "Observation"], &[]), 0, 0, 0, 1, 1),
+        ("3.1", (&["Condition", "Observation"], &[]), 0, 1, 0, 1, 1),
+        // A set of epochs that is not at the head, or for nothing.
+        ("3.2", (one, &[]), 0, 0, 0, 3, 1),
+        ("3.2", (one, tag), 0, 0, 0, 5, 1),
+        ("3.1", (one, tag), 0, 0, 0, 1, 1),
+        ("3.3", (one, tag), 0, 0, 0, 3, 16 * 1024 * 1024 + 1),
+    ] {
+        to.add("entries", rule, &entry(heads, flags, kind, class, key, size));
     }
     to.add("packed", "3.3", &[2, 1]);
     to.add("packed", "3.3", &[1, 0xff]);

@@ -1,13 +1,20 @@
 //! Entries: what an op's signed frame list says of each frame, so that a frame can be withheld or erased
-//! and the chain still verifies. Sealing is in `frame`. Called by `op`, `state` and `node`.
+//! and the chain still verifies. Their bytes are in `list`, sealing is in `frame`. Called by `op`, `state` and `node`.
 
-use crate::cbor::{CodecError, Reader, Writer, refuse};
+mod list;
+
+pub use list::{decode, encode};
+
 use crate::id::{IdentityId, RecordId};
 
 /// Most frames one op carries: a transaction of the largest allowed Bundle and its directory copies.
 pub const ENTRIES_MAX: usize = 20_000;
 /// Longest resource type name R4 has, doubled.
 pub const TYPE_BYTES_MAX: usize = 96;
+/// Most types one frame list names: R4 has 148.
+pub const TYPES_MAX: usize = 512;
+/// Most sets of epochs one frame list names: an op seals under those in force.
+pub const TAGS_MAX: usize = 16;
 /// Largest sealed frame; larger content is an attachment.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -102,88 +109,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn write(&self, w: &mut Writer) {
-        let flags = u64::from(self.resolves) << 4 | self.kind as u64;
-        w.array(7).uint(flags).text(&self.resource_type).uint(u64::from(self.class.0));
-        w.bytes(if self.kind == FrameKind::Body { &[] } else { &self.handle });
-        match self.key {
-            KeyName::Plain => w.bytes(&[0]),
-            KeyName::Epochs(tag) => w.bytes(&[&[1][..], &tag].concat()),
-            KeyName::Own => w.bytes(&[2]),
-            KeyName::Owner(tag) => w.bytes(&[&[3][..], &tag].concat()),
-            KeyName::Sealed => w.bytes(&[4]),
-        };
-        w.uint(self.size).bytes(&self.hash);
-    }
-
-    fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        r.array(7)?;
-        let flags = r.uint()?;
-        let kind = match flags & 0x0f {
-            0 => FrameKind::Put,
-            1 => FrameKind::Delete,
-            2 => FrameKind::Body,
-            3 => FrameKind::Wrap,
-            _ => return refuse("3.1", "an unknown frame kind"),
-        };
-        if flags > 0x1f {
-            return refuse("3.1", "an unknown flag");
-        }
-        let resource_type = r.text(TYPE_BYTES_MAX)?.to_owned();
-        let class = match r.uint()? {
-            class if class < Class::NAMES.len() as u64 => Class(class as u8),
-            _ => return refuse("3.1", "an unknown class"),
-        };
-        let handle = match r.bytes(16)? {
-            [] if kind == FrameKind::Body => [0; 16],
-            handle if kind != FrameKind::Body => handle.try_into().or(refuse("3.1", "a handle of another length"))?,
-            _ => return refuse("3.1", "a body has no handle"),
-        };
-        let key = match r.bytes(9)? {
-            [0] => KeyName::Plain,
-            [1, tag @ ..] if tag.len() == 8 => KeyName::Epochs(tag.try_into().expect("eight bytes")),
-            [2] => KeyName::Own,
-            [3, tag @ ..] if tag.len() == 8 => KeyName::Owner(tag.try_into().expect("eight bytes")),
-            [4] => KeyName::Sealed,
-            _ => return refuse("3.2", "an unknown key name"),
-        };
-        let size = r.uint()?;
-        if size > FRAME_BYTES_MAX as u64 {
-            return refuse("3.3", "a frame over its limit");
-        }
-        let resource = matches!(kind, FrameKind::Put | FrameKind::Delete);
-        if resource == resource_type.is_empty() {
-            return refuse("3.1", "a type stands with resources and only there");
-        }
-        Ok(Self { kind, resolves: flags & 0x10 != 0, resource_type, class, handle, key, size, hash: r.exact()? })
-    }
-
     /// Whether the frame holds a resource or its deletion.
     pub fn is_resource(&self) -> bool {
         matches!(self.kind, FrameKind::Put | FrameKind::Delete)
     }
-}
-
-/// The one encoding of a frame list; its BLAKE3 stands in the header.
-pub fn encode(entries: &[Entry]) -> Vec<u8> {
-    let mut w = Writer::new();
-    w.array(entries.len());
-    for entry in entries {
-        entry.write(&mut w);
-    }
-    w.finish()
-}
-
-/// Reads a frame list strictly.
-///
-/// # Errors
-/// Rules 3.1 to 3.3.
-pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>, CodecError> {
-    let mut r = Reader::new(bytes, "3.1");
-    let len = r.len(ENTRIES_MAX)?;
-    let entries = (0..len).map(|_| Entry::read(&mut r)).collect::<Result<Vec<_>, _>>()?;
-    r.end(&encode(&entries))?;
-    Ok(entries)
 }
 
 /// The handle of a resource: 16 bytes of a hash keyed from the genesis (rule 3.5).

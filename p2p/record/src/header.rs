@@ -6,6 +6,8 @@ use crate::id::{IdentityId, Lane, LaneKind, OpId, RecordId};
 
 /// The one format version there is.
 pub const FORMAT_VERSION: u64 = 1;
+/// Which form of it, until the format is frozen: ops of another one do not read, or read as something else.
+pub const FORMAT_REVISION: u64 = 2;
 /// Most control heads an op may cite; one per author of the record is the most there are.
 pub const CONTROL_HEADS_MAX: usize = 64;
 /// Most heads of other data lanes an op may cite; lanes cited by its ancestors need no mention.
