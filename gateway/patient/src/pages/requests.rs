@@ -306,7 +306,7 @@ mod tests {
             samples::shown("requests-shared", |frame| page(frame, &[request]))
         };
         for (scope, asked) in
-            [("patient/CarePlan.rsu", true), ("patient/CarePlan.d", true), ("patient/CarePlan.crs", false)]
+            [("patient/CarePlan.rus", true), ("patient/CarePlan.d", true), ("patient/CarePlan.crs", false)]
         {
             let page = shown(scope);
             assert_eq!(page.contains("name=\"shared\""), asked, "{scope}");
