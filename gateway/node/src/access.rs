@@ -15,6 +15,7 @@ use patients::Patients;
 use record::body::Body;
 use record::body::access::{Access, Agent, LINES_MAX, Line};
 use record::draft::DraftFrame;
+use record::state::Standing;
 use record::{Authority, Kind, RecordId};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
@@ -33,6 +34,9 @@ const GATHER: Duration = Duration::from_millis(250);
 const FIRST: Duration = Duration::from_secs(1);
 /// How long further reads of the same record, client and purpose gather.
 const COALESCE: Duration = Duration::from_secs(30);
+
+/// Most devices of a patient's that one access op is sealed to; the root's word names no more (rule 4.11).
+const DEVICES_MAX: usize = 64;
 
 /// One interaction, as the HTTP side saw it.
 pub struct Event<'a> {
@@ -282,7 +286,7 @@ async fn sign_due(node: &Node, reads: &mut HashMap<(RecordId, Agent), Gathered>,
 }
 
 impl Node {
-    /// Signs reads into a record: sealed for its authority and for this identity alone.
+    /// Signs reads into a record: sealed for the patient's devices, or whoever keeps the record, and for this identity alone.
     async fn sign_access(&self, record: RecordId, access: Access) -> Result<(), NodeError> {
         self.commit(move |batch| {
             let access = access.clone();
@@ -306,8 +310,14 @@ impl Node {
                     let Some((key_name, key)) = current_key(&context, &level) else { return Ok(()) };
                     frames.push(DraftFrame::Body { body, key_name, key: Some(key) });
                 } else {
-                    frames.push(DraftFrame::SealedBody { body: body.clone(), to: authority_card });
-                    frames.push(DraftFrame::SealedBody { body, to: me });
+                    let devices = context.state.devices().into_iter().filter(|device| device.standing == Standing::In);
+                    let mut readers = devices.map(|device| device.card.clone()).take(DEVICES_MAX).collect::<Vec<_>>();
+                    if readers.is_empty() {
+                        readers.push(authority_card);
+                    }
+                    readers.push(me);
+                    let seal = |to| DraftFrame::SealedBody { body: body.clone(), to };
+                    frames.extend(readers.into_iter().map(seal));
                 }
                 batch.author(&context, Kind::Access, authority, frames).await?;
                 Ok(())
