@@ -73,13 +73,18 @@ impl Place {
         }
     }
 
+    /// What comes of opening the place's folder again.
+    pub async fn reopened(&self) -> Result<Node, node::OpenError> {
+        Node::open(config(self.dir.path(), &self.url, self.role, &self.name)).await
+    }
+
     pub async fn connect(&self) {
         self.node.start_net(vec!["/ip4/127.0.0.1/tcp/0".into()], Vec::new()).await.unwrap();
     }
 }
 
-pub async fn open(dir: &std::path::Path, url: &str, role: Role, name: &str) -> Node {
-    let config = Config {
+fn config(dir: &std::path::Path, url: &str, role: Role, name: &str) -> Config {
+    Config {
         data: dir.to_owned(),
         database_url: url.to_owned(),
         identity: dir.join("identity.json").into(),
@@ -87,8 +92,11 @@ pub async fn open(dir: &std::path::Path, url: &str, role: Role, name: &str) -> N
         name: name.to_owned(),
         role,
         validation: fhir::validate::Mode::default(),
-    };
-    Node::open(config).await.unwrap()
+    }
+}
+
+pub async fn open(dir: &std::path::Path, url: &str, role: Role, name: &str) -> Node {
+    Node::open(config(dir, url, role, name)).await.unwrap()
 }
 
 pub fn caller() -> Caller {

@@ -118,3 +118,21 @@ async fn a_synthea_transaction_loads_whole_and_reindexes_to_the_same_on(database
     create(&a.node, json!({"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":format!("Patient/{patient}")}})).await;
     is_clean(&a.node).await;
 }
+
+/// Ops signed in a form from before the format was settled do not read, and must not be half read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_form_is_refused_in_words() {
+    for database in databases() {
+        let place = Place::new(Role::Gateway, "A", database).await;
+        create(&place.node, json!({"resourceType":"Patient"})).await;
+        place.node.close().await;
+        let store = place.store().await;
+        store.run("DELETE FROM log_meta WHERE name = 'record-format'").await.unwrap();
+        store.close().await;
+        let refused = place.reopened().await;
+        assert!(matches!(&refused, Err(node::OpenError::Format)), "{:?}", refused.err());
+        let store = place.store().await;
+        assert!(store.frame_count().await.unwrap() > 0, "nothing is changed");
+        store.close().await;
+    }
+}
