@@ -1,4 +1,4 @@
-//! `chartwell identity`: shows whose folder it is, and seals the identity's file under a passphrase.
+//! `chartwell identity`: shows whose folder it is, seals the identity's file under a passphrase, and hands it over to its next key.
 
 use crate::common::{Place, say};
 use crate::passphrase;
@@ -17,6 +17,15 @@ pub(crate) struct Args {
 enum Command {
     /// Print the identity's name, the origin in its ids, its card (for `recover`), and whether its file is sealed.
     Show {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take up the next key that the identity announced, and announce another: the old one may have been seen by others. Stop every
+    /// process of this hospital first, and back the file up again afterwards.
+    ///
+    /// The identity keeps its name, and everything in its records stays. At the next start each record is told, before anything is
+    /// served: what the old key signs from then on counts nowhere.
+    HandOver {
         #[command(flatten)]
         place: Place,
     },
@@ -43,6 +52,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             say(&format!("origin {}", identity.id().origin()))?;
             say(&format!("card {}", node::recover::card_text(identity.card())))?;
             say(&format!("{} is {}", path.display(), if sealed { "sealed" } else { "not sealed" }))?;
+        }
+        Command::HandOver { place } => {
+            let path = place.identity()?;
+            let identity = identity_file::hand_over(&path, place.passphrase.read()?.as_ref())?;
+            let number = identity.card().key_number();
+            say(&format!("identity {} uses its key number {number} from now on", identity.id()))?;
+            say(&format!("back up {}: the file from before opens nothing that is sealed from now on", path.display()))?;
+            say("start the gateway: it tells every record of the key before it serves anything")?;
         }
         Command::Seal { place, new_passphrase_file } => {
             let path = place.identity()?;

@@ -23,8 +23,22 @@ pub(crate) struct Authored {
 }
 
 impl Batch {
-    /// Signs and adds this node's next op of `kind` in a record it knows.
+    /// Signs and adds this node's next op of `kind` in a record it knows, which hears first of a key that it was not told of.
     pub(crate) async fn author(
+        &mut self,
+        context: &Context,
+        kind: Kind,
+        authority: Authority,
+        frames: Vec<DraftFrame>,
+    ) -> Result<Authored, NodeError> {
+        match self.tell_of_key(context).await? {
+            Some(told) => self.author_plainly(&told, kind, authority, frames).await,
+            None => self.author_plainly(context, kind, authority, frames).await,
+        }
+    }
+
+    /// As [`Batch::author`], whatever the record knows of this node's key.
+    pub(crate) async fn author_plainly(
         &mut self,
         context: &Context,
         kind: Kind,

@@ -1,5 +1,5 @@
 //! The identity's file: seeds at rest, readable by its owner alone, and sealed where there is a passphrase. Called when a
-//! node opens, and by `cli` to seal what was not. The words of a patient's phrase, as long as they are here, are `words`.
+//! node opens, and by `cli` to seal what was not and to hand over to the next key. The words of a patient's phrase, as long as they are here, are `words`.
 
 mod words;
 
@@ -51,6 +51,11 @@ pub enum IdentityFileError {
     /// There is no passphrase for it.
     #[error("the identity file {0} is sealed: name its passphrase by --passphrase-file or --passphrase-fd")]
     Sealed(PathBuf),
+    /// It has no next key of its own, or no number for one is left.
+    #[error(
+        "the identity file {0} is a patient's device, whose next key is the words': let another device in and suspend this one"
+    )]
+    Rooted(PathBuf),
     /// Another passphrase, or a file that was changed.
     #[error("the passphrase does not open the identity file {0}")]
     Passphrase(PathBuf),
@@ -83,6 +88,9 @@ struct Shape {
     signing: String,
     next: String,
     sealing: String,
+    /// The X25519 secrets before `sealing`, the first first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     card: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -100,11 +108,14 @@ impl Drop for Shape {
         for text in [&mut self.signing, &mut self.next, &mut self.sealing, &mut self.words] {
             text.zeroize();
         }
+        self.before.zeroize();
     }
 }
 
 const FORMAT: &str = "chartwell identity 1";
 const ROOTED_FORMAT: &str = "chartwell identity 2";
+/// A hospital's that handed over: its seeds alone do not say its card.
+const HANDED_FORMAT: &str = "chartwell identity 3";
 
 /// The file where it is sealed: the text of the other shape under a passphrase.
 #[derive(Serialize, Deserialize)]
@@ -149,6 +160,34 @@ pub fn seal(path: &Path, before: Option<&Passphrase>, passphrase: &Passphrase) -
     // What is no identity is not hidden under a seal.
     opened(path, &plain, None)?;
     write(path, &sealed(&plain, passphrase))
+}
+
+/// Hands the identity at `path` over to its announced key, with a fresh one announced and a fresh one to seal to, and returns it.
+/// Its name stays. The file is written whole or not at all; records are told when a node opens it (`handover`).
+///
+/// # Errors
+/// [`IdentityFileError`]; [`IdentityFileError::Rooted`] for a patient's device; the file stays as it was then.
+pub fn hand_over(path: &Path, passphrase: Option<&Passphrase>) -> Result<Identity, IdentityFileError> {
+    let text = existing(path)?;
+    let before = opened(path, &text, passphrase)?.identity;
+    let entropy = &mut crate::clock::entropy();
+    let identity = before.hand_over(entropy).ok_or_else(|| IdentityFileError::Rooted(path.to_owned()))?;
+    let seeds = identity.seeds();
+    let shape = Shape {
+        format: HANDED_FORMAT.to_owned(),
+        signing: base32(&seeds.signing),
+        next: base32(&seeds.next),
+        sealing: base32(&seeds.sealing),
+        before: seeds.before.iter().map(|secret| base32(secret)).collect(),
+        card: base32(&identity.card().encode()),
+        root: String::new(),
+        words: String::new(),
+        noted_ms: None,
+    };
+    // A file that was not sealed stays so, whatever passphrase there is: sealing it is `seal`'s.
+    let sealed = sealed_shape(&text).is_some();
+    write_shape(path, &shape, passphrase.filter(|_| sealed))?;
+    Ok(identity)
 }
 
 /// Whether the identity at `path` is sealed; none if there is no identity.
@@ -224,17 +263,23 @@ fn opened(path: &Path, text: &str, passphrase: Option<&Passphrase>) -> Result<Ke
 }
 
 fn parse(text: &str) -> Option<Shape> {
-    let known = |shape: &Shape| matches!(shape.format.as_str(), FORMAT | ROOTED_FORMAT);
+    let known = |shape: &Shape| matches!(shape.format.as_str(), FORMAT | ROOTED_FORMAT | HANDED_FORMAT);
     serde_json::from_str(text).ok().filter(known)
 }
 
 fn kept(shape: &Shape) -> Option<Kept> {
     let seed = |text: &str| unbase32(text)?.try_into().ok();
-    let seeds = Seeds { signing: seed(&shape.signing)?, next: seed(&shape.next)?, sealing: seed(&shape.sealing)? };
+    let before = shape.before.iter().map(|text| seed(text)).collect::<Option<Vec<_>>>()?;
+    let (signing, next, sealing) = (seed(&shape.signing)?, seed(&shape.next)?, seed(&shape.sealing)?);
+    let seeds = Seeds { signing, next, sealing, before };
     if shape.format == FORMAT {
         return Some(Kept { identity: Identity::from_seeds(seeds), root: None, has_words: false });
     }
     let card = |text: &str| Card::decode(&unbase32(text)?).ok();
+    if shape.format == HANDED_FORMAT {
+        let identity = Identity::restore(card(&shape.card)?, seeds)?;
+        return Some(Kept { identity, root: None, has_words: false });
+    }
     let (identity, root) = (Identity::restore(card(&shape.card)?, seeds)?, card(&shape.root)?);
     Some(Kept { identity, root: Some(root), has_words: !shape.words.is_empty() })
 }
@@ -253,6 +298,7 @@ fn create(path: &Path, passphrase: Option<&Passphrase>, owner: Owner) -> Result<
         signing: base32(&seeds.signing),
         next: base32(&seeds.next),
         sealing: base32(&seeds.sealing),
+        before: Vec::new(),
         card: String::new(),
         root: String::new(),
         words: String::new(),

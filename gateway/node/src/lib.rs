@@ -20,6 +20,7 @@ pub mod devices;
 pub mod error;
 pub mod everything;
 pub mod grants;
+mod handover;
 pub mod history;
 mod home;
 pub mod identity_file;

@@ -90,6 +90,9 @@ pub enum OpenError {
     /// The index could not be filled in the form of this build.
     #[error("the index could not be rebuilt: {0}")]
     Index(crate::NodeError),
+    /// The records could not be told of the identity's new key.
+    #[error("the records could not be told of the identity's new key: {0}")]
+    Key(crate::NodeError),
     /// The records of a patient could not be looked through.
     #[error("the patient's records could not be looked through: {0}")]
     Roots(crate::NodeError),
@@ -221,6 +224,7 @@ impl Node {
         node.renew_index().await.map_err(OpenError::Index)?;
         tokio::spawn(crate::parameters::run(Arc::downgrade(&node.0)));
         tokio::spawn(crate::grants::take_back::run(Arc::downgrade(&node.0)));
+        node.announce_key().await.map_err(OpenError::Key)?;
         node.announce_roots().await.map_err(OpenError::Roots)?;
         Ok(node)
     }

@@ -210,6 +210,8 @@ pub struct Seeds {
     pub next: [u8; 32],
     /// X25519 secret.
     pub sealing: [u8; 32],
+    /// The X25519 secrets before it, the first first: what was sealed to them opens for ever.
+    pub before: Vec<[u8; 32]>,
 }
 
 /// An identity that can sign and open what was sealed to it.
@@ -222,12 +224,14 @@ pub struct Identity {
 impl Identity {
     /// Draws a new identity.
     pub fn generate(entropy: &mut Entropy) -> Self {
-        Self::from_seeds(Seeds { signing: entropy.draw(), next: entropy.draw(), sealing: entropy.draw() })
+        let (signing, next, sealing) = (entropy.draw(), entropy.draw(), entropy.draw());
+        Self::from_seeds(Seeds { signing, next, sealing, before: Vec::new() })
     }
 
     /// Draws a patient's first device, whose statement announces `root`: the root's key alone may ever speak for it.
     pub fn generate_under(root: &Card, entropy: &mut Entropy) -> Self {
-        let seeds = Seeds { signing: entropy.draw(), next: [0; 32], sealing: entropy.draw() };
+        let (signing, sealing) = (entropy.draw(), entropy.draw());
+        let seeds = Seeds { signing, next: [0; 32], sealing, before: Vec::new() };
         Self::stated(seeds, *blake3::hash(&root.statement.key).as_bytes())
     }
 
@@ -259,7 +263,9 @@ impl Identity {
     ///
     /// `None` where the next key is not here (a device whose statement announces the root), or none are left.
     pub fn hand_over(&self, entropy: &mut Entropy) -> Option<Self> {
-        let seeds = Seeds { signing: self.seeds.next, next: entropy.draw(), sealing: entropy.draw() };
+        let mut before = self.seeds.before.clone();
+        before.push(self.seeds.sealing);
+        let seeds = Seeds { signing: self.seeds.next, next: entropy.draw(), sealing: entropy.draw(), before };
         let signing = SigningKey::from_bytes(&seeds.signing);
         let key = signing.verifying_key().to_bytes();
         if blake3::hash(&key).as_bytes() != self.card.announced() || self.card.handed.len() >= HANDOVERS_MAX {
@@ -294,15 +300,16 @@ impl Identity {
         self.signing.sign(message).to_bytes()
     }
 
-    /// Opens what was sealed to this identity's card.
+    /// Opens what was sealed to this identity's card, or to one before it.
     pub fn open(&self, info: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        seal::open_with(&self.seeds.sealing, info, sealed)
+        let secrets = std::iter::once(&self.seeds.sealing).chain(self.seeds.before.iter().rev());
+        secrets.into_iter().find_map(|secret| seal::open_with(secret, info, sealed))
     }
 
-    /// A key for this process's own storage, bound to `purpose`; never leaves the machine.
+    /// A key for this process's own storage, bound to `purpose`; never leaves the machine. A handover does not change it.
     pub fn storage_key(&self, purpose: &'static str) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("chartwell 1 storage");
-        hasher.update(&self.seeds.sealing).update(purpose.as_bytes());
+        hasher.update(self.seeds.before.first().unwrap_or(&self.seeds.sealing)).update(purpose.as_bytes());
         *hasher.finalize().as_bytes()
     }
 }
@@ -359,6 +366,14 @@ mod tests {
         let restored = Identity::restore(third.card().clone(), third.seeds().clone());
         assert_eq!(restored.map(|identity| identity.sign(b"x")), Some(third.sign(b"x")));
         assert!(Identity::restore(third.card().clone(), first.seeds().clone()).is_none());
+        // What was sealed to a card before opens, and what the identity sealed for itself too.
+        for card in [first.card(), second.card(), third.card()] {
+            let sealed = seal::seal_to(card, b"info", b"text", &mut entropy).expect("it can receive");
+            assert_eq!(third.open(b"info", &sealed).as_deref(), Some(&b"text"[..]));
+        }
+        let late = seal::seal_to(third.card(), b"info", b"text", &mut entropy).expect("it can receive");
+        assert_eq!(first.open(b"info", &late), None, "the old keys open nothing new");
+        assert_eq!(third.storage_key("x"), first.storage_key("x"));
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Phrase {
             signing: derived("chartwell 1 root signing"),
             next: derived("chartwell 1 root next"),
             sealing: derived("chartwell 1 root sealing"),
+            before: Vec::new(),
         })
     }
 }

@@ -13,6 +13,7 @@ mod failover;
 mod fellows;
 mod forks;
 mod gone;
+mod handover;
 mod meet;
 mod merged;
 mod moves;

@@ -177,6 +177,11 @@ impl State {
         self.knows_key(&author, number, Horizon::Past(&self.graph.past(at)))
     }
 
+    /// Whether the record has been told that an identity's key of that number is in use: what it signs counts from then on.
+    pub fn is_told_of_key(&self, who: &IdentityId, number: u64) -> bool {
+        self.knows_key(who, number, Horizon::All)
+    }
+
     pub(super) fn knows_key(&self, author: &IdentityId, number: u64, horizon: Horizon<'_>) -> bool {
         let handed = self.facts.handovers.iter().filter(|handed| handed.author == *author);
         let mut handed = handed.filter(|handed| self.sees(handed.line.at, horizon));
