@@ -278,7 +278,8 @@ fn kept(shape: &Shape) -> Option<Kept> {
     let card = |text: &str| Card::decode(&unbase32(text)?).ok();
     if shape.format == HANDED_FORMAT {
         let identity = Identity::restore(card(&shape.card)?, seeds)?;
-        return Some(Kept { identity, root: None, has_words: false });
+        let fits = identity.card().key_number() == shape.before.len() as u64 && shape.root.is_empty();
+        return fits.then_some(Kept { identity, root: None, has_words: false });
     }
     let (identity, root) = (Identity::restore(card(&shape.card)?, seeds)?, card(&shape.root)?);
     Some(Kept { identity, root: Some(root), has_words: !shape.words.is_empty() })

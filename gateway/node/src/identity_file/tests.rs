@@ -121,3 +121,21 @@ fn a_rooted_identity_that_was_changed_is_none() {
     write_private(&path, text.replace(&seed(&path), &seed(&other)).as_bytes()).unwrap();
     assert!(matches!(load_or_create(&path, None, Owner::Patient), Err(IdentityFileError::Damaged(_))));
 }
+
+#[test]
+fn a_handover_keeps_the_name_and_the_seal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("identity.json");
+    let passphrase = Passphrase::new(Zeroizing::new("correct horse".to_owned())).unwrap();
+    let id = load_or_create(&path, None, Owner::Hospital).unwrap().identity.id();
+    for (number, sealed) in [(1, false), (2, true), (3, true)] {
+        if sealed && is_sealed(&path).unwrap() == Some(false) {
+            seal(&path, None, &passphrase).unwrap();
+            assert!(matches!(hand_over(&path, None), Err(IdentityFileError::Sealed(_))));
+        }
+        let handed = hand_over(&path, Some(&passphrase)).unwrap();
+        let read = load(&path, Some(&passphrase)).unwrap();
+        assert_eq!((handed.id(), handed.card().key_number(), read.card()), (id, number, handed.card()));
+        assert_eq!(is_sealed(&path).unwrap(), Some(sealed), "{number}");
+    }
+}
