@@ -260,7 +260,9 @@ impl Walk<'_> {
             let counts = own || counts(&mut Reader::from(&self.node.store), &context, op).await?;
             // A copy of one's own and a removal from a record are no versions of their own.
             let unseen = content.method == Method::Moved || (own && content.method == Method::Copy);
-            let may_write = content.origin == op.header().lane.author || context.state.is_shared(op.header());
+            let kept_by_origin = ResourceType::parse(&content.resource_type).is_some_and(crate::history::own_listed);
+            let shared = !kept_by_origin && context.state.is_shared(op.header());
+            let may_write = content.origin == op.header().lane.author || shared;
             if !counts || unseen || !may_write {
                 continue;
             }

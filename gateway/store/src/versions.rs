@@ -176,17 +176,6 @@ pub enum Index {
     },
 }
 
-/// Who wrote a version, as the node sees it that has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// Somebody else: it is seen while a grant reaches it.
-    Others = 0,
-    /// This node: it is always seen.
-    Own = 1,
-    /// Somebody else, of a resource that this node is the origin of: seen as others' are, matched as one's own is.
-    Edited = 2,
-}
-
 /// A version to add.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -206,8 +195,8 @@ pub struct Version {
     pub record: RecordId,
     /// Whose resource it is.
     pub origin: IdentityId,
-    /// Who wrote it, as this node sees it.
-    pub whose: Whose,
+    /// Written by this node's identity.
+    pub own: bool,
     /// Confidentiality class.
     pub class: Class,
     /// 0 create, 1 update, 2 delete, 3 copy.
@@ -288,7 +277,7 @@ pub(crate) fn stored(row: &mut Row) -> Result<StoredVersion, StoreError> {
         place: row.int(5) as u32,
         record: RecordId(row.id(6)?),
         origin: IdentityId(row.id(7)?),
-        own: row.int(8) == Whose::Own as i64,
+        own: row.int(8) != 0,
         class: Class(row.int(9) as u8),
         method: row.int(10) as u8,
         current: row.int(11) == 1,

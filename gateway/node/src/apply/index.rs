@@ -1,7 +1,7 @@
 //! Versions made of change ops: one's own, and others' as far as they count and their frames open. Called by `apply`,
 //! `fill`, `foreign` and `reindex`.
 
-use super::merged::{Meaning, whose};
+use super::merged::Meaning;
 use crate::batch::Batch;
 use crate::context::{Context, judge};
 use crate::error::NodeError;
@@ -150,7 +150,8 @@ impl Batch {
             tracing::warn!(op = %op.id(), place, "a resource whose id is none was not applied");
             return Ok(());
         }
-        if content.origin != author && !context.state.is_shared(op.header()) {
+        let kept_by_origin = crate::history::own_listed(kind);
+        if content.origin != author && (kept_by_origin || !context.state.is_shared(op.header())) {
             tracing::warn!(op = %op.id(), place, "a resource of another origin than its author was not applied");
             return Ok(());
         }
@@ -213,7 +214,19 @@ impl Batch {
         if placed.tagged && !ends {
             index.extend(crate::conflict::row(kind));
         }
-        let retires = before.filter(|before| current && before.current).map(|before| before.position);
+        let retires = match before.filter(|before| current && before.current) {
+            // Another's edit of one's own: what this node wrote is matched still.
+            Some(before) if before.own && !own => {
+                let first = self.first_position();
+                self.tx().await?.cover(before.position, first).await?;
+                None
+            }
+            Some(before) if own && !before.own => {
+                self.tx().await?.uncover(before.kind, &before.id).await?;
+                Some(before.position)
+            }
+            before => before.map(|before| before.position),
+        };
         // Gone from this record; where it stands in another one, that is current, else this is.
         let (left, served) = (content.method == Method::Moved && current, (kind.number(), id.clone()));
         self.add_version(
@@ -226,7 +239,7 @@ impl Batch {
                 place,
                 record: context.record,
                 origin: content.origin,
-                whose: whose(&me, &content.origin, own),
+                own,
                 class,
                 method: if ends { Method::Delete } else { content.method } as u8,
                 current: current && !left,

@@ -9,9 +9,9 @@ use crate::batch::Batch;
 use crate::context::Context;
 use crate::error::NodeError;
 use crate::placed::Placed;
-use record::{Ancestry, Header, IdentityId, Lane, Op, OpId, RecordId};
+use record::{Ancestry, Header, Lane, Op, OpId, RecordId};
 use std::collections::HashMap;
-use store::versions::{StoredVersion, Version, Whose};
+use store::versions::{StoredVersion, Version};
 
 /// Most versions of a resource that are held against each other; older ones are known to all of them.
 const VERSIONS_MAX: i64 = 200;
@@ -171,7 +171,6 @@ impl Batch {
         };
         let StoredVersion { kind, id, version, op, record, origin, class, method, lamport, .. } = base.stored.clone();
         let version = format!("{version}-{}", said.again + 1);
-        let whose = whose(&self.node.identity.id(), &origin, base.stored.own);
         let seal = Placed { tagged: said.tagged, again: true, ..base.placed.clone() }.encode(&origin);
         let row = Version {
             position,
@@ -182,7 +181,7 @@ impl Batch {
             place: base.stored.place,
             record,
             origin,
-            whose,
+            own: base.stored.own,
             class,
             method,
             current: false,
@@ -203,20 +202,17 @@ impl Batch {
         let now = now.ok_or(NodeError::Internal("a version that was just there"))?;
         let first = self.first_position();
         if let Some(current) = self.current(base.kind, &base.id).await?.filter(|one| one.position != now.position) {
-            self.tx().await?.retire(&[current.position], first).await?;
+            match current.own && !now.own {
+                true => self.tx().await?.cover(current.position, first).await?,
+                false => self.tx().await?.retire(&[current.position], first).await?,
+            }
+        }
+        if now.own {
+            self.tx().await?.uncover(base.kind, &base.id).await?;
         }
         let index = if now.is_deleted() { Vec::new() } else { self.index_of_version(&now).await? };
         self.forget_ahead();
         Ok(self.tx().await?.promote(now.position, now.kind, index).await?)
-    }
-}
-
-/// How this node sees who wrote a version.
-pub(super) fn whose(me: &IdentityId, origin: &IdentityId, own: bool) -> Whose {
-    match own {
-        true => Whose::Own,
-        false if origin == me => Whose::Edited,
-        false => Whose::Others,
     }
 }
 

@@ -23,7 +23,7 @@ use record::frame::Method;
 use record::keys::Level;
 use record::{Authority, Class, Kind, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use store::versions::{StoredVersion, Version, Whose};
+use store::versions::{StoredVersion, Version};
 
 /// The steps of one record.
 struct Group {
@@ -205,6 +205,9 @@ impl Batch {
             let tagged = in_conflict(&context, &decisions[*at]) && !entry.resolves;
             let placed = self.node.place_in_row(&authored.op, entry, &own).ok_or(NO_KEY)?;
             let origin = step.prepared.foreign.as_ref().map_or(self.node.identity.id(), |foreign| foreign.origin);
+            if before.as_ref().is_some_and(|before| !before.own) {
+                self.tx().await?.uncover(step.prepared.kind.number(), &step.prepared.id).await?;
+            }
             let mut index = self.index_of(&step.prepared);
             if tagged && step.prepared.method != Method::Delete {
                 index.extend(crate::conflict::row(step.prepared.kind));
@@ -219,7 +222,7 @@ impl Batch {
                     place,
                     record: context.record,
                     origin,
-                    whose: Whose::Own,
+                    own: true,
                     class: class_in(step, &decisions[*at]),
                     method: step.prepared.method as u8,
                     current: true,

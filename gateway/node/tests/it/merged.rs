@@ -14,6 +14,7 @@ const TAGGED: &str = "_tag=urn:chartwell:tag%7Cconflict";
 
 fn plan(id: Option<&str>, subject: &str, words: &str) -> Value {
     let mut plan = json!({"resourceType":"CarePlan","status":"active","intent":"plan","title":words,
+        "identifier":[{"system":"urn:plan","value":words}],
         "subject":{"reference":format!("Patient/{subject}")}});
     if let Some(id) = id {
         plan["id"] = json!(id);
@@ -66,7 +67,7 @@ impl Plan {
         let (at_a, at_b) = (create(&a.node, patient.clone()).await.id, create(&b.node, patient).await.id);
         let id = create(&a.node, plan(None, &at_a, "first")).await.id;
         let address = pair(&a.node, &p.node, &at_a).await;
-        let ask = asking(&address, "patient/CarePlan.cruds", "TREAT", "care");
+        let ask = asking(&address, "patient/CarePlan.cruds patient/Patient.rus", "TREAT", "care");
         b.node.request_access(&caller(), &at_b, ask).await.unwrap();
         until("the request is on the page", || async { !p.node.requests().await.unwrap().is_empty() }).await;
         let request = p.node.requests().await.unwrap().remove(0);
@@ -146,12 +147,21 @@ async fn who_may_change_what_is_not_its_own_does_so_under_its_name() {
         plan.all_see("by A again", false).await;
         plan.by_b("by B again", None).await.unwrap();
         plan.meet().await;
-        let again = Intent::Create {
-            resource: valid(self::plan(None, &plan.at_a, "another")),
-            if_none_exist: Some(format!("_id={}", plan.id)),
+        let unless = async |words: &str| {
+            let resource = valid(self::plan(None, &plan.at_a, "another"));
+            let if_none_exist = Some(format!("identifier=urn:plan%7C{}", words.replace(' ', "%20")));
+            plan.a.node.write(&caller(), Intent::Create { resource, if_none_exist }).await.unwrap()
         };
-        let found = plan.a.node.write(&caller(), again).await.unwrap();
+        // What A wrote last is matched, and stands for what it is now; no identifier that B made up swallows a write of A's.
+        let found = unless("by A again").await;
         assert_eq!((found.id.as_str(), found.changed), (plan.id.as_str(), false));
+        assert!(String::from_utf8(found.json).unwrap().contains("by B again"));
+        for nobodys in ["by B again", "first"] {
+            let made = unless(nobodys).await;
+            assert!(made.changed && made.id != plan.id, "{nobodys}");
+            let gone = Intent::Delete { kind: kind("CarePlan"), id: made.id, if_match: None };
+            plan.a.node.write(&caller(), gone).await.unwrap();
+        }
         plan.stays().await;
 
         // A patch, a transaction's entry and a deletion are changes like others.
@@ -198,6 +208,10 @@ async fn without_the_word_what_is_not_ones_own_is_refused() {
         Err(NodeError::Forbidden(text)) => assert!(text.contains("how it is protected"), "{text}"),
         other => panic!("{other:?}"),
     }
+    // Who the patient is says A alone.
+    let patient = format!("{}.{}", plan.a.node.identity().id().origin(), plan.at_a);
+    plan.b.node.read(&caller(), kind("Patient"), &patient).await.unwrap();
+    refused(put(&plan.b.node, json!({"resourceType":"Patient","id":patient}), None).await);
     plan.by_b("by B", None).await.unwrap();
     plan.meet().await;
     let grants = plan.p.node.grants().await.unwrap();

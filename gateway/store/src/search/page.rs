@@ -23,7 +23,23 @@ impl Reader<'_> {
         most: usize,
     ) -> Result<(Vec<StoredVersion>, Option<From>), StoreError> {
         let (positions, next) = self.search_positions(search, most).await?;
-        Ok((self.at_positions(&positions).await?, next))
+        let found = self.at_positions(&positions).await?;
+        match search.own_only {
+            true => Ok((self.uncovered(found).await?, next)),
+            false => Ok((found, next)),
+        }
+    }
+
+    /// What stands now in the place of those that another's edit covers.
+    async fn uncovered(&mut self, found: Vec<StoredVersion>) -> Result<Vec<StoredVersion>, StoreError> {
+        let mut now = Vec::with_capacity(found.len());
+        for one in found {
+            match one.current {
+                true => now.push(one),
+                false => now.extend(self.current(one.kind, &one.id).await?.filter(|current| !current.is_deleted())),
+            }
+        }
+        Ok(now)
     }
 
     /// The page as [`Reader::search`] finds it, without what stands there.

@@ -13,6 +13,8 @@ pub(super) struct Statement {
     pub(super) args: Vec<Value>,
     /// Positions after this are of no page; none for what is current now.
     snapshot: bool,
+    /// Of one's own alone, also what another's edit covers.
+    covered: bool,
     aliases: usize,
     sight: Sight,
 }
@@ -22,7 +24,8 @@ impl Statement {
     pub(super) fn new(dialect: Dialect, search: &Search) -> Self {
         let mut args: Vec<Value> = vec![search.sight.now_ms.into()];
         args.extend(search.snapshot.map(Value::from));
-        Self { dialect, args, snapshot: search.snapshot.is_some(), aliases: 0, sight: search.sight }
+        let snapshot = search.snapshot.is_some();
+        Self { dialect, args, snapshot, covered: search.own_only && !snapshot, aliases: 0, sight: search.sight }
     }
 
     pub(super) fn hole(&mut self, value: impl Into<Value>) -> String {
@@ -43,6 +46,8 @@ impl Statement {
     /// That a version is one of those searched: current now, or when the first page was read.
     pub(super) fn live(&self, v: &str) -> String {
         match self.snapshot {
+            // Of one's own what one wrote last, also where another's edit covers it.
+            false if self.covered => format!("{v}.current > 0 AND {v}.current IN (1, 3) AND {v}.method <> 2"),
             false => format!("{v}.current > 0 AND {v}.current = 1 AND {v}.method <> 2"),
             true => format!("{v}.current > 0 AND {v}.position <= $2 AND {v}.retired > $2 AND {v}.method <> 2"),
         }
@@ -51,7 +56,7 @@ impl Statement {
     /// That a version may be seen; `$1` is bound in any case, since Postgres counts what it is told.
     pub(super) fn visible(&self, v: &str, own_only: bool) -> String {
         match own_only {
-            true => format!("{v}.own > 0 AND $1 = $1"),
+            true => format!("{v}.own = 1 AND $1 = $1"),
             false => self.sight.condition(v),
         }
     }

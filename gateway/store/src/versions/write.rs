@@ -86,7 +86,7 @@ impl Tx {
                 version.place.into(),
                 version.record.bytes().into(),
                 version.origin.bytes().into(),
-                Value::Int(version.whose as i64),
+                version.own.into(),
                 Value::Int(i64::from(version.class.0)),
                 Value::Int(i64::from(version.method)),
                 version.current.into(),
@@ -116,6 +116,25 @@ impl Tx {
             self.execute(sql, &args).await?;
         }
         Ok(())
+    }
+
+    /// Takes away the current mark of versions that this node wrote and another's edit took the place of: conditionals still match
+    /// them, since they match what this node wrote.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn cover(&mut self, position: i64, at: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE cache_versions SET current = 3, retired = $2 WHERE position = $1 AND current = 1";
+        self.execute(sql, &[position.into(), at.into()]).await.map(drop)
+    }
+
+    /// This node wrote a resource again, or nobody's edit covers what it wrote any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn uncover(&mut self, kind: u16, id: &str) -> Result<(), StoreError> {
+        let sql = "UPDATE cache_versions SET current = 2 WHERE type = $1 AND id = $2 AND current = 3";
+        self.execute(sql, &[kind.into(), id.into()]).await.map(drop)
     }
 
     /// Takes away the current mark and the index rows at once: no page was begun before.
@@ -201,13 +220,13 @@ impl Tx {
         for table in INDEX_TABLES {
             let sql = format!(
                 "DELETE FROM {table} WHERE position IN \
-                 (SELECT position FROM cache_versions WHERE record = $1 AND own <> 1)"
+                 (SELECT position FROM cache_versions WHERE record = $1 AND own = 0)"
             );
             self.execute(sql, &args).await?;
         }
         self.execute("DELETE FROM cache_within WHERE record = $1", &args).await?;
         self.execute("DELETE FROM cache_beyond WHERE record = $1", &args).await?;
-        self.execute("DELETE FROM cache_versions WHERE record = $1 AND own <> 1", &args).await.map(drop)
+        self.execute("DELETE FROM cache_versions WHERE record = $1 AND own = 0", &args).await.map(drop)
     }
 
     /// Empties every cache table; `reindex` fills them again in the same transaction.
