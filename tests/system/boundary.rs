@@ -18,7 +18,7 @@ const MAY_NAME: [(&str, &[&str]); 8] = [
 ];
 
 /// External crates that live in these rooms alone.
-const LIVES_IN: [(&str, &[&str]); 17] = [
+const LIVES_IN: [(&str, &[&str]); 20] = [
     ("sqlx", &["store"]),
     ("sea-query", &["store"]),
     ("libp2p", &["net"]),
@@ -27,6 +27,9 @@ const LIVES_IN: [(&str, &[&str]); 17] = [
     ("tower-http", &["server"]),
     ("jsonwebtoken", &["server"]),
     ("aws-lc-rs", &["server"]),
+    ("instant-acme", &["server"]),
+    ("rcgen", &["server"]),
+    ("x509-parser", &["server"]),
     ("ed25519-dalek", &["record"]),
     ("hpke", &["record"]),
     ("aes-gcm-siv", &["record"]),

@@ -1,6 +1,8 @@
 //! Whole-system tests, one binary: the rules between the rooms, and the product as its users run it.
 
 #[cfg(test)]
+mod acme;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod boundary;

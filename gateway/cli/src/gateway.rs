@@ -1,5 +1,6 @@
 //! `chartwell gateway`: a hospital's side, until it is told to stop.
 
+use crate::acme;
 use crate::passphrase;
 use crate::service::{self, Started};
 use crate::stop;
@@ -8,6 +9,7 @@ use fhir::validate::Mode;
 use node::Role;
 use serde_json::json;
 use server::settings::{Issuer, Login, is_safe};
+use server::tls::Tls;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -57,6 +59,8 @@ pub(crate) struct Args {
     /// The certificate's private key in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    #[command(flatten)]
+    acme: acme::Args,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -92,13 +96,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let validation = Mode::from(args.validation);
     let sensitive = crate::sensitive::read(&args.sensitive)?;
-    let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(server::tls::Tls::load(certificate, key)?),
+    let tls = match (&args.tls_cert, &args.tls_key, args.acme.read(args.service.data())?) {
+        (Some(certificate), Some(key), _) => Some(Tls::load(certificate, key)?),
+        (_, _, Some(acme)) => Some(Tls::acme(acme)?),
         _ => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let seen = |address| args.acme.base_url(address).unwrap_or_else(|| format!("{scheme}://{address}"));
     let Started { node, listener, address, base_url, p2p, ready, stopped } =
-        args.service.start(Role::Gateway, validation, scheme).await?;
+        args.service.start(Role::Gateway, validation, seen).await?;
     let base_url = base_url.trim_end_matches('/').to_owned();
     let conditional_delete_multiple = args.conditional_delete_multiple;
     let issuer = args.issuer.zip(args.audience).map(|(url, audience)| Issuer { url, audience });

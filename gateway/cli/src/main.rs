@@ -1,6 +1,7 @@
 //! `chartwell`, the one binary: reads the command line and runs one command. Each command is a file; what they share is
 //! in `common`, `ready`, `logs` and `stop`.
 
+mod acme;
 mod bench;
 mod client;
 mod common;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Runs the patient's node.
 pub(crate) async fn run(args: service::Args) -> anyhow::Result<ExitCode> {
     let Started { node, listener, address, base_url, p2p, ready, stopped } =
-        args.start(Role::Patient, Mode::default(), "http").await?;
+        args.start(Role::Patient, Mode::default(), |address| format!("http://{address}")).await?;
     let login = patient::Login::new(&base_url);
     let router = patient::app(patient::Settings { base_url: base_url.clone(), login: login.clone() }, node.clone());
     let say =

@@ -8,7 +8,7 @@ use anyhow::Context;
 use fhir::validate::Mode;
 use node::{Node, Role};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -51,9 +51,19 @@ pub(crate) struct Started {
 }
 
 impl Args {
+    /// The node's folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.place.data
+    }
+
     /// Starts a node in `role`, which holds local writes against the rules of FHIR as `validation` says.
-    /// Without a base URL clients see `scheme` and the address.
-    pub(crate) async fn start(self, role: Role, validation: Mode, scheme: &str) -> anyhow::Result<Started> {
+    /// Without a base URL clients see what `seen` makes of the address.
+    pub(crate) async fn start(
+        self,
+        role: Role,
+        validation: Mode,
+        seen: impl FnOnce(SocketAddr) -> String,
+    ) -> anyhow::Result<Started> {
         let stopped = stop::signal(self.until_stdin_closes)?;
         let ready = Ready::new(&self.place.data)?;
         let listener = TcpListener::bind(&self.listen).await;
@@ -61,7 +71,7 @@ impl Args {
         let address = listener.local_addr()?;
         let node = self.place.start(role, self.identity, self.name, validation).await?;
         let p2p = node.start_net(self.p2p_listen, self.peer).await?;
-        let base_url = self.base_url.unwrap_or_else(|| format!("{scheme}://{address}"));
+        let base_url = self.base_url.unwrap_or_else(|| seen(address));
         Ok(Started { node, listener, address, base_url, p2p, ready, stopped })
     }
 }

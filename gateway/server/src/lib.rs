@@ -2,6 +2,7 @@
 //! [`app()`]'s `edge`, `dispatch` finds its row in `routes`, one file under `interaction` or `operation` answers it.
 //! What a resource is and may be is `fhir`'s and `node`'s business. Called by `cli`.
 
+pub mod acme;
 mod admin;
 mod answer;
 mod app;

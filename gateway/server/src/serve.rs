@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 /// Longest time running requests are given once the end was asked for; what service managers allow is 90 s.
@@ -75,6 +76,15 @@ pub async fn serve(
     let places = Places::default();
     let (room, graceful) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
     let transport = Arc::new(transport);
+    let mut keeping = JoinSet::new();
+    if transport.tls.is_some() {
+        let transport = transport.clone();
+        keeping.spawn(async move {
+            if let Some(tls) = &transport.tls {
+                tls.keep().await
+            }
+        });
+    }
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let next = async {
@@ -180,7 +190,8 @@ async fn connection(
         Some(tls) => {
             let handshake = tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await;
             let stream = match handshake {
-                Ok(Ok(stream)) => stream,
+                Ok(Ok(Some(stream))) => stream,
+                Ok(Ok(None)) => return,
                 Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => return tracing::debug!("a TLS handshake took too long"),
             };

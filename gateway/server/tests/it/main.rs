@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests panic as tests do: with a place")]
 
+mod acme;
 mod admin;
 mod attacks;
 mod auth;

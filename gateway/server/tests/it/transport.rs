@@ -100,10 +100,10 @@ async fn tls_is_served_with_the_certificate_of_the_files() {
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, "nothing").unwrap();
     assert!(matches!(Tls::load(&cert, &key), Err(TlsError::Unreadable { .. })), "a key that is none");
-    std::fs::write(&key, made.key_pair.serialize_pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     assert!(matches!(Tls::load(&key, &key), Err(TlsError::NoCertificate(_))), "a chain that is none");
     let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(folder.path().join("other.pem"), other.key_pair.serialize_pem()).unwrap();
+    std::fs::write(folder.path().join("other.pem"), other.signing_key.serialize_pem()).unwrap();
     let mixed = Tls::load(&cert, &folder.path().join("other.pem"));
     assert!(matches!(mixed, Err(TlsError::Unusable(_))), "a key of another certificate");
     let tls = Tls::load(&cert, &key).unwrap();
