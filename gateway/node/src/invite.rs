@@ -8,7 +8,8 @@ use crate::author::current_key;
 use crate::batch::Batch;
 use crate::caller::Caller;
 use crate::error::NodeError;
-use crate::meeting::{SILENCE_MS_MAX, task_id, write_code};
+use crate::meeting::host::{self, Held, Host, Hosted, Words};
+use crate::meeting::{task_id, write_code};
 use crate::node::Node;
 use crate::pairing::transcript;
 use crate::read::Served;
@@ -17,7 +18,7 @@ use record::body::Body;
 use record::body::claim::{Claim, decode_grants};
 use record::body::grant::Grant;
 use record::draft::DraftFrame;
-use record::id::{base32, unbase32};
+use record::id::unbase32;
 use record::identity::Card;
 use record::keys::Level;
 use record::scope::Interactions;
@@ -34,30 +35,39 @@ pub struct Invite {
     pub task: String,
 }
 
-/// An invite as kept until its claim exists.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What an invite keeps besides what every code does, until its claim exists.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct InviteBody {
     pub(crate) patient: String,
-    pub(crate) record: String,
-    pub(crate) made_ms: u64,
-    pub(crate) expires_ms: u64,
-    pub(crate) secret: String,
-    pub(crate) digits: String,
-    pub(crate) message: String,
-    #[serde(default)]
-    card: String,
-    #[serde(default)]
-    commit: String,
-    #[serde(default)]
-    nonce: String,
-    #[serde(default)]
-    their_nonce: String,
+    record: String,
     #[serde(default)]
     acceptance: String,
     #[serde(default)]
     grants: String,
     #[serde(default)]
     confirmed: bool,
+}
+
+impl InviteBody {
+    fn record(&self) -> Result<RecordId, NodeError> {
+        self.record.parse().or(Err(DAMAGED))
+    }
+}
+
+impl Hosted for InviteBody {
+    const WORDS: Words = Words {
+        kind: "invite",
+        code: "invite",
+        them: "the patient",
+        compared: "sees",
+        purpose: "",
+        damaged: "an invite that does not read back",
+    };
+
+    fn transcript(&self, host: &Host, me: &Card) -> Result<[u8; 32], NodeError> {
+        let theirs = unbase32(&host.card).ok_or(DAMAGED)?;
+        Ok(transcript(&me.encode(), &theirs, &host.nonce, &host.their_nonce, &self.record()?))
+    }
 }
 
 impl Node {
@@ -75,25 +85,9 @@ impl Node {
         self.commit(move |batch| {
             let (patient, id) = (patient.clone(), id.clone());
             Box::pin(async move {
-                let record = batch.custodial_of(&patient).await?;
-                let now = crate::clock::now_ms();
-                let body = InviteBody {
-                    patient,
-                    record: record.to_string(),
-                    made_ms: now,
-                    expires_ms: now + SILENCE_MS_MAX,
-                    secret: base32(&secret),
-                    digits: String::new(),
-                    message: String::new(),
-                    card: String::new(),
-                    commit: String::new(),
-                    nonce: String::new(),
-                    their_nonce: String::new(),
-                    acceptance: String::new(),
-                    grants: String::new(),
-                    confirmed: false,
-                };
-                batch.put_task(new_task(id, "invite", "requested", &body)?).await
+                let record = batch.custodial_of(&patient).await?.to_string();
+                let own = InviteBody { patient, record, ..InviteBody::default() };
+                batch.put_task(host::task(id, &Host::new(&secret), &own)?).await
             })
         })
         .await?;
@@ -166,90 +160,49 @@ impl Batch {
         Err(NodeError::Unprocessable("this patient has taken over the record already".to_owned()))
     }
 
-    async fn load_invite(&mut self, task: &str) -> Result<(StoredTask, InviteBody), NodeError> {
-        let stored = self.reader().await?.task(task).await?.filter(|stored| stored.kind == "invite");
-        let stored = stored.ok_or_else(|| NodeError::NotFound("the invite".to_owned()))?;
-        let body =
-            serde_json::from_str(&stored.body).or(Err(NodeError::Internal("an invite that does not read back")))?;
-        Ok((stored, body))
-    }
-
-    async fn put_invite(&mut self, stored: StoredTask, body: &InviteBody, status: &str) -> Result<(), NodeError> {
-        let body = serde_json::to_string(body).or(Err(NodeError::Internal("an invite that is no JSON")))?;
-        self.put_task(StoredTask { body, status: status.to_owned(), ..stored }).await
-    }
-
-    async fn end_invite(&mut self, stored: StoredTask, mut body: InviteBody, why: &str) -> Result<String, NodeError> {
-        body.message = why.to_owned();
-        body.secret.clear();
-        self.put_invite(stored, &body, "failed").await?;
-        Ok(why.to_owned())
-    }
-
-    /// Says why an invite goes no further, and writes that down.
-    async fn stale(&mut self, stored: &StoredTask, body: &InviteBody) -> Result<Option<String>, NodeError> {
-        match stored.status.as_str() {
-            "failed" => Ok(Some(body.message.clone())),
-            "completed" => Ok(Some("this invite was used already".to_owned())),
-            _ if crate::clock::now_ms() > body.expires_ms => {
-                let why = "nothing happened for ten minutes; make a new invite";
-                Ok(Some(self.end_invite(stored.clone(), body.clone(), why).await?))
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// Returns the words of a refusal, which must be stored and told both.
     async fn confirm_invite(&mut self, task: &str, digits: &str) -> Result<Option<String>, NodeError> {
-        let (stored, mut body) = self.load_invite(task).await?;
-        if let Some(why) = self.stale(&stored, &body).await? {
+        let mut held = self.load_held::<InviteBody>(task).await?;
+        if let Some(why) = self.compare(&mut held, digits).await? {
             return Ok(Some(why));
         }
-        if body.digits.is_empty() {
-            return Ok(Some("the patient has not connected yet; there are no digits to compare".to_owned()));
-        }
-        if body.digits != digits {
-            let why = "the digits were not the same on both sides; make a new invite";
-            return Ok(Some(self.end_invite(stored, body, why).await?));
-        }
-        (body.confirmed, body.expires_ms) = (true, crate::clock::now_ms() + SILENCE_MS_MAX);
-        self.conclude(stored, body).await?;
+        held.own.confirmed = true;
+        self.conclude(&mut held).await?;
         Ok(None)
     }
 
     /// Writes the claim once both sides have confirmed.
-    async fn conclude(&mut self, stored: StoredTask, mut body: InviteBody) -> Result<(), NodeError> {
-        if !body.confirmed || body.acceptance.is_empty() {
-            body.message = match body.confirmed {
+    async fn conclude(&mut self, held: &mut Held<InviteBody>) -> Result<(), NodeError> {
+        if !held.own.confirmed || held.own.acceptance.is_empty() {
+            held.host.message = match held.own.confirmed {
                 true => "confirmed here; waiting for the patient".to_owned(),
                 false => "the patient has confirmed; compare the digits and confirm".to_owned(),
             };
-            return self.put_invite(stored, &body, "in-progress").await;
+            return self.put_held(held, "in-progress").await;
         }
-        let record = body.record.parse::<RecordId>().or(Err(DAMAGED))?;
+        let record = held.own.record()?;
         let context = self.known(&record).await?;
-        let patient = unbase32(&body.card).and_then(|card| Card::decode(&card).ok()).ok_or(DAMAGED)?;
-        let grants = unbase32(&body.grants).and_then(|bytes| decode_grants(&bytes).ok()).ok_or(DAMAGED)?;
-        let acceptance = unbase32(&body.acceptance).and_then(|bytes| bytes.try_into().ok()).ok_or(DAMAGED)?;
+        let patient = held.host.card().ok_or(DAMAGED)?;
+        let grants = unbase32(&held.own.grants).and_then(|bytes| decode_grants(&bytes).ok()).ok_or(DAMAGED)?;
+        let acceptance = unbase32(&held.own.acceptance).and_then(|bytes| bytes.try_into().ok()).ok_or(DAMAGED)?;
         let me = self.node.identity.id();
         let lanes = self.lanes(&record).await?;
         let kept = lanes.iter().filter(|lane| lane.head.lane.author == me && lane.head.lane.kind != LaneKind::Control);
         let claim = Claim {
             patient: patient.clone(),
-            transcript: transcript_of(&body, &self.node.identity.card().clone(), &record)?,
+            transcript: held.own.transcript(&held.host, self.node.identity.card())?,
             acceptance,
             grants,
             retains: kept.map(|lane| lane.head).collect(),
         };
-        let offered = default_grants(&self.node, &body.patient);
+        let offered = default_grants(&self.node, &held.own.patient);
         if !claim.grants.iter().all(|grant| offered.contains(grant)) {
-            self.end_invite(stored, body, "the patient accepted other grants than were offered; make a new invite")
-                .await?;
-            return Ok(());
+            let why = "the patient accepted other grants than were offered; make a new invite";
+            return self.end_held(held, why).await.map(drop);
         }
         if !claim.is_accepted(&record) {
-            self.end_invite(stored, body, "the patient's acceptance does not verify; make a new invite").await?;
-            return Ok(());
+            let why = "the patient's acceptance does not verify; make a new invite";
+            return self.end_held(held, why).await.map(drop);
         }
         let (key_name, key) = current_key(&context, &Level::Control).ok_or(DAMAGED)?;
         let frames = vec![
@@ -258,22 +211,13 @@ impl Batch {
         ];
         let (_, now) = self.author_control(&context, Kind::Claim, frames).await?;
         self.after_control(Some(&context), &now).await?;
-        body.message = "the record is the patient's".to_owned();
-        body.secret.clear();
-        self.put_invite(stored, &body, "completed").await
+        held.host.message = "the record is the patient's".to_owned();
+        held.host.secret.clear();
+        self.put_held(held, "completed").await
     }
 }
 
 const DAMAGED: NodeError = NodeError::Internal("an invite that does not read back");
-
-fn transcript_of(body: &InviteBody, me: &Card, record: &RecordId) -> Result<[u8; 32], NodeError> {
-    let theirs = unbase32(&body.card).ok_or(DAMAGED)?;
-    Ok(transcript(&me.encode(), &theirs, &body.nonce, &body.their_nonce, record))
-}
-
-fn answer(body: &impl Serialize) -> Result<Vec<u8>, NodeError> {
-    serde_json::to_vec(body).or(Err(NodeError::Internal("an answer that is no JSON")))
-}
 
 /// What continues by default: the custodian's own writing, and reading of all classes but the sensitive ones.
 fn default_grants(node: &Node, patient: &str) -> Vec<Grant> {

@@ -1,11 +1,16 @@
 //! How two sides meet that know each other by a one-time code alone: what either says is sealed under the code's secret, both
-//! commit to numbers before they show them, and six digits of all of it are compared (rules 7.5, 7.6). Called by `pairing`,
-//! `invite` and `devices`.
+//! commit to numbers before they show them, and six digits of all of it are compared (rules 7.5, 7.6). Here is what both say; `host`
+//! is the side that makes a code, `guest` the one that takes it, with what that keeps in `visit`. Called by `pairing`, `invite` and `devices`.
+
+pub(crate) mod guest;
+pub(crate) mod host;
+pub(crate) mod visit;
 
 use crate::error::NodeError;
 use record::id::{base32, unbase32};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How long a code, and each step after it, waits before it ends.
 pub const SILENCE_MS_MAX: u64 = 10 * 60 * 1000;
@@ -104,6 +109,25 @@ pub(crate) fn transcript(domain: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 pub(crate) fn digits(transcript: &[u8; 32]) -> String {
     let number = u64::from_le_bytes(record::seal::mac(transcript, b"digits")[..8].try_into().unwrap_or_default());
     format!("{:06}", number % 1_000_000)
+}
+
+/// An answer as it is sent.
+pub(crate) fn answer(body: &impl Serialize) -> Result<Vec<u8>, NodeError> {
+    serde_json::to_vec(body).or(Err(NodeError::Internal("an answer that is no JSON")))
+}
+
+/// Reads what every meeting keeps and what this one keeps besides, which stand in one object.
+fn read_both<M: DeserializeOwned, T: DeserializeOwned>(text: &str) -> Option<(M, T)> {
+    Some((serde_json::from_str(text).ok()?, serde_json::from_str(text).ok()?))
+}
+
+/// One object of both. Serde's own way to do so cannot read numbers that keep their digits.
+fn write_both(meeting: &impl Serialize, own: &impl Serialize) -> Option<Value> {
+    let (mut both, Value::Object(own)) = (serde_json::to_value(meeting).ok()?, serde_json::to_value(own).ok()?) else {
+        return None;
+    };
+    both.as_object_mut()?.extend(own);
+    Some(both)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Spec: <https://hl7.org/fhir/R4/task.html>
 
 use crate::invite::InviteBody;
+use crate::meeting::host::{self, Host};
 use crate::requests::RequestBody;
 use fhir::datetime::format_instant;
 use serde_json::{Value, json};
@@ -13,9 +14,9 @@ pub(crate) fn json(stored: &StoredTask) -> Value {
     let mut task = json!({ "resourceType": "Task", "id": stored.id, "status": stored.status, "intent": "order" });
     match stored.kind.as_str() {
         "invite" => {
-            if let Ok(body) = serde_json::from_str::<InviteBody>(&stored.body) {
-                times(&mut task, stored, body.made_ms);
-                invite(&mut task, &body);
+            if let Some((host, own)) = host::read::<InviteBody>(stored) {
+                times(&mut task, stored, host.made_ms);
+                invite(&mut task, &host, &own.patient);
             }
         }
         _ => {
@@ -36,16 +37,16 @@ fn times(task: &mut Value, stored: &StoredTask, made_ms: u64) {
     task["lastModified"] = format_instant(stored.last_updated.max(authored)).into();
 }
 
-fn invite(task: &mut Value, body: &InviteBody) {
+fn invite(task: &mut Value, host: &Host, patient: &str) {
     task["code"] = json!({ "text": "Hand the record to its patient" });
     task["description"] = "An invite to the patient to take over the record this hospital keeps".into();
-    task["for"] = json!({ "reference": format!("Patient/{}", body.patient) });
-    if !body.message.is_empty() {
-        task["statusReason"] = json!({ "text": body.message });
+    task["for"] = json!({ "reference": format!("Patient/{patient}") });
+    if !host.message.is_empty() {
+        task["statusReason"] = json!({ "text": host.message });
     }
-    if !body.digits.is_empty() {
+    if !host.digits.is_empty() {
         task["businessStatus"] = json!({ "text": "Compare the six digits with those the patient sees" });
-        task["output"] = json!([{ "type": { "text": "digits" }, "valueString": body.digits }]);
+        task["output"] = json!([{ "type": { "text": "digits" }, "valueString": host.digits }]);
     }
 }
 

@@ -3,16 +3,15 @@
 
 mod answers;
 
-use super::messages::Done;
+use super::messages::{Done, transcript};
 use super::{NAME_BYTES_MAX, SCHEME, STOPPED};
 use crate::batch::Batch;
 use crate::error::NodeError;
-use crate::invite::new_task;
-use crate::meeting::{SILENCE_MS_MAX, task_id, write_code};
+use crate::meeting::host::{self, Held, Host, Hosted, Words, silent};
+use crate::meeting::{task_id, write_code};
 use crate::node::Node;
-use record::id::{base32, unbase32};
-use record::identity::Card;
-use record::{IdentityId, RecordId};
+use record::id::unbase32;
+use record::{Card, IdentityId, RecordId};
 use serde::{Deserialize, Serialize};
 use store::db::Reader;
 use store::tasks::StoredTask;
@@ -55,24 +54,32 @@ pub struct OfferView {
     pub started_ms: u64,
 }
 
+/// What an offer keeps besides what every code does.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct OfferBody {
-    secret: String,
-    made_ms: u64,
-    expires_ms: u64,
-    card: String,
+struct Offer {
     name: String,
-    commit: String,
-    nonce: String,
-    their_nonce: String,
-    digits: String,
-    message: String,
     /// The new device signed that it sees the digits.
     accepted: bool,
     /// It was said here that it does; what the patient calls it.
     confirmed: Option<String>,
     /// The records it was let into.
     records: Vec<String>,
+}
+
+impl Hosted for Offer {
+    const WORDS: Words = Words {
+        kind: "offer",
+        code: "code",
+        them: "the new device",
+        compared: "shows",
+        purpose: "device ",
+        damaged: "an offer to a device that does not read back",
+    };
+
+    fn transcript(&self, host: &Host, me: &Card) -> Result<[u8; 32], NodeError> {
+        let theirs = unbase32(&host.card).ok_or(DAMAGED)?;
+        Ok(transcript(&me.encode(), &theirs, &host.nonce, &host.their_nonce))
+    }
 }
 
 impl Node {
@@ -100,15 +107,9 @@ impl Node {
         if open.count() >= OPEN_MAX {
             return Err(NodeError::Unprocessable("too many codes are open: stop one, or wait ten minutes".to_owned()));
         }
-        let (secret, now) = (crate::clock::random::<32>(), crate::clock::now_ms());
-        let body = OfferBody {
-            secret: base32(&secret),
-            made_ms: now,
-            expires_ms: now + SILENCE_MS_MAX,
-            message: "waiting for the new device".to_owned(),
-            ..OfferBody::default()
-        };
-        let (task, id) = (new_task(task_id(&secret), "offer", "requested", &body)?, task_id(&secret));
+        let secret = crate::clock::random::<32>();
+        let host = Host { message: "waiting for the new device".to_owned(), ..Host::new(&secret) };
+        let (id, task) = (task_id(&secret), host::task(task_id(&secret), &host, &Offer::default())?);
         self.commit(move |batch| {
             let task = task.clone();
             Box::pin(async move { batch.put_task(task).await })
@@ -136,31 +137,30 @@ impl Node {
     }
 
     fn offer_view(&self, stored: &StoredTask) -> Option<OfferView> {
-        let body: OfferBody = serde_json::from_str(&stored.body).ok()?;
-        let over = crate::clock::now_ms() > body.expires_ms;
+        let (host, own) = host::read::<Offer>(stored)?;
+        let over = crate::clock::now_ms() > host.expires_ms;
         let state = match stored.status.as_str() {
             "completed" => OfferState::Done,
             "failed" => OfferState::Ended,
             _ if over => OfferState::Ended,
-            "in-progress" if body.confirmed.is_some() => OfferState::WaitingForDevice,
+            "in-progress" if own.confirmed.is_some() => OfferState::WaitingForDevice,
             "in-progress" => OfferState::Digits,
             _ => OfferState::Waiting,
         };
         let listening = self.net.get().map(net::Handle::listening).unwrap_or_default();
-        let secret = unbase32(&body.secret).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let code = secret.filter(|_| state == OfferState::Waiting && body.card.is_empty());
+        let code = host.secret().filter(|_| state == OfferState::Waiting && host.card.is_empty());
         Some(OfferView {
             id: stored.id.clone(),
             state,
             code: code.map(|secret| write_code(SCHEME, &secret, listening)).unwrap_or_default(),
-            device: body.name,
-            digits: body.digits,
+            device: own.name,
+            digits: host.digits,
             message: if over && state == OfferState::Ended && stored.status != "failed" {
-                SILENT.to_owned()
+                silent::<Offer>()
             } else {
-                body.message
+                host.message
             },
-            started_ms: body.made_ms,
+            started_ms: host.made_ms,
         })
     }
 
@@ -195,10 +195,10 @@ impl Node {
             .commit(move |batch| {
                 let id = id.clone();
                 Box::pin(async move {
-                    let (stored, body) = batch.load_offer(&id).await?;
-                    match batch.stale_offer(&stored, &body).await? {
+                    let mut held = batch.load_held::<Offer>(&id).await?;
+                    match batch.stale(&mut held).await? {
                         Some(why) => Ok(Some(why)),
-                        None => batch.end_offer(stored, body, "you stopped it").await.map(|_| None),
+                        None => batch.end_held(&mut held, "you stopped it").await.map(|_| None),
                     }
                 })
             })
@@ -230,40 +230,7 @@ impl Node {
     }
 }
 
-const SILENT: &str = "nothing happened for ten minutes; make a new code";
-
 impl Batch {
-    async fn load_offer(&mut self, id: &str) -> Result<(StoredTask, OfferBody), NodeError> {
-        let stored = self.reader().await?.task(id).await?.filter(|stored| stored.kind == "offer");
-        let stored = stored.ok_or_else(|| NodeError::NotFound("the code".to_owned()))?;
-        let body = serde_json::from_str(&stored.body).or(Err(DAMAGED))?;
-        Ok((stored, body))
-    }
-
-    async fn put_offer(&mut self, stored: StoredTask, body: &OfferBody, status: &str) -> Result<(), NodeError> {
-        let body = serde_json::to_string(body).or(Err(DAMAGED))?;
-        self.put_task(StoredTask { body, status: status.to_owned(), ..stored }).await
-    }
-
-    async fn end_offer(&mut self, stored: StoredTask, mut body: OfferBody, why: &str) -> Result<String, NodeError> {
-        body.message = why.to_owned();
-        body.secret.clear();
-        self.put_offer(stored, &body, "failed").await?;
-        Ok(why.to_owned())
-    }
-
-    /// Says why an offer goes no further, and writes that down.
-    async fn stale_offer(&mut self, stored: &StoredTask, body: &OfferBody) -> Result<Option<String>, NodeError> {
-        match stored.status.as_str() {
-            "failed" => Ok(Some(body.message.clone())),
-            "completed" => Ok(Some("this code was used already".to_owned())),
-            _ if crate::clock::now_ms() > body.expires_ms => {
-                Ok(Some(self.end_offer(stored.clone(), body.clone(), SILENT).await?))
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// Returns the new device, or the words of a refusal, which must be stored and told both.
     async fn confirm_offer(
         &mut self,
@@ -271,35 +238,26 @@ impl Batch {
         digits: &str,
         name: String,
     ) -> Result<Result<IdentityId, String>, NodeError> {
-        let (stored, mut body) = self.load_offer(id).await?;
-        if let Some(why) = self.stale_offer(&stored, &body).await? {
+        let mut held = self.load_held::<Offer>(id).await?;
+        if let Some(why) = self.compare(&mut held, digits).await? {
             return Ok(Err(why));
         }
-        if body.digits.is_empty() {
-            return Ok(Err("the new device has not connected yet; there are no digits to compare".to_owned()));
-        }
-        if body.digits != digits {
-            let why = "the digits were not the same on both sides; make a new code";
-            return Ok(Err(self.end_offer(stored, body, why).await?));
-        }
-        let name = if name.is_empty() { body.name.clone() } else { name };
-        (body.confirmed, body.expires_ms) = (Some(name), crate::clock::now_ms() + SILENCE_MS_MAX);
-        let card = card_of(&body)?;
-        self.conclude_offer(stored, body).await?;
+        held.own.confirmed = Some(if name.is_empty() { held.own.name.clone() } else { name });
+        let card = held.host.card().ok_or(DAMAGED)?;
+        self.conclude_offer(&mut held).await?;
         Ok(Ok(card.id()))
     }
 
     /// Lets the device in once both sides have confirmed: into every record this device speaks for.
-    async fn conclude_offer(&mut self, stored: StoredTask, mut body: OfferBody) -> Result<OfferBody, NodeError> {
-        let (Some(name), true) = (body.confirmed.clone(), body.accepted) else {
-            body.message = match body.accepted {
+    async fn conclude_offer(&mut self, held: &mut Held<Offer>) -> Result<(), NodeError> {
+        let (Some(name), true) = (held.own.confirmed.clone(), held.own.accepted) else {
+            held.host.message = match held.own.accepted {
                 true => "the new device has confirmed; compare the digits and confirm here too".to_owned(),
                 false => "confirmed here; confirm on the new device too".to_owned(),
             };
-            self.put_offer(stored, &body, "in-progress").await?;
-            return Ok(body);
+            return self.put_held(held, "in-progress").await;
         };
-        let (card, me) = (card_of(&body)?, self.node.identity.id());
+        let (card, me) = (held.host.card().ok_or(DAMAGED)?, self.node.identity.id());
         for known in self.reader().await?.records().await? {
             let context = self.known(&known.record).await?;
             if !context.speaks(&me) {
@@ -307,28 +265,19 @@ impl Batch {
             }
             let admitted = match self.admit(&context, card.clone(), name.clone()).await {
                 Ok(admitted) => admitted,
-                Err(NodeError::Unprocessable(why)) => {
-                    self.end_offer(stored, body.clone(), &why).await?;
-                    return Ok(body);
-                }
+                Err(NodeError::Unprocessable(why)) => return self.end_held(held, &why).await.map(drop),
                 Err(error) => return Err(error),
             };
             if admitted.control != context.control {
                 self.after_control(Some(&context), &admitted).await?;
             }
-            body.records.push(known.record.to_string());
+            held.own.records.push(known.record.to_string());
         }
-        if body.records.is_empty() {
-            self.end_offer(stored, body.clone(), STOPPED).await?;
-            return Ok(body);
+        if held.own.records.is_empty() {
+            return self.end_held(held, STOPPED).await.map(drop);
         }
-        body.message = "the device is in".to_owned();
-        body.secret.clear();
-        self.put_offer(stored, &body, "completed").await?;
-        Ok(body)
+        held.host.message = "the device is in".to_owned();
+        held.host.secret.clear();
+        self.put_held(held, "completed").await
     }
-}
-
-fn card_of(body: &OfferBody) -> Result<Card, NodeError> {
-    unbase32(&body.card).and_then(|card| Card::decode(&card).ok()).ok_or(DAMAGED)
 }
