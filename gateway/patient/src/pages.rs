@@ -8,6 +8,7 @@ pub(crate) mod held_back;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod login;
+mod meeting;
 pub(crate) mod moments;
 pub(crate) mod network;
 pub(crate) mod offer;

@@ -4,17 +4,14 @@ use crate::app::App;
 use crate::error::PageError;
 use crate::form::Form;
 use crate::html::{El, Html, el, segment};
-use crate::layout::{Frame, Page, button, empty};
-use crate::pages::{done, pairing};
+use crate::layout::{Frame, Page, empty};
+use crate::pages::{done, meeting, pairing};
 use crate::session::Session;
-use crate::words::{self, clock};
+use crate::words;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Redirect;
 use node::pairing::{PairingState, PairingView};
-
-/// Longest code that is taken; an address with eight places is a quarter of it.
-const CODE_BYTES_MAX: usize = 8 * 1024;
 
 /// `GET /invite`.
 pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Session>) -> Result<Html, PageError> {
@@ -24,13 +21,9 @@ pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Se
 
 /// `POST /invite`.
 pub(crate) async fn accept(State(app): State<App>, form: Form) -> Result<Redirect, PageError> {
-    let code = form.one("code").split_whitespace().collect::<String>();
-    if code.is_empty() {
-        return Err(PageError::typed("Paste the text of the invite into the field first. Nothing was changed."));
-    }
-    if code.len() > CODE_BYTES_MAX {
-        return Err(PageError::typed("This is longer than any invite. Copy only the text of the invite."));
-    }
+    let none = "Paste the text of the invite into the field first. Nothing was changed.";
+    let long = "This is longer than any invite. Copy only the text of the invite.";
+    let code = meeting::code(&form, none, long)?;
     let id = app.node.accept_invite(&code).await?;
     Ok(done(&format!("/invite/{}", segment(&id))))
 }
@@ -51,29 +44,16 @@ pub(crate) fn page(frame: &Frame, pairings: &[PairingView]) -> Page {
 
 /// The form that takes a code.
 pub(crate) fn form(frame: &Frame) -> El {
-    let label = el("label").attr("for", "code").with("The text of the invite");
-    let input = el("input")
-        .id("code")
-        .attr("name", "code")
-        .attr("type", "text")
-        .flag("required", true)
-        .attr("spellcheck", "false");
-    let input = input
-        .attr("autocapitalize", "off")
-        .attr("placeholder", "chartwell-invite:…")
-        .attr("maxlength", CODE_BYTES_MAX.to_string());
-    frame.form("/invite").id("invite-form").with((label, input, button("Begin", "main")))
+    meeting::code_form(frame, "/invite", "The text of the invite", "chartwell-invite").id("invite-form")
 }
 
 fn line(view: &PairingView) -> El {
-    let (key, look) = pairing::state(view.state);
     let nameless = match view.state {
         PairingState::Ended => "A code that no hospital took",
         _ => "A hospital that has not answered yet",
     };
-    let hospital = el("a").href(format!("/invite/{}", segment(&view.id))).with(words::name(&view.hospital, nameless));
-    let when = clock::stamp(view.started_ms, &clock::moment(view.started_ms));
-    el("li").class("line").attr("data-state", key).with((el("span").with((hospital, ", ", when)), look))
+    let hospital = words::name(&view.hospital, nameless);
+    meeting::line(pairing::state(view.state), pairing::at(view), hospital, view.started_ms)
 }
 
 #[cfg(test)]

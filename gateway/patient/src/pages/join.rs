@@ -2,20 +2,17 @@
 //! the six digits to compare, confirm or stop.
 
 use crate::app::App;
-use crate::error::{PageError, sentence};
+use crate::error::PageError;
 use crate::form::Form;
 use crate::html::{El, Html, el, segment};
 use crate::layout::{self, Frame, Page, button};
-use crate::pages::{done, offer};
+use crate::pages::{done, meeting};
 use crate::session::Session;
-use crate::words::{self, clock};
+use crate::words;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
 use node::devices::{JoinState, JoinView};
-
-/// Longest code that is taken; one with eight places is a quarter of it.
-const CODE_BYTES_MAX: usize = 8 * 1024;
 
 /// `GET /devices/join`.
 pub(crate) async fn begin(State(app): State<App>, Extension(session): Extension<Session>) -> Result<Html, PageError> {
@@ -24,13 +21,8 @@ pub(crate) async fn begin(State(app): State<App>, Extension(session): Extension<
 
 /// `POST /devices/join`.
 pub(crate) async fn take(State(app): State<App>, form: Form) -> Result<Redirect, PageError> {
-    let code = form.one("code").split_whitespace().collect::<String>();
-    if code.is_empty() {
-        return Err(PageError::typed("Paste the code of your other device into the field first. Nothing was changed."));
-    }
-    if code.len() > CODE_BYTES_MAX {
-        return Err(PageError::typed("This is longer than any code. Copy only the code."));
-    }
+    let none = "Paste the code of your other device into the field first. Nothing was changed.";
+    let code = meeting::code(&form, none, "This is longer than any code. Copy only the code.")?;
     let id = app.node.join_device(&code).await?;
     Ok(done(&format!("/devices/join/{}", segment(&id))))
 }
@@ -48,10 +40,7 @@ pub(crate) async fn get(
 /// `POST /devices/join/{id}/confirm`.
 pub(crate) async fn confirm(State(app): State<App>, Path(id): Path<String>, form: Form) -> Result<Redirect, PageError> {
     let view = app.node.join(&id).await?.ok_or_else(PageError::no_page)?;
-    // What was shown is what is confirmed: digits that changed in between are not.
-    if form.one("digits") != view.digits {
-        return Err(PageError::typed("The digits have changed since you looked. Compare them again."));
-    }
+    meeting::are_same(&form, &view.digits)?;
     app.node.confirm_join(&id).await?;
     Ok(done(&format!("/devices/join/{}", segment(&id))))
 }
@@ -72,30 +61,25 @@ fn state(state: JoinState) -> (&'static str, El) {
     }
 }
 
+fn at(view: &JoinView) -> String {
+    format!("/devices/join/{}", segment(&view.id))
+}
+
 /// One joining in a list.
 pub(crate) fn line(view: &JoinView) -> El {
-    let (key, look) = state(view.state);
-    let name =
-        el("a").href(format!("/devices/join/{}", segment(&view.id))).with(words::name(&view.other, "Another device"));
-    let when = clock::stamp(view.started_ms, &clock::moment(view.started_ms));
-    el("li").class("line").attr("data-state", key).with((el("span").with((name, ", ", when)), look))
+    meeting::line(state(view.state), at(view), words::name(&view.other, "Another device"), view.started_ms)
 }
 
 /// Where a code is pasted.
 pub(crate) fn form_page(frame: &Frame) -> Page {
     let words = "On the device that has your record choose \"Your devices\" and \"Add a device\". It shows a code that begins with chartwell-device. Paste it here. If you have just recovered your record with your words, paste the address of the record here instead.";
-    let label = el("label").attr("for", "code").with("The code");
-    let input = el("input").id("code").attr("name", "code").attr("type", "text").flag("required", true);
-    let input = input.attr("spellcheck", "false").attr("autocapitalize", "off");
-    let input = input.attr("placeholder", "chartwell-device:…").attr("maxlength", CODE_BYTES_MAX.to_string());
-    let form = frame.form("/devices/join").id("join-form").with((label, input, button("Begin", "main")));
+    let form = meeting::code_form(frame, "/devices/join", "The code", "chartwell-device").id("join-form");
     let body = el("div").with((el("h1").with("Join"), el("section").class("card").with((el("p").with(words), form))));
     Page { menu: "/devices", title: "Join", waits: false, body: body.html() }
 }
 
 /// The page.
 pub(crate) fn page(frame: &Frame, view: &JoinView) -> Page {
-    let (key, look) = state(view.state);
     let other = words::name(&view.other, "your other device");
     let body = match view.state {
         JoinState::Connecting => el("div").with((
@@ -103,12 +87,11 @@ pub(crate) fn page(frame: &Frame, view: &JoinView) -> Page {
             stop_form(frame, view),
         )),
         JoinState::Digits => {
-            let shown = el("input").attr("type", "hidden").attr("name", "digits").attr("value", &view.digits);
-            let confirm = frame.form(format!("/devices/join/{}/confirm", segment(&view.id))).id("confirm-form");
-            let confirm = confirm.with((shown, button("The digits are the same: join", "main")));
+            let confirm = meeting::confirm_form(frame, &at(view), &view.digits);
+            let confirm = confirm.with(button("The digits are the same: join", "main"));
             el("div").with((
                 el("p").with(format!("{other} must show these six digits now:")),
-                offer::digits(&view.digits),
+                meeting::digits(&view.digits),
                 confirm,
                 el("p").class("hint").with("If the digits differ, somebody may be in between: stop."),
                 stop_form(frame, view),
@@ -118,30 +101,26 @@ pub(crate) fn page(frame: &Frame, view: &JoinView) -> Page {
             el("p")
                 .class("lead")
                 .with(format!("Confirmed here. Now confirm on {other} that it shows the same digits.")),
-            offer::digits(&view.digits),
+            meeting::digits(&view.digits),
             stop_form(frame, view),
         )),
-        JoinState::Done => el("div").with((
-            el("p")
-                .class("lead")
-                .with("This device may have your record. It comes by itself, which can take some minutes."),
-            el("p").with(el("a").class("button").href("/").with("To your record")),
-        )),
-        JoinState::Ended => el("div").with((
-            el("p").class("lead").with("This code has ended, and this device was not let in by it."),
-            el("p").id("reason").with(("Why: ", sentence(&view.message))),
-            el("p").with(el("a").class("button").href("/devices/join").with("Begin with another code")),
-        )),
+        JoinState::Done => {
+            let lead = "This device may have your record. It comes by itself, which can take some minutes.";
+            meeting::done(lead.to_owned(), "/", "To your record")
+        }
+        JoinState::Ended => {
+            let lead = "This code has ended, and this device was not let in by it.";
+            meeting::ended(lead, &view.message, "/devices/join", "Begin with another code")
+        }
     };
-    let card = el("section").class("card").id("pairing").attr("data-state", key).with((el("p").with(look), body));
+    let card = meeting::card(state(view.state), body);
     let waits = matches!(view.state, JoinState::Connecting | JoinState::WaitingForOther);
     let body = el("div").with((el("h1").with("Join"), card));
     Page { menu: "/devices", title: "Join", waits, body: body.html() }
 }
 
 fn stop_form(frame: &Frame, view: &JoinView) -> El {
-    let form = frame.form(format!("/devices/join/{}/stop", segment(&view.id))).id("stop-form");
-    form.with(button("Stop", "quiet"))
+    meeting::stop_form(frame, &at(view), "Stop")
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 //! confirms or stops.
 
 use crate::app::App;
-use crate::error::{PageError, sentence};
+use crate::error::PageError;
 use crate::form::Form;
 use crate::html::{El, Html, el, segment};
 use crate::layout::{self, Frame, Page, button};
-use crate::pages::done;
+use crate::pages::{done, meeting};
 use crate::qr;
 use crate::session::Session;
-use crate::words::{self, clock};
+use crate::words;
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
@@ -54,17 +54,17 @@ fn state(state: OfferState) -> (&'static str, El) {
     }
 }
 
+fn at(view: &OfferView) -> String {
+    format!("/devices/add/{}", segment(&view.id))
+}
+
 /// One offer in a list.
 pub(crate) fn line(view: &OfferView) -> El {
-    let (key, look) = state(view.state);
-    let name = el("a").href(format!("/devices/add/{}", segment(&view.id))).with(words::name(&view.device, "A code"));
-    let when = clock::stamp(view.started_ms, &clock::moment(view.started_ms));
-    el("li").class("line").attr("data-state", key).with((el("span").with((name, ", ", when)), look))
+    meeting::line(state(view.state), at(view), words::name(&view.device, "A code"), view.started_ms)
 }
 
 /// The page.
 pub(crate) fn page(frame: &Frame, view: &OfferView) -> Page {
-    let (key, look) = state(view.state);
     let device = words::name(&view.device, "the new device");
     let body = match view.state {
         OfferState::Waiting => el("div").with((code(view), stop_form(frame, view))),
@@ -73,20 +73,19 @@ pub(crate) fn page(frame: &Frame, view: &OfferView) -> Page {
             el("p")
                 .class("lead")
                 .with(format!("Confirmed here. Now confirm on {device} that it shows the same digits.")),
-            digits(&view.digits),
+            meeting::digits(&view.digits),
             stop_form(frame, view),
         )),
-        OfferState::Done => el("div").with((
-            el("p").class("lead").with(format!("{device} is in. Your record is on its way to it.")),
-            el("p").with(el("a").class("button").href("/devices").with("To your devices")),
-        )),
-        OfferState::Ended => el("div").with((
-            el("p").class("lead").with("This code is of no use any more, and no device was let in by it."),
-            el("p").id("reason").with(("Why: ", sentence(&view.message))),
-            el("p").with(el("a").class("button").href("/devices").with("To your devices")),
-        )),
+        OfferState::Done => {
+            let lead = format!("{device} is in. Your record is on its way to it.");
+            meeting::done(lead, "/devices", "To your devices")
+        }
+        OfferState::Ended => {
+            let lead = "This code is of no use any more, and no device was let in by it.";
+            meeting::ended(lead, &view.message, "/devices", "To your devices")
+        }
     };
-    let card = el("section").class("card").id("pairing").attr("data-state", key).with((el("p").with(look), body));
+    let card = meeting::card(state(view.state), body);
     let waits = matches!(view.state, OfferState::Waiting | OfferState::WaitingForDevice);
     let body = el("div").with((el("h1").with("Add a device"), card));
     Page { menu: "/devices", title: "Add a device", waits, body: body.html() }
@@ -105,27 +104,19 @@ fn code(view: &OfferView) -> El {
     el("div").with((el("p").class("lead").with(words), code, coming))
 }
 
-/// The six digits.
-pub(crate) fn digits(digits: &str) -> El {
-    let spoken = digits.chars().map(String::from).collect::<Vec<_>>().join(" ");
-    el("p").id("digits").class("digits").attr("aria-label", spoken).with(digits)
-}
-
 fn compare(frame: &Frame, view: &OfferView, device: &str) -> El {
     let ask = format!("{device} has taken the code. It must show these six digits now:");
-    let shown = el("input").attr("type", "hidden").attr("name", "digits").attr("value", &view.digits);
     let label = el("label").attr("for", "name").with("What you call this device");
     let name = el("input").id("name").attr("name", "name").attr("type", "text").attr("maxlength", "60");
     let name = name.attr("value", words::name(&view.device, ""));
-    let confirm = frame.form(format!("/devices/add/{}/confirm", segment(&view.id))).id("confirm-form");
-    let confirm = confirm.with((shown, label, name, button("The digits are the same: let it in", "main")));
+    let yes = button("The digits are the same: let it in", "main");
+    let confirm = meeting::confirm_form(frame, &at(view), &view.digits).with((label, name, yes));
     let warning = el("p").class("hint").with("It will have your whole record and can decide as you do. If the digits differ, somebody else has the code: stop.");
-    el("div").with((el("p").with(ask), digits(&view.digits), confirm, warning, stop_form(frame, view)))
+    el("div").with((el("p").with(ask), meeting::digits(&view.digits), confirm, warning, stop_form(frame, view)))
 }
 
 fn stop_form(frame: &Frame, view: &OfferView) -> El {
-    let form = frame.form(format!("/devices/add/{}/stop", segment(&view.id))).id("stop-form");
-    form.with(button("Stop, let nobody in", "quiet"))
+    meeting::stop_form(frame, &at(view), "Stop, let nobody in")
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::error::{PageError, sentence};
 use crate::form::Form;
 use crate::html::{El, Html, el, segment};
 use crate::layout::{Frame, Page, button, facts};
-use crate::pages::done;
+use crate::pages::{done, meeting};
 use crate::session::Session;
 use crate::{layout, words};
 use axum::Extension;
@@ -27,10 +27,7 @@ pub(crate) async fn get(
 /// `POST /invite/{id}/confirm`.
 pub(crate) async fn confirm(State(app): State<App>, Path(id): Path<String>, form: Form) -> Result<Redirect, PageError> {
     let view = app.node.pairing(&id).await?.ok_or_else(PageError::no_page)?;
-    // What was shown is what is confirmed: digits that changed in between are not.
-    if form.one("digits") != view.digits {
-        return Err(PageError::typed("The digits have changed since you looked. Compare them again."));
-    }
+    meeting::are_same(&form, &view.digits)?;
     let kept = (0..view.grants.len()).map(|at| form.all("keep").any(|kept| kept == at.to_string()));
     app.node.confirm_pairing(&id, &kept.collect::<Vec<_>>()).await?;
     Ok(done(&format!("/invite/{}", segment(&id))))
@@ -40,6 +37,11 @@ pub(crate) async fn confirm(State(app): State<App>, Path(id): Path<String>, form
 pub(crate) async fn stop(State(app): State<App>, Path(id): Path<String>, _: Form) -> Result<Redirect, PageError> {
     app.node.abort_pairing(&id).await?;
     Ok(done(&format!("/invite/{}", segment(&id))))
+}
+
+/// Where one is shown.
+pub(crate) fn at(view: &PairingView) -> String {
+    format!("/invite/{}", segment(&view.id))
 }
 
 /// What a state is called: for tests, and for people.
@@ -55,7 +57,6 @@ pub(crate) fn state(state: PairingState) -> (&'static str, El) {
 
 /// The page.
 pub(crate) fn page(frame: &Frame, view: &PairingView) -> Page {
-    let (key, look) = state(view.state);
     let hospital = words::name(&view.hospital, "the hospital");
     let body = match view.state {
         PairingState::Connecting => el("div").with((
@@ -67,34 +68,27 @@ pub(crate) fn page(frame: &Frame, view: &PairingView) -> Page {
             el("p")
                 .class("lead")
                 .with(format!("You have confirmed. Now {hospital} types the six digits in on its side.")),
-            digits(view),
+            meeting::digits(&view.digits),
             stop_form(frame, view),
         )),
-        PairingState::Done => el("div").with((
-            el("p").class("lead").with(format!(
-                "The record is yours. {hospital} goes on as you have said, and you can change that at any time."
-            )),
-            el("p").with(el("a").class("button").href("/").with("To your record")),
-        )),
-        PairingState::Ended => el("div").with((
-            el("p").class("lead").with("This invite has ended, and nothing was handed over."),
-            el("p").id("reason").with(("Why: ", sentence(&view.message))),
-            el("p").with(el("a").class("button").href("/invite").with("Begin with another invite")),
-        )),
+        PairingState::Done => {
+            let lead = "The record is yours. ".to_owned()
+                + &format!("{hospital} goes on as you have said, and you can change that at any time.");
+            meeting::done(lead, "/", "To your record")
+        }
+        PairingState::Ended => {
+            let lead = "This invite has ended, and nothing was handed over.";
+            meeting::ended(lead, &view.message, "/invite", "Begin with another invite")
+        }
     };
     let heading = el("h1").with(if view.hospital.is_empty() {
         "An invite".to_owned()
     } else {
         format!("An invite from {hospital}")
     });
-    let card = el("section").class("card").id("pairing").attr("data-state", key).with((el("p").with(look), body));
+    let card = meeting::card(state(view.state), body);
     let waits = matches!(view.state, PairingState::Connecting | PairingState::WaitingForHospital);
     Page { menu: "/invite", title: "An invite", waits, body: el("div").with((heading, card)).html() }
-}
-
-fn digits(view: &PairingView) -> El {
-    let spoken = view.digits.chars().map(String::from).collect::<Vec<_>>().join(" ");
-    el("p").id("digits").class("digits").attr("aria-label", spoken).with(&view.digits)
 }
 
 fn compare(frame: &Frame, view: &PairingView) -> El {
@@ -115,13 +109,11 @@ fn compare(frame: &Frame, view: &PairingView) -> El {
             el("fieldset").with((legend, hint, boxes))
         }
     };
-    let shown = el("input").attr("type", "hidden").attr("name", "digits").attr("value", &view.digits);
     let yes = button("The digits are the same: confirm", "main");
-    let confirm =
-        frame.form(format!("/invite/{}/confirm", segment(&view.id))).id("confirm-form").with((shown, continues, yes));
+    let confirm = meeting::confirm_form(frame, &at(view), &view.digits).with((continues, yes));
     let warning =
         el("p").class("hint").with("If the digits differ, somebody may be in between. Stop, and tell the hospital.");
-    el("div").with((known, el("p").with(ask), digits(view), confirm, warning, stop_form(frame, view)))
+    el("div").with((known, el("p").with(ask), meeting::digits(&view.digits), confirm, warning, stop_form(frame, view)))
 }
 
 fn tick(at: usize, line: &GrantLine) -> El {
@@ -146,8 +138,7 @@ fn tick(at: usize, line: &GrantLine) -> El {
 }
 
 fn stop_form(frame: &Frame, view: &PairingView) -> El {
-    let form = frame.form(format!("/invite/{}/stop", segment(&view.id))).id("stop-form");
-    form.with(button("Stop, hand nothing over", "quiet"))
+    meeting::stop_form(frame, &at(view), "Stop, hand nothing over")
 }
 
 #[cfg(test)]
