@@ -1,6 +1,7 @@
 //! Records in files: what an import by somebody else shows, how it goes on after an interruption, and whom it lets in.
 
-use crate::common::{Database, Place, create, is_clean, let_in, pair, until};
+use crate::common::{Database, Place, create, is_clean, until};
+use crate::world::World;
 use node::archive::{Opened, Outcome};
 use node::identity_file::Passphrase;
 use node::{Node, NodeError, Role};
@@ -73,16 +74,9 @@ async fn somebody_else_reads_by_the_keys_and_an_interrupted_import_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_was_let_out_is_not_let_in_by_an_archive() {
-    let a = Place::new(Role::Gateway, "Hospital A", Database::Sqlite).await;
-    let b = Place::new(Role::Gateway, "Hospital B", Database::Sqlite).await;
-    let p = Place::new(Role::Patient, "Clara", Database::Sqlite).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let at_a = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]})).await.id;
-    let at_b = create(&b.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]})).await.id;
-    let address = pair(&a.node, &p.node, &at_a).await;
-    let_in(&b.node, &p.node, &at_b, &address, "patient/Observation.rs").await;
+    let world = World::open(Database::Sqlite).await.handed_over().await;
+    world.let_in("patient/Observation.rs").await;
+    let World { b, p, .. } = world;
     let record = p.node.record_list().await.unwrap()[0].record;
     let before = export(&p.node, record, true).await;
     let grants = p.node.grants().await.unwrap();

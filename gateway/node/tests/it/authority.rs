@@ -1,62 +1,21 @@
 //! What a patient decides holds when others are offline or late: access narrowed, over by the clock, taken back while its
 //! holder wrote on; and what was written late is kept apart until the patient takes it in.
 
-use crate::common::{
-    Database, Place, asking, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until,
-};
+use crate::common::{Database, asking, caller, count, create, databases, kind, stays_the_same_after_reindex, until};
+use crate::world::{World, condition, observation};
 use node::grants::{Approval, GrantState};
 use node::requests::AccessRequest;
-use node::{Caller, NodeError, Role};
+use node::{Caller, NodeError};
 use record::state::Quarantine;
 use record::{OpId, Verified};
-use serde_json::json;
 
-/// A hospital that knows the patient first, another that is let in, and the patient.
-struct House {
-    a: Place,
-    b: Place,
-    p: Place,
-    at_a: String,
-    at_b: String,
-    address: String,
-}
-
-async fn house(database: Database) -> House {
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let b = Place::new(Role::Gateway, "Hospital B", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let patient = json!({"resourceType":"Patient","name":[{"family":"Kreiger","given":["Clara"]}]});
-    let at_a = create(&a.node, patient.clone()).await.id;
-    let at_b = create(&b.node, patient).await.id;
-    create(&a.node, observation(&at_a, "height")).await;
-    create(&a.node, condition(&at_a)).await;
-    let address = pair(&a.node, &p.node, &at_a).await;
-    until("the patient has what A wrote", || async { count(&p.node, "Condition", "").await == 1 }).await;
-    House { a, b, p, at_a, at_b, address }
-}
-
-fn observation(subject: &str, words: &str) -> serde_json::Value {
-    json!({"resourceType":"Observation","status":"final","code":{"text":words},
-        "subject":{"reference":format!("Patient/{subject}")}})
-}
-
-fn condition(subject: &str) -> serde_json::Value {
-    json!({"resourceType":"Condition","subject":{"reference":format!("Patient/{subject}")},"code":{"text":"flu"}})
-}
-
-impl House {
-    async fn let_in(&self, scope: &str) {
-        let_in(&self.b.node, &self.p.node, &self.at_b, &self.address, scope).await;
-    }
-
-    /// The patient's grants to Hospital B that are in this state.
-    async fn grants(&self, state: GrantState) -> Vec<node::grants::GrantView> {
-        let grants = self.p.node.grants().await.unwrap();
-        grants.into_iter().filter(|grant| grant.name == "Hospital B" && grant.state == state).collect()
-    }
+async fn house(database: Database) -> World {
+    let world = World::open(database).await;
+    create(&world.a.node, observation(&world.at_a, "height")).await;
+    create(&world.a.node, condition(&world.at_a)).await;
+    let world = world.handed_over().await;
+    until("the patient has what A wrote", || async { count(&world.p.node, "Condition", "").await == 1 }).await;
+    world
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +127,7 @@ async fn access_that_is_over_is_closed_with_a_line_and_new_keys() {
 }
 
 /// Hospital B signed an op in each of more lanes than a line can name, each as small as it gets.
-async fn write_in_very_many_lanes(house: &House) {
+async fn write_in_very_many_lanes(house: &World) {
     let lanes = "INSERT INTO cache_lanes \
         (record, author, lane_kind, lane_instance, seq, id, lamport, position) \
         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17000) \
@@ -213,7 +172,7 @@ async fn nobody_becomes_irrevocable_by_writing_in_very_many_lanes() {
 }
 
 /// What Hospital B is called where the patient's node keeps it.
-async fn name_of_b(house: &House) -> String {
+async fn name_of_b(house: &World) -> String {
     let b = house.b.node.identity().id();
     let store = house.p.store().await;
     let known = store::db::Reader::from(&store).identity(&b).await.unwrap();
@@ -249,7 +208,7 @@ async fn a_grant_names_only_whom_nothing_else_names() {
 }
 
 /// Two histories of one lane of Hospital B, as only a broken or a stolen B signs them: one op, and three others.
-async fn forked(house: &House, grant: &str) -> (OpId, [OpId; 3]) {
+async fn forked(house: &World, grant: &str) -> (OpId, [OpId; 3]) {
     let identity = node::identity_file::load(&house.b.dir.path().join("identity.json"), None).unwrap();
     let record = house.p.node.records().await.unwrap()[0].record;
     let store = house.b.store().await;

@@ -1,9 +1,10 @@
 //! A Binary is read by whoever may read what it is about: by grant here, by token in the server's own tests.
 //! <https://hl7.org/fhir/R4/binary.html#security>
 
-use crate::common::{Place, caller, count, create, kind, let_in, pair, search, until};
+use crate::common::{Database, caller, count, create, kind, let_in, pair, search, until};
+use crate::world::{World, observation};
 use node::history::{Of, Wanted};
-use node::{Node, NodeError, Role};
+use node::{Node, NodeError};
 use serde_json::{Value, json};
 
 async fn reads(node: &Node, id: &str) -> bool {
@@ -18,19 +19,9 @@ async fn reads(node: &Node, id: &str) -> bool {
 /// B is let in to the Binaries, but not to the documents that two of them are about.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_opens_no_binary_without_what_it_is_about() {
-    let database = crate::common::Database::Sqlite;
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let b = Place::new(Role::Gateway, "Hospital B", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+    let World { a, b, p, at_a, at_b, .. } = World::open(Database::Sqlite).await;
     let subject = json!({"reference": format!("Patient/{at_a}")});
-    let observation =
-        create(&a.node, json!({"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":subject}))
-            .await
-            .id;
+    let observation = create(&a.node, observation(&at_a, "x")).await.id;
     let binary = async |context: Value| {
         let json = json!({"resourceType":"Binary","contentType":"text/plain","data":"aGk=","securityContext":context});
         create(&a.node, json).await.id
@@ -38,7 +29,6 @@ async fn a_grant_opens_no_binary_without_what_it_is_about() {
     let of_patient = binary(subject.clone()).await;
     let of_observation = binary(json!({"reference": format!("Observation/{observation}")})).await;
     let address = pair(&a.node, &p.node, &at_a).await;
-    let at_b = create(&b.node, json!({"resourceType":"Patient"})).await.id;
     let_in(&b.node, &p.node, &at_b, &address, "patient/Binary.rs").await;
     let origin = a.node.identity().id().origin();
     let at = |id: &str| format!("{origin}.{id}");

@@ -54,6 +54,13 @@ impl Place {
         Self { node, dir, role, name: name.to_owned(), url }
     }
 
+    /// One that others reach.
+    pub async fn connected(role: Role, name: &str, database: Database) -> Self {
+        let place = Self::new(role, name, database).await;
+        place.connect().await;
+        place
+    }
+
     /// Another process of the same hospital, over the same database.
     pub async fn beside(&self) -> Node {
         open(self.dir.path(), &self.url, self.role, &self.name).await

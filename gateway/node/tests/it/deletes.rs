@@ -2,12 +2,12 @@
 //! hears of it.
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, kind, let_in, pair, search, stays_the_same_after_reindex, until,
-    valid,
+    Database, caller, count, databases, kind, let_in, pair, search, stays_the_same_after_reindex, until, valid,
 };
+use crate::world::World;
 use fhir::Code;
 use node::write::{Intent, Written};
-use node::{Node, NodeError, Role};
+use node::{Node, NodeError};
 use serde_json::{Value, json};
 
 async fn put(node: &Node, json: Value) -> Written {
@@ -27,14 +27,7 @@ async fn a_deletion_goes_wherever_the_resource_stands() {
 
 /// A hospital wrote an Observation before it was let in, and again after: it stands in two records.
 async fn a_deletion_goes_wherever_the_resource_stands_on(database: Database) {
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let b = Place::new(Role::Gateway, "Hospital B", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let at_a = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Clara"}]})).await.id;
-    let at_b = create(&b.node, json!({"resourceType":"Patient","name":[{"family":"Clara"}]})).await.id;
+    let World { a, b, p, at_a, at_b, .. } = World::open(database).await;
     let observation = |id: &str, words: &str| {
         json!({"resourceType":"Observation","id":id,"status":"final","code":{"text":words},
             "subject":{"reference":format!("Patient/{at_b}")}})

@@ -2,8 +2,8 @@
 //! signed again as something else, and what only others still have comes back from them.
 
 use crate::common::{Database, Place, count, create, databases, is_clean, pair, until};
+use crate::world::{clara_at, observation};
 use node::Role;
-use serde_json::json;
 use store::Store;
 
 /// Every table that a transaction writes to; the clock last.
@@ -75,16 +75,10 @@ async fn a_database_that_fell_back_gets_new_lanes() {
 
 /// With `others_go_on` another process writes first, as often as was lost: by its positions alone the log looks as before.
 async fn a_database_that_fell_back_gets_new_lanes_on(database: Database, others_go_on: bool) {
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let mut p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &p] {
-        place.connect().await;
-    }
-    let id = create(&a.node, json!({"resourceType":"Patient"})).await.id;
-    let observation = |words: &str| {
-        json!({"resourceType":"Observation","status":"final","code":{"text":words},
-            "subject":{"reference":format!("Patient/{id}")}})
-    };
+    let a = Place::connected(Role::Gateway, "Hospital A", database).await;
+    let mut p = Place::connected(Role::Patient, "Clara", database).await;
+    let id = clara_at(&a).await;
+    let observation = |words: &str| observation(&id, words);
     pair(&a.node, &p.node, &id).await;
     create(&a.node, observation("first")).await;
     until("the patient has the first", || async { count(&p.node, "Observation", "").await == 1 }).await;

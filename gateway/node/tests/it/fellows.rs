@@ -2,6 +2,7 @@
 //! whatever code or address of his was pasted.
 
 use crate::common::{Database, Place, caller, count, create, databases, is_clean, pair, until};
+use crate::world::{clara_at, observation};
 use net::Log;
 use node::Role;
 use node::devices::JoinState;
@@ -85,12 +86,9 @@ struct House {
 }
 
 async fn house(database: Database) -> House {
-    let m = Place::new(Role::Gateway, "Hospital M", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    for place in [&m, &p, &a] {
-        place.connect().await;
-    }
+    let m = Place::connected(Role::Gateway, "Hospital M", database).await;
+    let p = Place::connected(Role::Patient, "Clara", database).await;
+    let a = Place::connected(Role::Gateway, "Hospital A", database).await;
     let founder = node::identity_file::load(&m.dir.path().join("identity.json"), None).unwrap();
     House { m, founder, p, a }
 }
@@ -98,7 +96,7 @@ async fn house(database: Database) -> House {
 impl House {
     /// The stranger's code names a record of his own; the victim pastes it.
     async fn paste_code_for(&self, record: RecordId) -> String {
-        let id = create(&self.m.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]})).await.id;
+        let id = clara_at(&self.m).await;
         let invite = self.m.node.invite(&caller(), &id).await.unwrap();
         let store = self.m.store().await;
         let task = Reader::from(&store).task(&invite.task).await.unwrap().unwrap();
@@ -124,8 +122,8 @@ impl House {
 
     /// The patient takes a real record over: the stranger is no device there, and what he brings is not taken.
     async fn the_stranger_gets_nothing(&self) {
-        let id = create(&self.a.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]})).await.id;
-        create(&self.a.node, crate::devices::observation(&id, "height")).await;
+        let id = clara_at(&self.a).await;
+        create(&self.a.node, observation(&id, "height")).await;
         pair(&self.a.node, &self.p.node, &id).await;
         until("the patient has it", || async { count(&self.p.node, "Observation", "").await == 1 }).await;
         let store = self.p.store().await;
@@ -187,8 +185,7 @@ async fn a_pasted_address_makes_nobody_a_device_elsewhere() {
         assert_eq!(house.p.node.records().await.unwrap().len(), 1);
         house.the_stranger_gets_nothing().await;
         // Nor does a new device believe him that this one lets in, though it has his record too.
-        let phone = Place::new(Role::Patient, "Clara's phone", database).await;
-        phone.connect().await;
+        let phone = Place::connected(Role::Patient, "Clara's phone", database).await;
         crate::devices::join(&house.p.node, &phone.node, "Phone").await;
         until("the phone has it all", || async { phone.node.records().await.unwrap().len() == 2 }).await;
         let other = self::trap(&house.founder, phone.node.identity().card(), Purpose::Patient);
@@ -215,13 +212,10 @@ async fn a_name_that_reads_like_a_record_brings_none() {
 /// A device that says that all is done before the digits were compared: nothing is.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_joins_before_the_digits_are_compared() {
-    let stranger = Place::new(Role::Patient, "Stranger", Database::Sqlite).await;
-    let p = Place::new(Role::Patient, "Clara", Database::Sqlite).await;
-    let a = Place::new(Role::Gateway, "Hospital A", Database::Sqlite).await;
-    for place in [&stranger, &p, &a] {
-        place.connect().await;
-    }
-    let id = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"X"}]})).await.id;
+    let stranger = Place::connected(Role::Patient, "Stranger", Database::Sqlite).await;
+    let p = Place::connected(Role::Patient, "Clara", Database::Sqlite).await;
+    let a = Place::connected(Role::Gateway, "Hospital A", Database::Sqlite).await;
+    let id = clara_at(&a).await;
     pair(&a.node, &stranger.node, &id).await;
     let offer = stranger.node.offer_device().await.unwrap();
     let code = stranger.node.offer(&offer).await.unwrap().unwrap().code;

@@ -1,18 +1,18 @@
 //! Two histories of one lane: each of two members was told one, then they meet. Both have both, both know who signed them, and
 //! they have nothing more to say (rules 6.17 and 7.6).
 
-use crate::common::{Database, Place, create, databases, is_clean, let_in, pair, stays_the_same_after_reindex, until};
+use crate::common::{Database, Place, databases, is_clean, stays_the_same_after_reindex, until};
 use crate::meet::{give, meet};
+use crate::world::World;
 use net::Log;
+use node::Node;
 use node::grants::GrantState;
-use node::{Node, Role};
 use record::body::Body;
 use record::body::access::Agent;
 use record::draft::{Draft, DraftFrame};
 use record::entry::KeyName;
 use record::fork::Proof;
 use record::{Authority, Head, Identity, Kind, Lane, LaneKind, OpId, Parcel, RecordId, Verified};
-use serde_json::json;
 
 /// A hospital and the patient hold a record; another hospital was let in, and is gone: its identity signs what it likes.
 struct House {
@@ -26,19 +26,11 @@ struct House {
 }
 
 async fn house(database: Database) -> House {
-    let mut a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let b = Place::new(Role::Gateway, "Hospital B", database).await;
-    let mut p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let patient = json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]});
-    let (at_a, at_b) = (create(&a.node, patient.clone()).await.id, create(&b.node, patient).await.id);
-    let address = pair(&a.node, &p.node, &at_a).await;
-    let_in(&b.node, &p.node, &at_b, &address, "patient/Observation.cruds").await;
-    let record = p.node.records().await.unwrap()[0].record;
-    let grants = p.node.grants().await.unwrap();
-    let grant = grants.iter().find(|grant| grant.name == "Hospital B" && grant.state == GrantState::Open).unwrap();
+    let world = World::open(database).await.handed_over().await;
+    world.let_in("patient/Observation.cruds").await;
+    let record = world.p.node.records().await.unwrap()[0].record;
+    let grant = world.grants(GrantState::Open).await.remove(0);
+    let World { mut a, b, mut p, .. } = world;
     let grant = Authority::Grant(record::GrantId::parse(&grant.id).unwrap());
     b.node.close().await;
     let thief = node::identity_file::load(&b.dir.path().join("identity.json"), None).unwrap();

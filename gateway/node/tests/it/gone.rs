@@ -3,17 +3,11 @@
 
 use crate::common::{Database, Place, count, create, databases, let_in, pair, stays_the_same_after_reindex, until};
 use crate::meet::{give, meet};
+use crate::world::{World, observation};
 use net::{FrameId, Log};
-use node::Role;
 use node::grants::GrantState;
 use record::{Kind, Op, Parcel, RecordId};
-use serde_json::json;
 use store::db::Reader;
-
-fn observation(subject: &str, words: &str) -> serde_json::Value {
-    json!({"resourceType":"Observation","status":"final","code":{"text":words},
-        "subject":{"reference":format!("Patient/{subject}")}})
-}
 
 /// The changes of a record as a place holds them, each with its frames by place.
 async fn changes(place: &Place, record: &RecordId) -> Vec<(Op, Vec<Option<Vec<u8>>>)> {
@@ -59,14 +53,7 @@ async fn what_comes_after_access_is_over_is_not_kept() {
 }
 
 async fn what_comes_after_access_is_over_is_not_kept_on(database: Database) {
-    let mut a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let mut b = Place::new(Role::Gateway, "Hospital B", database).await;
-    let mut p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let patient = json!({"resourceType":"Patient"});
-    let (at_a, at_b) = (create(&a.node, patient.clone()).await.id, create(&b.node, patient).await.id);
+    let World { mut a, mut b, mut p, at_a, at_b, .. } = World::open(database).await;
     create(&a.node, observation(&at_a, "before")).await;
     let address = pair(&a.node, &p.node, &at_a).await;
     let_in(&b.node, &p.node, &at_b, &address, "patient/Observation.cruds").await;

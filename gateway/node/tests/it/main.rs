@@ -25,4 +25,5 @@ mod recover;
 mod search;
 mod way;
 mod witness;
+mod world;
 mod writes;

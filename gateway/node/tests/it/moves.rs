@@ -1,9 +1,9 @@
 //! Resources that change their home: those that waited for their Patient, those whose subject or label is corrected.
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, kind, let_in, pair, search, stays_the_same_after_reindex, until,
-    valid,
+    Database, Place, caller, count, databases, kind, let_in, pair, search, stays_the_same_after_reindex, until, valid,
 };
+use crate::world::World;
 use node::write::{Intent, Written};
 use node::{Node, Role};
 use serde_json::{Value, json};
@@ -32,11 +32,8 @@ async fn what_waited_for_its_patient_moves_into_the_record() {
 }
 
 async fn what_waited_for_its_patient_moves_into_the_record_on(database: Database) {
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &p] {
-        place.connect().await;
-    }
+    let a = Place::connected(Role::Gateway, "Hospital A", database).await;
+    let p = Place::connected(Role::Patient, "Clara", database).await;
     // Before the Patient: by reference, by identifier, by what it says of another resource, and in a chain of those.
     put(&a.node, observation("o1", &patient("late"), "by reference")).await;
     let named = json!({"identifier": {"system": "urn:mrn", "value": "77"}});
@@ -78,19 +75,13 @@ async fn a_corrected_subject_and_a_raised_label_are_seen_by_nobody_else_any_more
 }
 
 async fn a_corrected_subject_and_a_raised_label_are_seen_by_nobody_else_any_more_on(database: Database) {
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let b = Place::new(Role::Gateway, "Hospital B", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
+    let World { a, b, p, at_b, .. } = World::open(database).await;
     for id in ["clara", "karla"] {
         put(&a.node, json!({"resourceType":"Patient","id":id,"name":[{"family":id}]})).await;
     }
     for id in ["stays", "wrong", "secret"] {
         put(&a.node, observation(id, &patient("clara"), id)).await;
     }
-    let at_b = create(&b.node, json!({"resourceType":"Patient","name":[{"family":"Clara"}]})).await.id;
     let address = pair(&a.node, &p.node, "clara").await;
     let_in(&b.node, &p.node, &at_b, &address, "patient/Observation.rs").await;
     let query = format!("patient={at_b}");

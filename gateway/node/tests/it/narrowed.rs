@@ -2,9 +2,9 @@
 //! version it once was.
 
 use crate::common::{
-    Database, Place, asking, caller, count, create, databases, kind, let_in, pair, stays_the_same_after_reindex, until,
-    valid,
+    Database, Place, asking, caller, count, create, databases, kind, stays_the_same_after_reindex, until, valid,
 };
+use crate::world::World;
 use node::grants::Approval;
 use node::history::{Of, Wanted};
 use node::write::Intent;
@@ -14,29 +14,11 @@ use store::within::{ANYBODY, Found, Held};
 
 const LABORATORY: &str = "patient/Observation.rs?category=laboratory";
 
-struct Ward {
-    a: Place,
-    b: Place,
-    p: Place,
-    at_a: String,
-    at_b: String,
-    address: String,
+async fn ward(database: Database) -> World {
+    World::open(database).await.handed_over().await
 }
 
-impl Ward {
-    async fn new(database: Database) -> Self {
-        let a = Place::new(Role::Gateway, "A", database).await;
-        let b = Place::new(Role::Gateway, "B", database).await;
-        let p = Place::new(Role::Patient, "Clara", database).await;
-        for place in [&a, &b, &p] {
-            place.connect().await;
-        }
-        let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
-        let address = pair(&a.node, &p.node, &at_a).await;
-        let at_b = create(&b.node, json!({"resourceType":"Patient"})).await.id;
-        Self { a, b, p, at_a, at_b, address }
-    }
-
+impl World {
     fn observation(&self, category: &str, code: &str) -> Value {
         let system = "http://terminology.hl7.org/CodeSystem/observation-category";
         json!({"resourceType":"Observation","status":"final","code":{"text":code},
@@ -78,11 +60,11 @@ async fn what_parameters_leave_out_reaches_nobody() {
 }
 
 async fn what_parameters_leave_out_reaches_nobody_on(database: Database) {
-    let ward = Ward::new(database).await;
+    let ward = ward(database).await;
     let mine = format!("{}.", ward.a.node.identity().id().origin());
     let first = create(&ward.a.node, ward.observation("laboratory", "glucose")).await.id;
     let vital = create(&ward.a.node, ward.observation("vital-signs", "height")).await.id;
-    let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, LABORATORY).await;
+    ward.let_in(LABORATORY).await;
     ward.shows("B sees the laboratory's", (1, 1)).await;
     // What comes after the grant, in one transaction with what is beyond it.
     create(&ward.a.node, ward.observation("vital-signs", "weight")).await;
@@ -126,14 +108,14 @@ async fn a_patient_narrows_access_to_what_parameters_name() {
 }
 
 async fn a_patient_narrows_access_to_what_parameters_name_on(database: Database) {
-    let ward = Ward::new(database).await;
+    let ward = ward(database).await;
     for category in ["laboratory", "vital-signs", "laboratory", "imaging"] {
         create(&ward.a.node, ward.observation(category, "x")).await;
     }
-    let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Observation.rs").await;
+    ward.let_in("patient/Observation.rs").await;
     ward.shows("B sees all", (4, 4)).await;
     let grants = ward.p.node.grants().await.unwrap();
-    let grant = grants.iter().find(|grant| grant.name == "B").unwrap();
+    let grant = grants.iter().find(|grant| grant.name == "Hospital B").unwrap();
     let say = |scope: &str| Approval { scopes: vec![scope.into()], end_ms: grant.end_ms, ..Approval::default() };
     for bad in ["patient/Observation.rs?date=gt2020", "patient/Observation.rs?category:not=laboratory"] {
         let refused = ward.p.node.narrow(&grant.id, say(bad)).await;
@@ -148,7 +130,7 @@ async fn a_patient_narrows_access_to_what_parameters_name_on(database: Database)
     stays_the_same_after_reindex(&ward.b.node).await;
     assert_eq!(ward.seen().await, (3, 3));
     // Another grant that opens all opens what was never sent, too.
-    let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Observation.r").await;
+    ward.let_in("patient/Observation.r").await;
     ward.shows("B sees all again", (6, 6)).await;
 }
 
@@ -157,8 +139,8 @@ async fn a_patient_narrows_access_to_what_parameters_name_on(database: Database)
 #[tokio::test(flavor = "multi_thread")]
 async fn what_comes_later_shows_nothing_that_was_ended_before() {
     for database in databases() {
-        let ward = Ward::new(database).await;
-        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Condition.rs").await;
+        let ward = ward(database).await;
+        ward.let_in("patient/Condition.rs").await;
         let moved = create(&ward.a.node, ward.observation("laboratory", "moved")).await.id;
         ward.update(&moved, "vital-signs", "moved").await;
         let deleted = create(&ward.a.node, ward.observation("laboratory", "deleted")).await.id;
@@ -172,7 +154,7 @@ async fn what_comes_later_shows_nothing_that_was_ended_before() {
         )
         .await;
         until("B has all ops", || async { count(&ward.b.node, "Condition", "").await == 1 }).await;
-        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, LABORATORY).await;
+        ward.let_in(LABORATORY).await;
         ward.shows("B sees the one that came, as it is", (1, 1)).await;
         create(&ward.a.node, ward.observation("laboratory", "more")).await;
         ward.shows("and what comes later", (2, 2)).await;
@@ -185,16 +167,16 @@ async fn what_comes_later_shows_nothing_that_was_ended_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_deleted_before_access_was_narrowed_stays_gone() {
     for database in databases() {
-        let ward = Ward::new(database).await;
+        let ward = ward(database).await;
         let first = create(&ward.a.node, ward.observation("laboratory", "x")).await.id;
         create(&ward.a.node, ward.observation("laboratory", "y")).await;
-        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Observation.rs").await;
+        ward.let_in("patient/Observation.rs").await;
         ward.shows("B sees both", (2, 2)).await;
         let gone = Intent::Delete { kind: kind("Observation"), id: first, if_match: None };
         ward.a.node.write(&caller(), gone).await.unwrap();
         ward.shows("B sees that one was deleted", (1, 3)).await;
         let grants = ward.p.node.grants().await.unwrap();
-        let grant = grants.iter().find(|grant| grant.name == "B").unwrap();
+        let grant = grants.iter().find(|grant| grant.name == "Hospital B").unwrap();
         let scopes = vec![LABORATORY.to_owned()];
         let narrower = Approval { scopes, end_ms: grant.end_ms, ..Approval::default() };
         ward.p.node.narrow(&grant.id, narrower).await.unwrap();
@@ -245,7 +227,7 @@ async fn what_is_beyond_hides_what_its_resource_was_before_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_asks_for_what_cannot_be_evaluated() {
-    let ward = Ward::new(Database::Sqlite).await;
+    let ward = ward(Database::Sqlite).await;
     for scope in [
         "patient/Observation.rs?date=gt2020",
         "patient/Observation.cr?category=laboratory",
@@ -263,7 +245,7 @@ async fn nobody_asks_for_what_cannot_be_evaluated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sensitive_by_its_code_stays_closed() {
     for database in databases() {
-        let ward = Ward::new(database).await;
+        let ward = ward(database).await;
         let set =
             r#"{"resourceType":"ValueSet","compose":{"include":[{"system":"urn:icd","concept":[{"code":"F11.2"}]}]}}"#;
         let mut sensitive = fhir::sensitive::Sensitive::default();
@@ -276,7 +258,7 @@ async fn what_is_sensitive_by_its_code_stays_closed() {
         };
         let closed = create(&ward.a.node, condition("F11.2")).await.id;
         create(&ward.a.node, condition("J45.0")).await;
-        let_in(&ward.b.node, &ward.p.node, &ward.at_b, &ward.address, "patient/Condition.rs").await;
+        ward.let_in("patient/Condition.rs").await;
         until("B sees the one", || async { count(&ward.b.node, "Condition", "").await == 1 }).await;
         assert_eq!(count(&ward.a.node, "Condition", "").await, 2, "a hospital's own is its own");
         // Written anew without the code it is nobody's secret any more, and the other way round.

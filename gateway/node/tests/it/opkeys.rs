@@ -2,10 +2,10 @@
 //! and of what others wrote it opens nothing (rule 5.8).
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, kind, let_in, pair, search, stays_the_same_after_reindex, until,
-    valid,
+    Database, Place, caller, count, create, databases, kind, let_in, search, stays_the_same_after_reindex, until, valid,
 };
 use crate::meet::meet;
+use crate::world::{World, clara_at, observation};
 use net::Log;
 use node::Role;
 use node::grants::GrantState;
@@ -24,27 +24,15 @@ struct House {
     address: String,
 }
 
-fn observation(subject: &str, words: &str) -> serde_json::Value {
-    json!({"resourceType":"Observation","status":"final","code":{"text":words},
-        "subject":{"reference":format!("Patient/{subject}")}})
-}
-
 async fn house(database: Database) -> House {
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let reader = Place::new(Role::Gateway, "Hospital B", database).await;
-    let lab = Place::new(Role::Gateway, "Laboratory", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &reader, &lab, &p] {
-        place.connect().await;
-    }
-    let patient = json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]});
-    let at_a = create(&a.node, patient.clone()).await.id;
-    create(&a.node, observation(&at_a, "height")).await;
-    let address = pair(&a.node, &p.node, &at_a).await;
-    let at_lab = create(&lab.node, patient.clone()).await.id;
+    let world = World::open(database).await;
+    let lab = Place::connected(Role::Gateway, "Laboratory", database).await;
+    create(&world.a.node, observation(&world.at_a, "height")).await;
+    let world = world.handed_over().await;
+    let at_lab = clara_at(&lab).await;
+    world.let_in("patient/Observation.rs").await;
+    let World { a, b: reader, p, at_a, address, .. } = world;
     let house = House { a, reader, lab, p, at_a, at_lab, address };
-    let at_reader = create(&house.reader.node, patient).await.id;
-    let_in(&house.reader.node, &house.p.node, &at_reader, &house.address, "patient/Observation.rs").await;
     let_in(&house.lab.node, &house.p.node, &house.at_lab, &house.address, "patient/Observation.c").await;
     until("all is told", || async { count(&house.reader.node, "Observation", "").await == 1 }).await;
     house
@@ -171,9 +159,8 @@ async fn a_laboratory_writes_on(database: Database) {
 async fn parameters_are_looked_for_under_an_ops_own_key() {
     for database in databases() {
         let house = house(database).await;
-        let ward = Place::new(Role::Gateway, "Ward", database).await;
-        ward.connect().await;
-        let here = create(&ward.node, json!({"resourceType":"Patient"})).await.id;
+        let ward = Place::connected(Role::Gateway, "Ward", database).await;
+        let here = clara_at(&ward).await;
         let scope = "patient/Observation.rs?category=laboratory";
         let_in(&ward.node, &house.p.node, &here, &house.address, scope).await;
         let mut within = observation(&house.at_lab, "sodium");
@@ -212,9 +199,8 @@ async fn meetings(house: &House) -> usize {
 async fn who_may_write_every_type_needs_no_record_of_its_own() {
     for database in databases() {
         let house = house(database).await;
-        let clinic = Place::new(Role::Gateway, "Clinic", database).await;
-        clinic.connect().await;
-        let here = create(&clinic.node, json!({"resourceType":"Patient"})).await.id;
+        let clinic = Place::connected(Role::Gateway, "Clinic", database).await;
+        let here = clara_at(&clinic).await;
         let scope = "patient/*.cud patient/Condition.rs";
         let_in(&clinic.node, &house.p.node, &here, &house.address, scope).await;
         let transaction = json!({"resourceType":"Bundle","type":"transaction","entry":[

@@ -1,12 +1,13 @@
 //! What others wrote, in histories, compartments and conditions: seen as far as a grant reaches, changed and matched by
 //! nobody here, gone without a trace in any total once the grant is.
 
-use crate::common::{Database, Place, caller, create, databases, kind, let_in, pair, until, valid};
+use crate::common::{Database, caller, create, databases, kind, let_in, pair, until, valid};
+use crate::world::World;
 use node::everything::Wanted as Part;
 use node::history::{Of, Wanted};
 use node::patch::Patch;
 use node::write::{Intent, Which};
-use node::{Node, NodeError, Role};
+use node::{Node, NodeError};
 use serde_json::json;
 
 /// How many Observations the histories, the compartment and everything about the Patient have, and their totals.
@@ -37,20 +38,13 @@ async fn what_others_wrote_is_shown_as_far_as_a_grant_reaches() {
 }
 
 async fn what_others_wrote_is_shown_as_far_as_a_grant_reaches_on(database: Database) {
-    let a = Place::new(Role::Gateway, "A", database).await;
-    let b = Place::new(Role::Gateway, "B", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+    let World { a, b, p, at_a, at_b, .. } = World::open(database).await;
     let observation = |subject: &str| {
         json!({"resourceType":"Observation","identifier":[{"system":"urn:x","value":"1"}],"status":"final",
             "code":{"text":"height"},"subject":{"reference":format!("Patient/{subject}")}})
     };
     create(&a.node, observation(&at_a)).await;
     let address = pair(&a.node, &p.node, &at_a).await;
-    let at_b = create(&b.node, json!({"resourceType":"Patient"})).await.id;
     assert_eq!(seen(&b.node, &at_b).await, [(0, 0); 4]);
     let_in(&b.node, &p.node, &at_b, &address, "patient/Observation.rs").await;
     until("B sees what A wrote", || async { seen(&b.node, &at_b).await == [(1, 1); 4] }).await;
@@ -77,7 +71,7 @@ async fn what_others_wrote_is_shown_as_far_as_a_grant_reaches_on(database: Datab
     assert_eq!(seen(&b.node, &at_b).await, [(2, 2); 4]);
 
     let grants = p.node.grants().await.unwrap();
-    let grant = grants.iter().find(|grant| grant.name == "B").unwrap();
+    let grant = grants.iter().find(|grant| grant.name == "Hospital B").unwrap();
     p.node.revoke(&grant.id).await.unwrap();
     until("B sees its own alone", || async { seen(&b.node, &at_b).await == [(1, 1); 4] }).await;
 }
@@ -92,18 +86,11 @@ async fn a_history_looks_at_nothing_that_is_not_to_be_seen() {
 
 /// <https://hl7.org/fhir/R4/http.html#history>
 async fn a_history_looks_at_nothing_that_is_not_to_be_seen_on(database: Database) {
-    let a = Place::new(Role::Gateway, "A", database).await;
-    let b = Place::new(Role::Gateway, "B", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
-    let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+    let World { a, b, p, at_a, at_b, .. } = World::open(database).await;
     let observation = json!({"resourceType":"Observation","status":"final","code":{"text":"height"},
         "subject":{"reference":format!("Patient/{at_a}")}});
     let made = create(&a.node, observation.clone()).await;
     let address = pair(&a.node, &p.node, &at_a).await;
-    let at_b = create(&b.node, json!({"resourceType":"Patient"})).await.id;
     let_in(&b.node, &p.node, &at_b, &address, "patient/*.rs").await;
     until("B sees what A wrote", || async { seen(&b.node, &at_b).await == [(1, 1); 4] }).await;
 

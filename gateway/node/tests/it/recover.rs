@@ -2,7 +2,8 @@
 //! nobody else's words do.
 
 use crate::common::{Place, count, create, databases, pair, stays_the_same_after_reindex, until};
-use crate::devices::{House, house, join, observation, words_of};
+use crate::devices::{House, house, join, words_of};
+use crate::world::observation;
 use node::devices::{DeviceState, JoinState};
 use node::recover::{RecoverError, Recovery, card_text, parse_card};
 use node::{NodeError, Role};

@@ -1,6 +1,7 @@
 //! The whole way without HTTP: a hospital writes, the patient takes over, another hospital is let in and out again.
 
 use crate::common::{Database, Place, caller, count, create, databases, is_clean, kind, search, until};
+use crate::world::{World, clara_at, condition, observation};
 use node::grants::Approval;
 use node::pairing::PairingState;
 use node::requests::AccessRequest;
@@ -20,28 +21,12 @@ async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_l
 }
 
 async fn a_record_goes_to_its_patient_and_another_hospital_reads_writes_and_is_let_out_on(database: Database) {
-    let a = Place::new(Role::Gateway, "Hospital A", database).await;
-    let b = Place::new(Role::Gateway, "Hospital B", database).await;
-    let mut p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &b, &p] {
-        place.connect().await;
-    }
+    let World { a, b, mut p, at_a, at_b, .. } = World::open(database).await;
     let practitioner = create(&a.node, json!({"resourceType":"Practitioner","name":[{"family":"Arzt"}]})).await;
-    let at_a =
-        create(&a.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger","given":["Clara"]}]})).await.id;
-    let observation = |subject: &str, words: &str| {
-        json!({"resourceType":"Observation","status":"final","code":{"text":words},
-        "subject":{"reference":format!("Patient/{subject}")}})
-    };
     let mut first = observation(&at_a, "height");
     first["performer"] = json!([{"reference": format!("Practitioner/{}", practitioner.id)}]);
     create(&a.node, first).await;
-    create(
-        &a.node,
-        json!({"resourceType":"Condition","subject":{"reference":format!("Patient/{at_a}")},"code":{"text":"flu"}}),
-    )
-    .await;
-    let at_b = create(&b.node, json!({"resourceType":"Patient","name":[{"family":"Kreiger"}]})).await.id;
+    create(&a.node, condition(&at_a)).await;
 
     // Step 2: the invite, the digits, both confirm.
     let invite = a.node.invite(&caller(), &at_a).await.unwrap();
@@ -187,10 +172,9 @@ async fn wrong_digits_end_an_invite_on_both_sides() {
 }
 
 async fn wrong_digits_end_an_invite_on_both_sides_on(database: Database) {
-    let (a, p) = (Place::new(Role::Gateway, "A", database).await, Place::new(Role::Patient, "P", database).await);
-    a.connect().await;
-    p.connect().await;
-    let patient = create(&a.node, json!({"resourceType":"Patient","name":[{"family":"X"}]})).await.id;
+    let a = Place::connected(Role::Gateway, "A", database).await;
+    let p = Place::connected(Role::Patient, "P", database).await;
+    let patient = clara_at(&a).await;
     let invite = a.node.invite(&caller(), &patient).await.unwrap();
     assert!(a.node.confirm(&caller(), &invite.task, "000000").await.is_err());
     let pairing = p.node.accept_invite(&invite.code).await.unwrap();

@@ -2,11 +2,11 @@
 //! passes on in the record before any key is out.
 
 use crate::common::{
-    Database, Place, asking, caller, count, create, databases, kind, pair, stays_the_same_after_reindex, until,
+    Database, Place, asking, caller, count, create, databases, kind, stays_the_same_after_reindex, until,
 };
+use crate::world::{World, clara_at, condition, observation};
 use node::grants::{Approval, GrantState};
 use node::{Caller, Node, Role};
-use serde_json::json;
 
 const SCOPE: &str = "patient/Observation.rs patient/Condition.rs";
 
@@ -31,22 +31,12 @@ struct Town {
 
 /// A patient with a record that one hospital wrote into and another one is let into for emergencies.
 async fn town(database: Database, witness: bool) -> Town {
-    let a = Place::new(Role::Gateway, "A", database).await;
-    let w = Place::new(Role::Gateway, "W", database).await;
-    let b = Place::new(Role::Gateway, "B", database).await;
-    let p = Place::new(Role::Patient, "Clara", database).await;
-    for place in [&a, &w, &b, &p] {
-        place.connect().await;
-    }
-    let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
-    let subject = format!("Patient/{at_a}");
-    let observation =
-        json!({"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":subject}});
-    create(&a.node, observation).await;
-    create(&a.node, json!({"resourceType":"Condition","subject":{"reference":subject}})).await;
-    let address = pair(&a.node, &p.node, &at_a).await;
-    let at_w = create(&w.node, json!({"resourceType":"Patient"})).await.id;
-    let at_b = create(&b.node, json!({"resourceType":"Patient"})).await.id;
+    let world = World::open(database).await;
+    let w = Place::connected(Role::Gateway, "W", database).await;
+    create(&world.a.node, observation(&world.at_a, "x")).await;
+    create(&world.a.node, condition(&world.at_a)).await;
+    let World { a, b, p, at_b, address, .. } = world.handed_over().await;
+    let at_w = clara_at(&w).await;
     let asked = ask(&w.node, &at_w, &address, (SCOPE, "ETREAT", "emergency department")).await;
     until("the request is on the page", || async { !p.node.requests().await.unwrap().is_empty() }).await;
     let request = p.node.requests().await.unwrap().remove(0);
@@ -133,17 +123,17 @@ async fn a_witness_opens_the_record_while_its_patient_cannot_be_asked_on(databas
     let p = &town.p.node;
     until("the patient is told who was let in", || async {
         let grants = p.grants().await.unwrap();
-        grants.iter().any(|grant| grant.name == "B" && grant.through == "W" && grant.purpose == "ETREAT")
+        grants.iter().any(|grant| grant.name == "Hospital B" && grant.through == "W" && grant.purpose == "ETREAT")
     })
     .await;
     let grants = p.grants().await.unwrap();
-    let passed = grants.iter().find(|grant| grant.name == "B").unwrap();
+    let passed = grants.iter().find(|grant| grant.name == "Hospital B").unwrap();
     assert!(passed.end_ms <= node::clock::now_ms() + 24 * 3600 * 1000 && passed.end_ms > 0, "for a day at most");
     assert!(passed.emergency.is_none(), "and it passes nothing on");
     let witness = grants.iter().find(|grant| grant.name == "W").unwrap();
     p.revoke(&witness.id).await.unwrap();
     until("what was passed on is over with it", || async {
-        p.grants().await.unwrap().iter().all(|grant| grant.name == "A" || grant.state != GrantState::Open)
+        p.grants().await.unwrap().iter().all(|grant| grant.name == "Hospital A" || grant.state != GrantState::Open)
     })
     .await;
     until("and B sees nothing more", || async { sees(&emergency, "Observation").await == 0 }).await;
