@@ -113,7 +113,10 @@ impl Keeper {
             self.folder.forget_account().map_err(unkept)?;
         }
         let certificate = ordered?;
-        self.folder.keep_certificate(&certificate).map_err(unkept)?;
+        // It was issued, and directories count: one that cannot be kept is served until the process ends.
+        if let Err(error) = self.folder.keep_certificate(&certificate) {
+            tracing::warn!(%error, "the certificate is served, but cannot be kept: the next start orders another one");
+        }
         let config = certificate.config().map_err(OrderError::Unfit)?;
         Ok((certificate, config))
     }

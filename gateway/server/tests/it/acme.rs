@@ -3,13 +3,15 @@
 
 mod authority;
 mod place;
+mod state;
 mod validator;
 
-use authority::{Authority, Whim};
+use authority::Authority;
 use place::{NAMES, Place, ask, mode, shown, until};
 use server::Transport;
 use server::acme::{Acme, TRIES_PER_HOUR_MAX};
 use server::tls::{Tls, TlsError};
+use state::Whim;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -149,6 +151,18 @@ async fn a_directory_that_is_only_odd_is_borne_with() {
         let gateway = place.start().await;
         place.served(&gateway).await;
     }
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_kept_is_served_all_the_same() {
+    let place = Place::open().await;
+    let file = place.folder.path().join("acme/certificate.json");
+    std::fs::create_dir_all(&file).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let gateway = place.start().await;
+    place.served(&gateway).await;
+    assert_eq!(place.log.lines("cannot be kept").len(), 1);
+    assert_eq!(place.tries(), 1, "it is not ordered again");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A small ACME directory (RFC 8555) with a root of its own: it checks each signature and nonce, looks at the challenge as a
 //! validator does (RFC 8737), and can be as hostile as a test wants.
 
+use super::state::{Order, State, Whim};
 use super::validator::{dns, look};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
@@ -11,75 +12,10 @@ use data_encoding::BASE64URL_NOPAD as BASE64;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData, SignatureAlgorithm};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509CertificationRequest};
-
-/// What it does otherwise than it should.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Whim {
-    #[default]
-    None,
-    /// It takes the challenge as answered, and leaves the order open.
-    Hold,
-    /// It takes no order, and says so at length.
-    NoOrders,
-    /// It sees no proof, whatever it saw.
-    NoProof,
-    /// It offers another challenge alone.
-    NoChallenge,
-    /// It wants a proof for a name that nobody asked for.
-    OtherName,
-    /// It wants a proof a hundred times.
-    ManyNames,
-    /// It issues for another name.
-    OtherCertificate,
-    /// It issues for another key.
-    OtherKey,
-    /// It takes each first nonce for a bad one.
-    BadNonce,
-    /// It asks to come back in half an eternity.
-    Later,
-    /// It issues nothing but text.
-    Text,
-    /// Its directory is this.
-    Directory(&'static str),
-    /// Its directory is elsewhere.
-    Redirect,
-    /// Its directory is endless.
-    Endless,
-    /// It answers all with an error and no words.
-    Broken,
-    /// Its nonces come from another host.
-    OtherHost,
-    /// Where its nonces come from is no URL.
-    NoUrl,
-}
-
-/// What it did and does.
-pub(super) struct State {
-    pub(super) whim: Whim,
-    /// Where the names are served.
-    pub(super) gateway: Option<SocketAddr>,
-    /// How long a certificate was good for before it is issued, and is afterwards.
-    pub(super) validity: [Duration; 2],
-    /// What it was asked.
-    pub(super) asked: Vec<String>,
-    /// Accounts: the public key and what was said to make it.
-    pub(super) accounts: Vec<(Vec<u8>, Value)>,
-    /// Challenges it saw the answer of.
-    pub(super) proven: Vec<String>,
-    nonces: HashSet<String>,
-    orders: Vec<Order>,
-}
-
-struct Order {
-    names: Vec<String>,
-    proven: HashSet<String>,
-    chain: Option<String>,
-}
 
 #[derive(Clone)]
 pub(super) struct Authority {
@@ -106,17 +42,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let root = params.self_signed(&key).unwrap().pem();
-        let state = State {
-            whim: Whim::None,
-            gateway: None,
-            validity: [Duration::from_secs(3600), Duration::from_secs(90 * 86_400)],
-            asked: Vec::new(),
-            accounts: Vec::new(),
-            proven: Vec::new(),
-            nonces: HashSet::new(),
-            orders: Vec::new(),
-        };
-        Self { url, root, issuer: Arc::new(Issuer::new(params, key)), state: Arc::new(Mutex::new(state)) }
+        Self { url, root, issuer: Arc::new(Issuer::new(params, key)), state: Arc::default() }
     }
 
     pub(super) fn router(&self) -> Router {
