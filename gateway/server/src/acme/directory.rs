@@ -175,10 +175,10 @@ mod tests {
         };
         row("https://ca.example/nonce", "");
         row("https://ca.example:443/nonce?x", "");
-        for url in ["http://ca.example/nonce", "https://ca.example:8443/", "https://10.0.0.1/", "file:///etc/passwd"] {
+        for url in ["http://ca.example/nonce", "https://ca.example:8443/", "https://10.0.0.1/"] {
             row(url, "not its own origin");
         }
-        for url in ["", "nonce", "/nonce", "https://ca.example/a b", "https://ca.example/\u{e9}", "https://"] {
+        for url in ["", "nonce", "/nonce", "https://ca.example/a b", "https://", "file:///etc/passwd"] {
             row(url, "a URL in it is none");
         }
         for text in ["", "[]", "{}", "<html>", "{\"newNonce\":1}", "null"] {
