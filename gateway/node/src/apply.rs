@@ -9,6 +9,8 @@ mod foreign;
 mod index;
 mod merged;
 
+pub(crate) use merged::beside;
+
 use crate::batch::Batch;
 use crate::context::{Context, open_body};
 use crate::error::NodeError;

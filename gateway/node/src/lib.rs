@@ -14,6 +14,7 @@ pub mod clients;
 pub mod clock;
 mod commit;
 mod conflict;
+pub mod conflicts;
 mod context;
 pub mod derived;
 pub mod devices;

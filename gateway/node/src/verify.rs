@@ -299,10 +299,10 @@ impl Walk<'_> {
             if let Ok(doc) = json.and_then(fhir::json::Doc::parse) {
                 let rows = if own { index::rows } else { index::rows_of_others };
                 expected = rows(&doc, kind, self.node.base(), &self.registry);
-                if crate::placed::is_tagged(&row) {
-                    expected.extend(crate::conflict::row(kind));
-                }
             }
+        }
+        if row.current && crate::placed::is_tagged(&row) {
+            expected.extend(crate::conflict::row(kind));
         }
         let mut found = self.node.store.index_of(row.position).await?;
         // A job of $reindex may be half way through those of others.

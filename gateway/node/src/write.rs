@@ -289,6 +289,15 @@ impl Node {
         Ok(())
     }
 
+    /// Writes what a patient decided on a page of the patient's own.
+    pub(crate) async fn write_for_patient(&self, asked: Asked, agent: Agent) -> Result<(), NodeError> {
+        self.commit(move |batch| {
+            let (asked, agent) = (asked.clone(), agent.clone());
+            Box::pin(async move { batch.write(&[asked], &[], &agent, &Guards::default()).await.map(drop) })
+        })
+        .await
+    }
+
     /// Runs what was prepared in one transaction; one result for each.
     pub(crate) async fn write_steps(
         &self,

@@ -101,7 +101,7 @@ impl Batch {
             return Ok(());
         }
         let Some(own) = self.reader().await?.last_own(kind, id).await? else { return Ok(()) };
-        let index = if own.is_deleted() { Vec::new() } else { self.index_of_version(&own).await? };
+        let index = self.index_of_version(&own).await?;
         self.forget_ahead();
         Ok(self.tx().await?.promote(own.position, kind, index).await?)
     }
@@ -132,6 +132,10 @@ impl Batch {
         else {
             return Ok(Vec::new());
         };
+        // A deletion is found by nothing but what is said of it.
+        if version.is_deleted() {
+            return Ok(crate::conflict::row(kind).into_iter().filter(|_| is_tagged(version)).collect());
+        }
         let Some(Ok(content)) = self.node.open_version(version, &context.keys) else { return Ok(Vec::new()) };
         let rows = match version.own {
             true => crate::index::rows,

@@ -211,7 +211,7 @@ impl Batch {
         };
         let Some(mut placed) = self.node.place_in_row(op, entry, keys) else { return Ok(()) };
         placed.tagged = meaning == Meaning::Plain(true) && current;
-        if placed.tagged && !ends {
+        if placed.tagged {
             index.extend(crate::conflict::row(kind));
         }
         let retires = match before.filter(|before| current && before.current) {

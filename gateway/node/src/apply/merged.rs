@@ -1,6 +1,6 @@
 //! Which versions of a resource stand beside each other, and what is said of it: of one record, as rule 6.19 has it, from the ops
 //! that are here. A version that only adds to a chain is seen at once; where edits may have happened beside each other, all versions
-//! of the resource are gone through in the order they came. Called by `index`, and by `foreign` after a rebuild.
+//! of the resource are gone through in the order they came. Called by `index`, and by `foreign` after a rebuild; read by `conflicts`.
 //!
 //! Where what is said changes without a new version, the current one gets another versionId and lastUpdated, in a row of its own
 //! (decision 0037).
@@ -10,7 +10,8 @@ use crate::context::Context;
 use crate::error::NodeError;
 use crate::placed::Placed;
 use record::{Ancestry, Header, Lane, Op, OpId, RecordId};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use store::db::Reader;
 use store::versions::{StoredVersion, Version};
 
 /// Most versions of a resource that are held against each other; older ones are known to all of them.
@@ -106,18 +107,8 @@ impl Batch {
             }
         }
         let id = Header::id_of(&header.encode());
-        let (ancestry, _) = self.ancestry(&record, before.lamport).await?;
+        let (ancestry, _) = ancestry(&mut self.reader().await?, &record, before.lamport).await?;
         Ok(ancestry.knows(&id, &before.op))
-    }
-
-    /// Who knew whom among the changes of a record from a Lamport number on, and when each was signed by its author's clock.
-    async fn ancestry(&mut self, record: &RecordId, lamport: u64) -> Result<(Ancestry, HashMap<OpId, u64>), NodeError> {
-        let (mut ancestry, mut signed) = (Ancestry::default(), HashMap::new());
-        for (id, header) in self.reader().await?.changes_from(record, lamport).await? {
-            ancestry.take(id, &header);
-            signed.insert(id, header.wall_ms);
-        }
-        Ok((ancestry, signed))
     }
 
     /// Goes through all versions of a resource in a record, and has its rows say what is to be said of them.
@@ -130,7 +121,7 @@ impl Batch {
         let Some(least) = known.iter().map(|one| one.stored.lamport).min() else {
             return Ok(self.tx().await?.remove_versions(&old).await?);
         };
-        let (ancestry, signed) = self.ancestry(record, least).await?;
+        let (ancestry, signed) = ancestry(&mut self.reader().await?, record, least).await?;
         let mut returned = Vec::with_capacity(known.len());
         for one in &known {
             returned.push(one.stored.own && self.is_returned(&one.stored.op).await?);
@@ -210,10 +201,58 @@ impl Batch {
         if now.own {
             self.tx().await?.uncover(base.kind, &base.id).await?;
         }
-        let index = if now.is_deleted() { Vec::new() } else { self.index_of_version(&now).await? };
+        let index = self.index_of_version(&now).await?;
         self.forget_ahead();
         Ok(self.tx().await?.promote(now.position, now.kind, index).await?)
     }
+}
+
+/// The versions of a resource that stand beside each other in a record, the current one last.
+pub(crate) async fn beside(
+    reader: &mut Reader<'_>,
+    record: &RecordId,
+    kind: u16,
+    id: &str,
+) -> Result<Vec<StoredVersion>, NodeError> {
+    let stored = reader.siblings(record, kind, id, VERSIONS_MAX).await?;
+    let known = stored.into_iter().rev().filter_map(|stored| Some(Known { placed: Placed::of(&stored)?, stored }));
+    let mut known = known.filter(|one| !one.placed.again).collect::<Vec<_>>();
+    let Some(least) = known.iter().map(|one| one.stored.lamport).min() else { return Ok(Vec::new()) };
+    let (ancestry, _) = ancestry(reader, record, least).await?;
+    known.sort_by_key(Known::order);
+    let open = open(&known, (0..known.len()).collect(), &ancestry).into_iter().collect::<BTreeSet<_>>();
+    let known = known.into_iter().enumerate().filter(|(at, _)| open.contains(at));
+    Ok(known.map(|(_, one)| one.stored).collect())
+}
+
+/// Who knew whom among the changes of a record from a Lamport number on, and when each was signed by its author's clock.
+async fn ancestry(
+    reader: &mut Reader<'_>,
+    record: &RecordId,
+    lamport: u64,
+) -> Result<(Ancestry, HashMap<OpId, u64>), NodeError> {
+    let (mut ancestry, mut signed) = (Ancestry::default(), HashMap::new());
+    for (id, header) in reader.changes_from(record, lamport).await? {
+        ancestry.take(id, &header);
+        signed.insert(id, header.wall_ms);
+    }
+    Ok((ancestry, signed))
+}
+
+/// Which of the versions in this order nobody has brought together.
+fn open(known: &[Known], mut order: Vec<usize>, ancestry: &Ancestry) -> Vec<usize> {
+    // Of several frames of one op the last says what is.
+    order.dedup_by(|later, earlier| {
+        let same = known[*later].stored.op == known[*earlier].stored.op;
+        if same {
+            *earlier = *later;
+        }
+        same
+    });
+    let resolves = order.iter().map(|at| known[*at].placed.resolves).collect::<Vec<_>>();
+    let op = |at: usize| &known[order[at]].stored.op;
+    let open = record::merge::open(&resolves, |earlier, later| ancestry.knows(op(later), op(earlier)));
+    open.into_iter().map(|at| order[at]).collect()
 }
 
 /// Whether the version at `now`, which came later, takes the place of the one at `then`: of two of one's own the one written last,
@@ -233,18 +272,7 @@ fn told(known: &[Known], ancestry: &Ancestry, follows: impl Fn(usize, usize) -> 
     for at in 0..known.len() {
         let behind = order.partition_point(|other| known[*other].order() < known[at].order());
         order.insert(behind, at);
-        // Of several frames of one op the last says what is.
-        let mut last = order.clone();
-        last.dedup_by(|later, earlier| {
-            let same = known[*later].stored.op == known[*earlier].stored.op;
-            if same {
-                *earlier = *later;
-            }
-            same
-        });
-        let resolves = last.iter().map(|at| known[*at].placed.resolves).collect::<Vec<_>>();
-        let op = |at: usize| &known[last[at]].stored.op;
-        let tagged = record::merge::open(&resolves, |earlier, later| ancestry.knows(op(later), op(earlier))).len() > 1;
+        let tagged = open(known, order.clone(), ancestry).len() > 1;
         let before = said.last().copied();
         let next = match before {
             Some(before) if !follows(at, before.current) => match before.tagged == tagged {

@@ -1,5 +1,5 @@
 //! Changes of what others are the origin of: where a grant says *shared*, an update, patch or deletion goes into the record the
-//! resource stands in, under the name its origin gave it. Without the word all are refused alike, whether there is anything under
+//! resource stands in, under the name its origin gave it; so does what a patient keeps of edits beside each other (`conflicts`). Without the word all are refused alike, whether there is anything under
 //! the id or not. Called by `write` and `transaction`, and by `sign` for the place.
 
 use super::moves::Before;
@@ -88,7 +88,9 @@ impl Batch {
         }
         let context = self.known(&foreign.record).await?;
         let asked = Prepared { class: before.class, ..resource.clone() };
-        let authority = covering_grant(&context, &self.node.identity.id(), &asked, true).ok_or_else(refused)?;
+        let me = self.node.identity.id();
+        let authority = context.state.word_of(&me).or_else(|| covering_grant(&context, &me, &asked, true));
+        let authority = authority.ok_or_else(refused)?;
         Ok(Place { context, authority })
     }
 }

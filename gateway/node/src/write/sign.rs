@@ -209,7 +209,7 @@ impl Batch {
                 self.tx().await?.uncover(step.prepared.kind.number(), &step.prepared.id).await?;
             }
             let mut index = self.index_of(&step.prepared);
-            if tagged && step.prepared.method != Method::Delete {
+            if tagged {
                 index.extend(crate::conflict::row(step.prepared.kind));
             }
             self.add_version(

@@ -329,6 +329,52 @@ async fn what_was_written_beside_and_does_not_count_is_no_conflict() {
     assert_eq!(seen(&plan.a.node, &plan.id).await, at_a);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_patient_keeps_one_of_several_edits_for_everybody() {
+    for database in databases() {
+        let plan = Plan::kept(database, true).await;
+        assert!(plan.p.node.conflicts().await.unwrap().is_empty());
+        plan.by_a("by A", None).await.unwrap();
+        plan.by_b("by B", None).await.unwrap();
+        plan.meet().await;
+        let found = plan.p.node.conflicts().await.unwrap();
+        let [one] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((one.resource_type.as_str(), one.id.as_str(), one.sides.len()), ("CarePlan", plan.named.as_str(), 2));
+        let of = |name: &str| one.sides.iter().find(|side| side.name == name).unwrap().clone();
+        assert!(of("Hospital A").text.unwrap().contains("by A") && of("Hospital B").text.unwrap().contains("by B"));
+        // The one that nobody sees just now.
+        let (other, title) = (&one.sides[0], if one.sides[0].name == "Hospital A" { "by A" } else { "by B" });
+        let keep = async |shown: &str, version: &str| {
+            plan.p.node.keep(&one.resource_type, &one.id, shown, version).await
+        };
+        assert!(matches!(keep("elder", &other.version).await, Err(NodeError::Unprocessable(_))));
+        assert!(matches!(keep(&one.version, "none").await, Err(NodeError::NotFound(_))));
+        keep(&one.version, &other.version).await.unwrap();
+        assert!(keep(&one.version, &other.version).await.is_err(), "it is decided");
+        plan.meet().await;
+        plan.all_see(title, false).await;
+        assert!(plan.p.node.conflicts().await.unwrap().is_empty());
+        for (node, id, at) in [(&plan.a.node, &plan.id, &plan.at_a), (&plan.b.node, &plan.named, &plan.at_b)] {
+            assert_eq!(read(node, id).await["subject"]["reference"], format!("Patient/{at}"));
+        }
+        plan.stays().await;
+        // A deletion is kept as well.
+        plan.by_a("edited", None).await.unwrap();
+        let delete = Intent::Delete { kind: kind("CarePlan"), id: plan.named.clone(), if_match: None };
+        plan.b.node.write(&caller(), delete).await.unwrap();
+        plan.meet().await;
+        let found = plan.p.node.conflicts().await.unwrap().remove(0);
+        let gone = found.sides.iter().find(|side| side.deleted).unwrap();
+        plan.p.node.keep("CarePlan", &found.id, &found.version, &gone.version).await.unwrap();
+        plan.meet().await;
+        for (node, id) in [(&plan.a.node, &plan.id), (&plan.b.node, &plan.named), (&plan.p.node, &plan.named)] {
+            let found = node.read(&caller(), kind("CarePlan"), id).await;
+            assert!(matches!(found, Err(NodeError::Gone(_))), "{found:?}");
+            stays_the_same_after_reindex(node).await;
+        }
+    }
+}
+
 /// A small generator of its own, so that a printed seed says everything.
 struct Dice(u64);
 

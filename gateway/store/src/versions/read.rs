@@ -134,6 +134,26 @@ impl Reader<'_> {
         rows.iter_mut().map(stored).collect()
     }
 
+    /// Current resources of a record that carry a tag, the latest first, at most `most`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tagged(
+        &mut self,
+        record: &RecordId,
+        (system, code): (&str, &str),
+        most: i64,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let columns = COLUMNS.replace("f.bytes", "v.json");
+        let sql = format!(
+            "SELECT {columns} FROM cache_versions v WHERE v.record = $1 AND v.current = 1 AND EXISTS (SELECT 1 FROM \
+             cache_token t WHERE t.position = v.position AND t.type = v.type AND t.code = $2 AND t.system = $3) \
+             ORDER BY v.position DESC LIMIT $4"
+        );
+        let mut rows = self.fetch(sql, &[record.bytes().into(), code.into(), system.into(), most.into()]).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+
     /// The last version of a resource that this node wrote, in whatever record, with its frame.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! A further device joins: by a code and six digits, with everything and as good as the first; nobody else comes in that way.
 
 use super::{house, join, open_grants};
-use crate::common::{Place, count, create, databases, is_clean, let_in, pair, stays_the_same_after_reindex, until};
+use crate::common::{Database, Place, caller, count, create, kind, search, databases, is_clean, let_in, pair, stays_the_same_after_reindex, until};
 use crate::world::observation;
 use node::devices::{DeviceState, JoinState, OfferState};
 use node::{NodeError, Role};
@@ -48,6 +48,36 @@ async fn a_second_device_has_everything_and_what_it_decides_holds() {
         for place in [&house.a, &house.b, &house.first, &house.second] {
             stays_the_same_after_reindex(&place.node).await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_device_reads_who_looked_since_it_is_in() {
+    let house = house(Database::Sqlite).await;
+    join(&house.first.node, &house.second.node, "Phone").await;
+    until("A knows of the phone", || async {
+        house.a.node.record_log(house.record(), 100).await.unwrap().lines.iter().any(|line| line.kind == "device")
+    })
+    .await;
+    let shown = search(&house.a.node, "Observation", "").await;
+    let event = node::access::Event {
+        caller: Some(&caller()),
+        interaction: "search",
+        kind: Some(kind("Observation")),
+        id: "",
+        query: "",
+        status: 200,
+        request: "r-1",
+        patient: "",
+        read: &shown.matches.iter().collect::<Vec<_>>(),
+    };
+    house.a.node.audit(event).await;
+    for place in [&house.first, &house.second] {
+        until("each device shows who looked", || async {
+            let (moments, _) = place.node.accesses(house.record(), None, 50).await.unwrap();
+            moments.iter().any(|moment| moment.who.contains("Hospital A") && moment.why == "TREAT")
+        })
+        .await;
     }
 }
 
