@@ -70,6 +70,18 @@ impl Node {
         Ok(conflicts)
     }
 
+    /// How many of them there are, up to a limit for each record.
+    ///
+    /// # Errors
+    /// [`NodeError::Store`].
+    pub async fn conflict_count(&self) -> Result<u64, NodeError> {
+        let (mut count, mut reader) = (0, Reader::from(&self.store));
+        for record in self.own_records().await? {
+            count += reader.tagged(&record, (TAG.system, TAG.code), SHOWN_MAX).await?.len() as u64;
+        }
+        Ok(count)
+    }
+
     async fn side(&self, reader: &mut Reader<'_>, side: StoredVersion) -> Result<Side, NodeError> {
         let author = author_of(&side);
         let (name, at_ms) = (self.name_of(&author).await?, u64::try_from(side.last_updated / 1000).unwrap_or(0));

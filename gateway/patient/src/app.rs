@@ -98,6 +98,8 @@ pub fn app(settings: Settings, node: Node) -> Router {
         .route("/access/narrow", post(pages::access::narrow))
         .route("/held-back", get(pages::held_back::get))
         .route("/held-back/take-in", post(pages::held_back::take_in))
+        .route("/conflicts", get(pages::conflicts::get))
+        .route("/conflicts/keep", post(pages::conflicts::keep))
         .route("/timeline", get(pages::timeline::get))
         .route("/audit", get(pages::audit::get))
         .route("/network", get(pages::network::get))

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod audit;
+pub(crate) mod conflicts;
 pub(crate) mod devices;
 pub(crate) mod entry;
 pub(crate) mod held_back;

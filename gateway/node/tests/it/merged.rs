@@ -339,14 +339,16 @@ async fn a_patient_keeps_one_of_several_edits_for_everybody() {
         plan.meet().await;
         let found = plan.p.node.conflicts().await.unwrap();
         let [one] = &found[..] else { panic!("{found:?}") };
-        assert_eq!((one.resource_type.as_str(), one.id.as_str(), one.sides.len()), ("CarePlan", plan.named.as_str(), 2));
+        assert_eq!(
+            (one.resource_type.as_str(), one.id.as_str(), one.sides.len()),
+            ("CarePlan", plan.named.as_str(), 2)
+        );
         let of = |name: &str| one.sides.iter().find(|side| side.name == name).unwrap().clone();
         assert!(of("Hospital A").text.unwrap().contains("by A") && of("Hospital B").text.unwrap().contains("by B"));
         // The one that nobody sees just now.
         let (other, title) = (&one.sides[0], if one.sides[0].name == "Hospital A" { "by A" } else { "by B" });
-        let keep = async |shown: &str, version: &str| {
-            plan.p.node.keep(&one.resource_type, &one.id, shown, version).await
-        };
+        let keep =
+            async |shown: &str, version: &str| plan.p.node.keep(&one.resource_type, &one.id, shown, version).await;
         assert!(matches!(keep("elder", &other.version).await, Err(NodeError::Unprocessable(_))));
         assert!(matches!(keep(&one.version, "none").await, Err(NodeError::NotFound(_))));
         keep(&one.version, &other.version).await.unwrap();

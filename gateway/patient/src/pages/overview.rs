@@ -29,6 +29,8 @@ pub(crate) struct View {
     pub(crate) emergencies: Vec<Moment>,
     /// The words still have to be written down.
     pub(crate) words: bool,
+    /// How many entries were changed in several places at once.
+    pub(crate) conflicts: u64,
 }
 
 /// `GET /`.
@@ -46,6 +48,7 @@ pub(crate) async fn get(State(app): State<App>, Extension(session): Extension<Se
         grants: app.node.grants().await?,
         emergencies,
         words: app.node.needs_words().await?,
+        conflicts: app.node.conflict_count().await?,
     };
     app.show(&session, |frame| page(frame, &view)).await
 }
@@ -59,8 +62,10 @@ pub(crate) fn page(frame: &Frame, view: &View) -> Page {
     let open = view.requests.iter().filter(|request| request.state == RequestState::Open);
     let emergencies = view.emergencies.iter().map(|moment| emergency_line(frame, moment));
     let words = view.words.then(words_line);
+    let conflicts = (view.conflicts > 0).then(|| conflicts_line(view.conflicts));
     let attention = emergencies
         .chain(words)
+        .chain(conflicts)
         .chain(running.iter().map(|pairing| pairing_line(pairing)))
         .chain(open.map(request_line));
     let attention = attention.collect::<Vec<_>>();
@@ -101,6 +106,13 @@ fn words_line() -> El {
     let words = "Write down your 24 words: they alone give you your record back when all your devices are lost.";
     let link = el("a").class("button").href("/phrase").with("Show me the words");
     el("li").class("line").attr("data-kind", "words").with((el("span").with(words), link))
+}
+
+/// Several wrote the same at once: a person has to say which one it is.
+fn conflicts_line(count: u64) -> El {
+    let words = format!("{} changed in several places at once.", words::count(count, "entry was", "entries were"));
+    let link = el("a").class("button").href("/conflicts").with("Look at them");
+    el("li").class("line").attr("data-kind", "conflicts").with((el("span").with(words), link))
 }
 
 fn pairing_line(pairing: &PairingView) -> El {
@@ -215,6 +227,7 @@ mod tests {
         assert!(html.contains("chartwell:") && html.contains("<svg"));
         assert!(html.contains("data-state=\"open\""));
         assert!(html.contains("data-kind=\"words\"") && html.contains("href=\"/phrase\""));
+        assert!(html.contains("2 entries were changed in several places") && html.contains("href=\"/conflicts\""));
     }
 
     #[test]
@@ -226,6 +239,7 @@ mod tests {
             grants: vec![],
             emergencies: vec![],
             words: false,
+            conflicts: 0,
         };
         let html = shown("welcome", &view);
         assert!(html.contains("id=\"invite-form\"") && html.contains("id=\"no-record\""));

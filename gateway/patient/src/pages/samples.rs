@@ -3,6 +3,7 @@
 
 use crate::layout::{Frame, Page};
 use crate::pages::{moments, overview};
+use node::conflicts::{Conflict, Side};
 use node::devices::{DeviceState, DeviceView, JoinState, JoinView, OfferState, OfferView};
 use node::grants::{GrantState, GrantView, RecordView, RequestState, RequestView, scope_lines};
 use node::pairing::{GrantLine, PairingState, PairingView};
@@ -118,6 +119,23 @@ pub(crate) fn grants() -> Vec<GrantView> {
         grant("g4.0", "Hospital B", "patient/Observation.cu", GrantState::Revoked, true, NOW + 30 * DAY),
         grant("g5.0", "Hospital B", "patient/Observation.r", GrantState::Ended, true, NOW - MINUTE),
     ]
+}
+
+pub(crate) fn conflict() -> Conflict {
+    let side = |version: &str, name: &str, json: Option<&str>| Side {
+        version: text(version),
+        name: text(name),
+        origin: text("mfzwizltoq4dqmzu"),
+        at_ms: NOW - MINUTE,
+        text: json.map(text),
+        deleted: json.is_none(),
+    };
+    Conflict {
+        resource_type: text("CarePlan"),
+        id: text("mfzwizltoq4dqmzu.p1"),
+        version: text("a.1-2"),
+        sides: vec![side("b.1", "Hospital B", Some("{\n  \"title\": \"walk\"\n}")), side("a.1", "Hospital A", None)],
+    }
 }
 
 pub(crate) fn held_back() -> HeldBack {
@@ -274,6 +292,7 @@ pub(crate) fn overview() -> overview::View {
     overview::View {
         emergencies: vec![emergency],
         words: true,
+        conflicts: 2,
         records: vec![(record(), moments().moments.into_iter().take(5).collect())],
         requests: requests(),
         pairings: vec![pairing(PairingState::Digits), pairing(PairingState::Done)],
@@ -337,6 +356,7 @@ fn hostile_pages() -> Vec<String> {
     let overview = overview::View {
         emergencies: spoil(moments()).moments,
         words: true,
+        conflicts: 2,
         records: vec![(record(), spoil(moments()).moments)],
         requests: requests.clone(),
         pairings: pairings.to_vec(),
@@ -362,6 +382,12 @@ fn hostile_pages() -> Vec<String> {
         shown("hostile-overview", |frame| overview::page(frame, &overview)),
         shown("hostile-requests", |frame| super::requests::page(frame, &requests)),
         shown("hostile-access", |frame| super::access::page(frame, &grants, &super::access::Notes::default())),
+        shown("hostile-conflicts", |frame| {
+            let side = |side: Side| Side { version: bad(), name: bad(), origin: bad(), text: Some(bad()), ..side };
+            let sides = conflict().sides.into_iter().map(side).collect();
+            let conflict = Conflict { resource_type: bad(), id: bad(), version: bad(), sides };
+            super::conflicts::page(frame, &[conflict])
+        }),
         shown("hostile-held-back", |frame| super::held_back::page(frame, &[held()], 1)),
         shown("hostile-timeline", |frame| super::timeline::page(frame, &spoil(moments()))),
         shown("hostile-audit", |frame| super::audit::page(frame, &spoil(looks()))),

@@ -1,7 +1,10 @@
 //! A further device joins: by a code and six digits, with everything and as good as the first; nobody else comes in that way.
 
 use super::{house, join, open_grants};
-use crate::common::{Database, Place, caller, count, create, kind, search, databases, is_clean, let_in, pair, stays_the_same_after_reindex, until};
+use crate::common::{
+    Database, Place, caller, count, create, databases, is_clean, kind, let_in, pair, search,
+    stays_the_same_after_reindex, until,
+};
 use crate::world::observation;
 use node::devices::{DeviceState, JoinState, OfferState};
 use node::{NodeError, Role};
