@@ -9,7 +9,7 @@ mod foreign;
 mod index;
 mod merged;
 
-pub(crate) use merged::beside;
+pub(crate) use merged::{Changes, beside};
 
 use crate::batch::Batch;
 use crate::context::{Context, open_body};

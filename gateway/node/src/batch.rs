@@ -6,6 +6,7 @@ mod positions;
 mod registry;
 
 use crate::access::chain;
+use crate::apply::Changes;
 use crate::context::{Context, Kept};
 use crate::error::NodeError;
 use crate::node::Node;
@@ -77,6 +78,8 @@ pub(crate) struct Batch {
     moved: HashSet<RecordId>,
     /// What lines keep of forked lanes, as far as it was walked.
     pub(crate) kept: Kept,
+    /// Changes of records that were read to hold versions against each other.
+    pub(crate) changes: HashMap<RecordId, Changes>,
     gathered: u64,
     /// Something was changed past `memory`: it does not outlive this transaction.
     forget: bool,
@@ -132,6 +135,7 @@ impl Batch {
             memory: memory.unwrap_or_default(),
             moved: HashSet::new(),
             kept: Kept::default(),
+            changes: HashMap::new(),
             gathered: 0,
             forget: false,
             registry,
@@ -194,6 +198,11 @@ impl Batch {
         }
         self.moved.insert(record);
         self.kept.came(&op.id());
+        if op.header().lane.kind == record::LaneKind::Change
+            && let Some(changes) = self.changes.get_mut(&record)
+        {
+            changes.came(op.id(), op.header());
+        }
         self.ops.push((op, frames, position));
         Ok(position)
     }

@@ -40,6 +40,29 @@ impl Known {
     }
 }
 
+/// Changes of a record from a Lamport number on: who knew whom, and when each was signed by its author's clock.
+pub(crate) struct Changes {
+    from: u64,
+    ancestry: Ancestry,
+    signed: HashMap<OpId, u64>,
+}
+
+impl Changes {
+    async fn from(reader: &mut Reader<'_>, record: &RecordId, lamport: u64) -> Result<Self, NodeError> {
+        let mut changes = Self { from: lamport, ancestry: Ancestry::default(), signed: HashMap::new() };
+        for (id, header) in reader.changes_from(record, lamport).await? {
+            changes.came(id, &header);
+        }
+        Ok(changes)
+    }
+
+    /// One more came.
+    pub(crate) fn came(&mut self, id: OpId, header: &Header) {
+        self.ancestry.take(id, header);
+        self.signed.insert(id, header.wall_ms);
+    }
+}
+
 /// What is said of a resource after one more version: which is current, whether it is tagged, and how often that was said anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Said {
@@ -107,8 +130,18 @@ impl Batch {
             }
         }
         let id = Header::id_of(&header.encode());
-        let (ancestry, _) = ancestry(&mut self.reader().await?, &record, before.lamport).await?;
-        Ok(ancestry.knows(&id, &before.op))
+        let known = self.known_changes(&record, before.lamport).await?;
+        let knows = known.ancestry.knows(&id, &before.op);
+        self.changes.insert(record, known);
+        Ok(knows)
+    }
+
+    /// The changes of a record from a Lamport number on, read once in a transaction; whoever took them puts them back.
+    async fn known_changes(&mut self, record: &RecordId, lamport: u64) -> Result<Changes, NodeError> {
+        match self.changes.remove(record).filter(|known| known.from <= lamport) {
+            Some(known) => Ok(known),
+            None => Changes::from(&mut self.reader().await?, record, lamport).await,
+        }
     }
 
     /// Goes through all versions of a resource in a record, and has its rows say what is to be said of them.
@@ -121,12 +154,13 @@ impl Batch {
         let Some(least) = known.iter().map(|one| one.stored.lamport).min() else {
             return Ok(self.tx().await?.remove_versions(&old).await?);
         };
-        let (ancestry, signed) = ancestry(&mut self.reader().await?, record, least).await?;
+        let changes = self.known_changes(record, least).await?;
         let mut returned = Vec::with_capacity(known.len());
         for one in &known {
             returned.push(one.stored.own && self.is_returned(&one.stored.op).await?);
         }
-        let said = told(&known, &ancestry, |now, then| follows(&known, &returned, &signed, now, then));
+        let said = told(&known, &changes.ancestry, |now, then| follows(&known, &returned, &changes.signed, now, then));
+        self.changes.insert(*record, changes);
         self.tx().await?.remove_versions(&old).await?;
         self.forget_ahead();
         for (at, one) in known.iter().enumerate() {
@@ -218,25 +252,11 @@ pub(crate) async fn beside(
     let known = stored.into_iter().rev().filter_map(|stored| Some(Known { placed: Placed::of(&stored)?, stored }));
     let mut known = known.filter(|one| !one.placed.again).collect::<Vec<_>>();
     let Some(least) = known.iter().map(|one| one.stored.lamport).min() else { return Ok(Vec::new()) };
-    let (ancestry, _) = ancestry(reader, record, least).await?;
+    let changes = Changes::from(reader, record, least).await?;
     known.sort_by_key(Known::order);
-    let open = open(&known, (0..known.len()).collect(), &ancestry).into_iter().collect::<BTreeSet<_>>();
+    let open = open(&known, (0..known.len()).collect(), &changes.ancestry).into_iter().collect::<BTreeSet<_>>();
     let known = known.into_iter().enumerate().filter(|(at, _)| open.contains(at));
     Ok(known.map(|(_, one)| one.stored).collect())
-}
-
-/// Who knew whom among the changes of a record from a Lamport number on, and when each was signed by its author's clock.
-async fn ancestry(
-    reader: &mut Reader<'_>,
-    record: &RecordId,
-    lamport: u64,
-) -> Result<(Ancestry, HashMap<OpId, u64>), NodeError> {
-    let (mut ancestry, mut signed) = (Ancestry::default(), HashMap::new());
-    for (id, header) in reader.changes_from(record, lamport).await? {
-        ancestry.take(id, &header);
-        signed.insert(id, header.wall_ms);
-    }
-    Ok((ancestry, signed))
 }
 
 /// Which of the versions in this order nobody has brought together.
