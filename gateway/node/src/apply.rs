@@ -9,6 +9,7 @@ mod foreign;
 mod index;
 mod merged;
 
+pub(crate) use index::may_edit;
 pub(crate) use merged::{Changes, beside};
 
 use crate::batch::Batch;
@@ -146,6 +147,7 @@ impl Batch {
                 LaneKind::Audit => {}
             }
         }
+        self.settle_unclear().await?;
         if contested {
             let context = self.known(record).await?;
             self.rebuild_foreign(&context).await?;

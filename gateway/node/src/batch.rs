@@ -14,7 +14,7 @@ use crate::parameters::Registry;
 pub(crate) use memory::Memory;
 use positions::{POSITIONS_PER_BATCH, take};
 use record::{Head, IdentityId, OpId, RecordId, Verified};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use store::Tx;
 use store::audit::AuditRow;
@@ -80,6 +80,8 @@ pub(crate) struct Batch {
     pub(crate) kept: Kept,
     /// Changes of records that were read to hold versions against each other.
     pub(crate) changes: HashMap<RecordId, Changes>,
+    /// Resources whose versions have to be held against each other before the job ends.
+    pub(crate) unclear: BTreeSet<(RecordId, u16, String)>,
     gathered: u64,
     /// Something was changed past `memory`: it does not outlive this transaction.
     forget: bool,
@@ -136,6 +138,7 @@ impl Batch {
             moved: HashSet::new(),
             kept: Kept::default(),
             changes: HashMap::new(),
+            unclear: BTreeSet::new(),
             gathered: 0,
             forget: false,
             registry,

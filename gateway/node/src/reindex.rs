@@ -113,6 +113,8 @@ impl Batch {
             progress(done.ops);
         }
         self.tx().await?.fill_branches().await?;
+        self.forget_branches();
+        self.settle_unclear().await?;
         // What later grants and revokes changed of earlier ops of others.
         for record in shared {
             let context = self.known(&record).await?;

@@ -260,15 +260,29 @@ impl Walk<'_> {
             let counts = own || counts(&mut Reader::from(&self.node.store), &context, op).await?;
             // A copy of one's own and a removal from a record are no versions of their own.
             let unseen = content.method == Method::Moved || (own && content.method == Method::Copy);
-            let kept_by_origin = ResourceType::parse(&content.resource_type).is_some_and(crate::history::own_listed);
-            let shared = !kept_by_origin && context.state.is_shared(op.header());
-            let may_write = content.origin == op.header().lane.author || shared;
-            if !counts || unseen || !may_write {
+            if !counts || unseen || !self.is_applied(op, &content, &context, own).await? {
                 continue;
             }
             self.row(op, *at, content, &context, own).await?;
         }
         Ok(())
+    }
+
+    /// Whether a frame says something of its author's resource, or of another's that it may edit.
+    async fn is_applied(
+        &self,
+        op: &Op,
+        content: &record::frame::Content,
+        context: &Context,
+        own: bool,
+    ) -> Result<bool, NodeError> {
+        let Some(kind) = ResourceType::parse(&content.resource_type) else { return Ok(false) };
+        if content.origin == op.header().lane.author {
+            return Ok(true);
+        }
+        let id = crate::rewrite::served_id(&self.node.identity().id(), &content.origin, &content.id);
+        let mut reader = Reader::from(&self.node.store);
+        crate::apply::may_edit(&mut reader, context, op, (kind, &id), content.method, own).await
     }
 
     /// The version row of a frame, and what it is found by.

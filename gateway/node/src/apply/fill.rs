@@ -8,9 +8,32 @@ use crate::node::Node;
 use crate::opening::{open_resource, placed};
 use record::entry::KeyName;
 use record::state::Judgement;
-use record::{Op, OpId, RecordId};
-use std::collections::BTreeMap;
+use record::{IdentityId, Op, OpId, RecordId};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use store::ops::StoredOp;
+
+/// Ops read at once.
+const ROWS: i64 = 512;
+
+/// Resources whose frames came late, by their handles in the record.
+#[derive(Default)]
+struct Edited {
+    handles: HashMap<[u8; 16], IdentityId>,
+    /// The least Lamport number among their ops.
+    from: Option<u64>,
+}
+
+impl Edited {
+    fn note(&mut self, op: &Op, frames: &[(u32, Vec<u8>)]) {
+        let header = op.header();
+        for entry in frames.iter().filter_map(|(at, _)| op.entries().get(*at as usize)).filter(|one| one.is_resource())
+        {
+            self.handles.insert(entry.handle, header.lane.author);
+            self.from = Some(self.from.map_or(header.lamport, |from| from.min(header.lamport)));
+        }
+    }
+}
 
 impl Node {
     /// Adds frames that were missing; returns how many were new.
@@ -52,9 +75,10 @@ impl Batch {
             }
             ops.entry(id.op).or_insert_with(|| (stored.op, Vec::new())).1.push((id.index, frame.clone()));
         }
-        let mut count = 0;
+        let (mut count, mut came) = (0, Edited::default());
         for (op, frames) in ops.into_values() {
             count += frames.len();
+            came.note(&op, &frames);
             let before = self.reader().await?.frames(&op.id()).await?;
             for (at, frame) in &frames {
                 let tx = self.tx().await?;
@@ -63,8 +87,36 @@ impl Batch {
             }
             self.index_frames(&context, &op, before, frames).await?;
         }
+        self.settle_unclear().await?;
+        // Somebody's edit of a resource is not applied before its origin's version is here: now it is.
+        if self.is_edited_since(record, &came).await? {
+            self.rebuild_foreign(&context).await?;
+        }
         self.moved_now(*record);
         Ok(count)
+    }
+
+    /// Whether somebody else than their authors wrote any of these resources later on, in a change that is here.
+    async fn is_edited_since(&mut self, record: &RecordId, came: &Edited) -> Result<bool, NodeError> {
+        let Some(from) = came.from else { return Ok(false) };
+        let edits = |stored: &StoredOp| {
+            let author = stored.op.header().lane.author;
+            stored.op.header().lamport > from
+                && stored
+                    .op
+                    .entries()
+                    .iter()
+                    .any(|entry| came.handles.get(&entry.handle).is_some_and(|one| *one != author))
+        };
+        let mut position = 0;
+        loop {
+            let rows = self.reader().await?.ops_after(record, position, ROWS).await?;
+            let Some(last) = rows.last() else { return Ok(false) };
+            position = last.position;
+            if rows.iter().any(edits) {
+                return Ok(true);
+            }
+        }
     }
 
     /// As [`Batch::index_op`], for these frames, and for those that were here `before` and that a wrap among these opens. Each that

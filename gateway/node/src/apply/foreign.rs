@@ -8,7 +8,7 @@ use crate::placed::{Placed, author_of, is_tagged};
 use fhir::ResourceType;
 use fhir::json::Doc;
 use record::frame::Method;
-use record::{LaneKind, Op};
+use record::{LaneKind, Op, OpId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use store::versions::{IndexRow, StoredVersion};
@@ -32,28 +32,24 @@ impl Batch {
             journal.insert((op, place), (position, last_updated));
         }
         let (mut shown, mut were_current) = (HashSet::new(), BTreeSet::new());
-        // Resources that this node and others wrote, and those of which something was said anew.
-        let (mut written_here, mut mixed) = (HashSet::new(), BTreeSet::new());
-        for version in reader.record_versions(&record, i64::MAX, i64::MAX).await? {
+        let mut written_here = BTreeSet::new();
+        let before = reader.record_rows(&record).await?;
+        for version in &before {
             shown.insert((version.op, version.place));
             let name = (version.kind, version.id.clone());
-            match version.own {
-                true => drop(written_here.insert(name.clone())),
-                false if author_of(&version) != version.origin => drop(mixed.insert(name.clone())),
-                false => {}
-            }
-            if Placed::of(&version).is_some_and(|placed| placed.again || placed.tagged) {
-                mixed.insert(name.clone());
+            if version.own {
+                written_here.insert(name.clone());
             }
             if version.current && !version.own {
                 were_current.insert(name);
             }
         }
+        let mut mixed = mixed(&before, &journal);
         let ops = reader.ops_after(&record, 0, i64::MAX).await?;
         let tx = self.tx().await?;
         tx.remove_foreign(&record).await?;
         tx.forget_quarantined(&record).await?;
-        for (kind, id) in were_current.intersection(&written_here.into_iter().collect()) {
+        for (kind, id) in were_current.intersection(&written_here) {
             self.promote_own(*kind, id).await?;
         }
         let me = self.node.identity.id();
@@ -83,24 +79,27 @@ impl Batch {
             let op = stored.op.clone();
             self.index_op(context, &op, &frames, stored.position, stored.last_updated, &journal).await?;
         }
-        let rows = journal.into_iter().map(|((op, place), (position, at))| (op, place, position, at));
-        let rows = rows.collect::<Vec<_>>();
+        let rows = journal.iter().map(|((op, place), (position, at))| (*op, *place, *position, *at));
+        let (rows, late) = (rows.collect::<Vec<_>>(), journal);
         self.tx().await?.journal(&rows).await?;
         for (kind, id) in were_current {
             self.promote(kind, &id).await?;
         }
+        mixed.extend(self::mixed(&self.reader().await?.record_rows(&record).await?, &late));
         for (kind, id) in mixed {
-            self.bring_together(&record, kind, &id).await?;
+            self.note_unclear(record, kind, &id);
         }
-        Ok(())
+        self.settle_unclear().await
     }
 
-    /// What this node wrote last of a resource is current again, after others' edits of it are gone.
+    /// What this node wrote last of a resource of its own is current again, after others' edits of it are gone. What it made of
+    /// another's is not: that is gone with the other's.
     async fn promote_own(&mut self, kind: u16, id: &str) -> Result<(), NodeError> {
         if self.current(kind, id).await?.is_some() {
             return Ok(());
         }
-        let Some(own) = self.reader().await?.last_own(kind, id).await? else { return Ok(()) };
+        let own = self.reader().await?.last_own(kind, id).await?;
+        let Some(own) = own.filter(|own| own.origin == self.node.identity.id()) else { return Ok(()) };
         let index = self.index_of_version(&own).await?;
         self.forget_ahead();
         Ok(self.tx().await?.promote(own.position, kind, index).await?)
@@ -171,4 +170,20 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// Resources whose versions have to be held against each other: of which something was said, which somebody else than their origin wrote,
+/// or whose frames came in another order than their ops.
+fn mixed(rows: &[StoredVersion], journal: &HashMap<(OpId, u32), (i64, i64)>) -> BTreeSet<(u16, String)> {
+    let mut counts = HashMap::<(u16, &str), usize>::new();
+    for row in rows {
+        *counts.entry((row.kind, &row.id)).or_default() += 1;
+    }
+    let is_mixed = |row: &&StoredVersion| {
+        let several = counts.get(&(row.kind, row.id.as_str())).is_some_and(|count| *count > 1);
+        Placed::of(row).is_some_and(|placed| placed.again || placed.tagged)
+            || author_of(row) != row.origin
+            || (several && journal.contains_key(&(row.op, row.place)))
+    };
+    rows.iter().filter(is_mixed).map(|row| (row.kind, row.id.clone())).collect()
 }

@@ -7,6 +7,7 @@ use crate::context::{Context, judge};
 use crate::error::NodeError;
 use crate::index;
 use crate::opening::{for_readers, open_resource, placed};
+use crate::placed::Placed;
 use fhir::ResourceType;
 use record::entry::FrameKind;
 use record::frame::{Content, Method};
@@ -15,6 +16,7 @@ use record::state::Judgement;
 use record::{LaneKind, Op, OpId, Parcel, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use store::db::Reader;
 use store::missing::Missing;
 use store::quarantine::Quarantined;
 use store::versions::{StoredVersion, Version};
@@ -150,12 +152,12 @@ impl Batch {
             tracing::warn!(op = %op.id(), place, "a resource whose id is none was not applied");
             return Ok(());
         }
-        let kept_by_origin = crate::history::own_listed(kind);
-        if content.origin != author && (kept_by_origin || !context.state.is_shared(op.header())) {
+        let id = crate::rewrite::served_id(&me, &content.origin, &content.id);
+        let edits = content.origin != author;
+        if edits && !may_edit(&mut self.reader().await?, context, op, (kind, &id), content.method, own).await? {
             tracing::warn!(op = %op.id(), place, "a resource of another origin than its author was not applied");
             return Ok(());
         }
-        let id = crate::rewrite::served_id(&me, &content.origin, &content.id);
         let (class, mut index) = (op.entries()[place as usize].class, Vec::new());
         let ends = matches!(content.method, Method::Delete | Method::Moved);
         let entry = &op.entries()[place as usize];
@@ -182,18 +184,14 @@ impl Batch {
         }
         let lamport = if content.method == Method::Copy { content.house_seq } else { op.header().lamport };
         let before = self.current(kind.number(), &id).await?;
-        if !own && content.origin == me && before.is_none() {
-            tracing::warn!(op = %op.id(), place, "a resource that this node never wrote was not applied as its own");
-            return Ok(());
-        }
         let current = match &before {
             None => true,
             // One's own: the last written here, in whatever record.
-            Some(before) if own && (before.own || before.record != context.record) => {
+            Some(before) if own && !edits && (before.own || before.record != context.record) => {
                 self.follows(op, position, before).await?
             }
-            // What this node wrote in another record stands until it writes here again.
-            Some(before) if content.origin == me && before.own && before.record != context.record => false,
+            // Whoever may change what is another's may in this record: what stands in another one is not theirs to say.
+            Some(before) if edits && before.record != context.record => false,
             // It moved out of this record and stands in another one.
             Some(before) if content.method == Method::Moved && before.record != context.record => return Ok(()),
             Some(before) if before.is_deleted() && before.record != context.record => {
@@ -207,6 +205,7 @@ impl Batch {
         };
         let meaning = match content.method {
             Method::Copy | Method::Moved => Meaning::Plain(false),
+            _ if self.is_unclear(context.record, kind.number(), &id) => Meaning::Unclear,
             _ => self.meaning(context, op, entry.resolves, before.as_ref(), current).await?,
         };
         let Some(mut placed) = self.node.place_in_row(op, entry, keys) else { return Ok(()) };
@@ -216,9 +215,13 @@ impl Batch {
         }
         let retires = match before.filter(|before| current && before.current) {
             // Another's edit of one's own: what this node wrote is matched still.
-            Some(before) if before.own && !own => {
+            Some(before) if before.own && !own && before.origin == me => {
                 let first = self.first_position();
                 self.tx().await?.cover(before.position, first).await?;
+                // Of what was said anew the row that was written is matched.
+                if Placed::of(&before).is_some_and(|placed| placed.again) {
+                    self.note_unclear(context.record, kind.number(), &id);
+                }
                 None
             }
             Some(before) if own && !before.own => {
@@ -255,7 +258,7 @@ impl Batch {
             self.promote(served.0, &served.1).await?;
         }
         if meaning == Meaning::Unclear {
-            self.bring_together(&context.record, served.0, &served.1).await?;
+            self.note_unclear(context.record, served.0, &served.1);
         }
         Ok(())
     }
@@ -280,4 +283,22 @@ fn superseded(op: &Op, frames: &BTreeMap<u32, &[u8]>) -> BTreeSet<u32> {
     };
     let put = of_kind(FrameKind::Put).map(|(_, entry)| entry.handle).collect::<HashSet<_>>();
     of_kind(FrameKind::Delete).filter(|(_, entry)| put.contains(&entry.handle)).map(|(at, _)| at).collect()
+}
+
+/// Whether an op may say something of a resource that is another's: where its authority reaches so far, of what its origin has
+/// written into this record, and of no Patient or Binary; a copy of a directory resource is its origin's alone.
+pub(crate) async fn may_edit(
+    reader: &mut Reader<'_>,
+    context: &Context,
+    op: &Op,
+    (kind, id): (ResourceType, &str),
+    method: Method,
+    own: bool,
+) -> Result<bool, NodeError> {
+    let may = context.state.is_shared(op.header()) && !crate::history::own_listed(kind);
+    if !may || matches!(method, Method::Copy | Method::Moved) {
+        return Ok(false);
+    }
+    // What this node wrote itself it wrote where the resource stood.
+    Ok(own || !reader.siblings(&context.record, kind.number(), id, 1).await?.is_empty())
 }

@@ -49,7 +49,8 @@ pub(crate) struct Changes {
 
 impl Changes {
     async fn from(reader: &mut Reader<'_>, record: &RecordId, lamport: u64) -> Result<Self, NodeError> {
-        let mut changes = Self { from: lamport, ancestry: Ancestry::default(), signed: HashMap::new() };
+        let forked = reader.branches(record).await?.into_iter().map(|branch| branch.head.lane);
+        let mut changes = Self { from: lamport, ancestry: Ancestry::with_forked(forked), signed: HashMap::new() };
         for (id, header) in reader.changes_from(record, lamport).await? {
             changes.came(id, &header);
         }
@@ -144,6 +145,23 @@ impl Batch {
         }
     }
 
+    /// Remembers a resource whose versions have to be held against each other before the job ends.
+    pub(super) fn note_unclear(&mut self, record: RecordId, kind: u16, id: &str) {
+        self.unclear.insert((record, kind, id.to_owned()));
+    }
+
+    pub(super) fn is_unclear(&self, record: RecordId, kind: u16, id: &str) -> bool {
+        !self.unclear.is_empty() && self.unclear.contains(&(record, kind, id.to_owned()))
+    }
+
+    /// Holds against each other what was found to need it, each resource once however many versions came.
+    pub(crate) async fn settle_unclear(&mut self) -> Result<(), NodeError> {
+        for (record, kind, id) in std::mem::take(&mut self.unclear) {
+            self.bring_together(&record, kind, &id).await?;
+        }
+        Ok(())
+    }
+
     /// Goes through all versions of a resource in a record, and has its rows say what is to be said of them.
     pub(super) async fn bring_together(&mut self, record: &RecordId, kind: u16, id: &str) -> Result<(), NodeError> {
         let stored = self.reader().await?.siblings(record, kind, id, VERSIONS_MAX).await?;
@@ -159,7 +177,10 @@ impl Batch {
         for one in &known {
             returned.push(one.stored.own && self.is_returned(&one.stored.op).await?);
         }
-        let said = told(&known, &changes.ancestry, |now, then| follows(&known, &returned, &changes.signed, now, then));
+        // Of more versions than are looked at, what was said of the oldest of these stands until somebody ends it.
+        let seed = known.len() as i64 >= VERSIONS_MAX && known[0].placed.tagged;
+        let said =
+            told(&known, &changes.ancestry, seed, |now, then| follows(&known, &returned, &changes.signed, now, then));
         self.changes.insert(*record, changes);
         self.tx().await?.remove_versions(&old).await?;
         self.forget_ahead();
@@ -227,17 +248,22 @@ impl Batch {
         let now = now.ok_or(NodeError::Internal("a version that was just there"))?;
         let first = self.first_position();
         if let Some(current) = self.current(base.kind, &base.id).await?.filter(|one| one.position != now.position) {
-            match current.own && !now.own {
-                true => self.tx().await?.cover(current.position, first).await?,
-                false => self.tx().await?.retire(&[current.position], first).await?,
-            }
+            self.tx().await?.retire(&[current.position], first).await?;
         }
-        if now.own {
-            self.tx().await?.uncover(base.kind, &base.id).await?;
-        }
+        self.tx().await?.uncover(base.kind, &base.id).await?;
         let index = self.index_of_version(&now).await?;
         self.forget_ahead();
-        Ok(self.tx().await?.promote(now.position, now.kind, index).await?)
+        self.tx().await?.promote(now.position, now.kind, index).await?;
+        // Conditionals match what this node wrote last of its own.
+        if now.origin == self.node.identity.id()
+            && !now.own
+            && let Some(own) = self.reader().await?.last_own(base.kind, &base.id).await?
+        {
+            let index = self.index_of_version(&own).await?;
+            self.tx().await?.promote(own.position, own.kind, index).await?;
+            self.tx().await?.cover(own.position, first).await?;
+        }
+        Ok(())
     }
 }
 
@@ -286,13 +312,15 @@ fn follows(known: &[Known], returned: &[bool], signed: &HashMap<OpId, u64>, now:
     !returned[now] || when(b) < when(a)
 }
 
-/// What is said of a resource after each of its versions, in the order they came.
-fn told(known: &[Known], ancestry: &Ancestry, follows: impl Fn(usize, usize) -> bool) -> Vec<Said> {
+/// What is said of a resource after each of its versions, in the order they came; `older` ones that are not among them may stand beside
+/// each other.
+fn told(known: &[Known], ancestry: &Ancestry, mut older: bool, follows: impl Fn(usize, usize) -> bool) -> Vec<Said> {
     let (mut order, mut said) = (Vec::<usize>::new(), Vec::<Said>::new());
     for at in 0..known.len() {
         let behind = order.partition_point(|other| known[*other].order() < known[at].order());
         order.insert(behind, at);
-        let tagged = open(known, order.clone(), ancestry).len() > 1;
+        older &= !known[at].placed.resolves;
+        let tagged = older || open(known, order.clone(), ancestry).len() > 1;
         let before = said.last().copied();
         let next = match before {
             Some(before) if !follows(at, before.current) => match before.tagged == tagged {

@@ -98,6 +98,12 @@ impl Batch {
         Ok(())
     }
 
+    /// Which lanes forked is known anew.
+    pub(crate) fn forget_branches(&mut self) {
+        self.memory.branches.clear();
+        self.changes.clear();
+    }
+
     /// Versions are about to change past this batch's own list.
     pub(crate) fn forget_ahead(&mut self) {
         self.memory.ahead.clear();

@@ -114,6 +114,17 @@ impl Reader<'_> {
         rows.iter_mut().map(stored).collect()
     }
 
+    /// The versions of a record, without their frames, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn record_rows(&mut self, record: &RecordId) -> Result<Vec<StoredVersion>, StoreError> {
+        let columns = COLUMNS.replace("f.bytes", "v.json");
+        let sql = format!("SELECT {columns} FROM cache_versions v WHERE v.record = $1");
+        let mut rows = self.fetch(sql, &[record.bytes().into()]).await?;
+        rows.iter_mut().map(stored).collect()
+    }
+
     /// The versions of a resource in one record, newest first, at most `most`, without their frames.
     ///
     /// # Errors
@@ -154,14 +165,15 @@ impl Reader<'_> {
         rows.iter_mut().map(stored).collect()
     }
 
-    /// The last version of a resource that this node wrote, in whatever record, with its frame.
+    /// The last version of a resource that this node wrote, in whatever record, with its frame; of one that was said anew the one that
+    /// was written.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn last_own(&mut self, kind: u16, id: &str) -> Result<Option<StoredVersion>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM cache_versions v {FRAME} WHERE v.type = $1 AND v.id = $2 AND v.own = 1 \
-             ORDER BY v.position DESC LIMIT 1"
+             AND v.version NOT LIKE '%-%' ORDER BY v.position DESC LIMIT 1"
         );
         let mut rows = self.fetch(sql, &[kind.into(), id.into()]).await?;
         rows.first_mut().map(stored).transpose()
