@@ -25,7 +25,7 @@ use store::missing::Missing;
 use store::ops::{LaneHead, NewOp};
 use store::quarantine::Quarantined;
 use store::removed::Removed;
-use store::versions::Version;
+use store::versions::{By, Version};
 use store::waiting::Waiting;
 use store::within::Held;
 
@@ -214,7 +214,7 @@ impl Batch {
     pub(crate) fn add_version(&mut self, version: Version, retires: Option<i64>) {
         self.gathered += 1;
         self.memory.added(&version);
-        self.renamed |= version.own && crate::parameters::is_definition(version.kind);
+        self.renamed |= version.by == By::Own && crate::parameters::is_definition(version.kind);
         self.touched.insert((version.kind, version.id.clone()));
         self.retired.extend(retires);
         self.versions.push(version);

@@ -4,7 +4,6 @@
 use crate::error::NodeError;
 use record::body::access::Agent;
 use record::scope::{Interactions, Scopes};
-use store::reach::Sight;
 
 /// Who calls, through what, and why.
 #[derive(Clone, Debug)]
@@ -81,11 +80,6 @@ impl Caller {
                 Interactions::READ
             ))),
         }
-    }
-
-    /// By whose eyes statements look for this caller.
-    pub(crate) fn sight(&self) -> Sight {
-        Sight { now_ms: crate::clock::now_ms(), purpose: crate::purpose::asked(&self.purpose) }
     }
 
     /// Who acts, as signed into records.

@@ -15,7 +15,7 @@ use record::{Class, OpId, RecordId};
 use serde_json::Value;
 use std::sync::Arc;
 use store::tasks::StoredTask;
-use store::versions::Version;
+use store::versions::{By, Version};
 
 impl Batch {
     /// Brings what follows from a record's control state up to date: consents, and requests that were answered.
@@ -92,7 +92,7 @@ impl Batch {
                 place: 0,
                 record: RecordId([0; 32]),
                 origin: self.node.identity.id(),
-                own: true,
+                by: By::Own,
                 class: Class::NORMAL,
                 method: 1,
                 current: true,

@@ -158,7 +158,7 @@ impl Node {
             since: wanted.since,
             care,
             care_params,
-            sight: caller.sight(),
+            sight: self.sight(caller),
             snapshot,
         };
         Ok((asked, issues))

@@ -16,6 +16,7 @@ mod commit;
 mod conflict;
 pub mod conflicts;
 mod context;
+mod covered;
 pub mod derived;
 pub mod devices;
 pub mod error;

@@ -68,7 +68,7 @@ impl Node {
             params: kinds.iter().filter_map(param).collect(),
             // Others' Patients and Binaries are in no list.
             own_only: ResourceType::all().filter(|kind| own_listed(*kind)).map(ResourceType::number).collect(),
-            sight: caller.sight(),
+            sight: self.sight(caller),
         };
         let used = Reader::from(&self.store).used(&asked, METAS_MAX as i64 + 1).await?;
         if used.len() > METAS_MAX {

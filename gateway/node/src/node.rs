@@ -120,6 +120,8 @@ pub struct Inner {
     pub(crate) validation: Mode,
     /// One conditional deletion may take several resources.
     pub(crate) multiple_deletes: AtomicBool,
+    /// Something of this node's own is covered by another's edit.
+    pub(crate) covered: AtomicBool,
     pub(crate) data: PathBuf,
     pub(crate) store: Store,
     pub(crate) storage_key: [u8; 32],
@@ -189,6 +191,7 @@ impl Node {
             role: config.role,
             validation: config.validation,
             multiple_deletes: AtomicBool::new(false),
+            covered: AtomicBool::new(true),
             data: config.data,
             instance: AtomicU64::new(fresh_instance()),
             house: OnceLock::new(),
@@ -213,6 +216,7 @@ impl Node {
         crate::lookup::start(&Arc::downgrade(&node.0), asked);
         tokio::spawn(keep_statistics(Arc::downgrade(&node.0)));
         tokio::spawn(crate::sweep::run(Arc::downgrade(&node.0)));
+        tokio::spawn(crate::covered::run(Arc::downgrade(&node.0)));
         node.load_registry().await.map_err(OpenError::Index)?;
         node.note_index().await.map_err(OpenError::Index)?;
         if node.role == Role::Gateway {

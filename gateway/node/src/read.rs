@@ -65,10 +65,10 @@ impl Node {
         }
         let reach = self.reach(caller, kind, Interactions::READ).await?;
         let name = || format!("{}/{id}", kind.name());
-        let Some(version) = self.find_current(kind.number(), id).await? else {
+        let Some(version) = self.seen_current(caller, kind.number(), id).await? else {
             return Err(NodeError::NotFound(name()));
         };
-        if !self.may_see(caller, &version).await? || !self.is_within(caller, &reach, &version).await? {
+        if !self.is_within(caller, &reach, &version).await? {
             return Err(NodeError::NotFound(name()));
         }
         if version.is_deleted() {
@@ -132,12 +132,12 @@ impl Node {
         if version.own {
             return Ok(true);
         }
-        Ok(Reader::from(&self.store).is_visible(version.position, caller.sight()).await?)
+        Ok(Reader::from(&self.store).is_visible(version.position, self.sight(caller)).await?)
     }
 
     /// As [`Node::may_see`], whatever it is for.
     pub(crate) async fn is_reached(&self, version: &StoredVersion) -> Result<bool, NodeError> {
-        let sight = Sight { now_ms: crate::clock::now_ms(), purpose: u8::MAX };
+        let sight = Sight { now_ms: crate::clock::now_ms(), purpose: u8::MAX, covered: false };
         Ok(version.own || Reader::from(&self.store).is_visible(version.position, sight).await?)
     }
 

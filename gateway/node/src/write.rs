@@ -382,7 +382,7 @@ impl Batch {
             }
             return match (found.pop(), found.is_empty()) {
                 (None, _) => Ok(Decision::Write(None)),
-                (Some(only), true) => Ok(Decision::Found(Box::new(only))),
+                (Some(only), true) => Ok(Decision::Found(Box::new(self.as_found(only, guards).await?))),
                 (Some(_), false) => {
                     Err(NodeError::Precondition("more than one resource matches If-None-Exist".to_owned()))
                 }
@@ -403,13 +403,28 @@ impl Batch {
                 return if deletes { Ok(Decision::Nothing(None)) } else { Err(NodeError::NotFound(name)) };
             }
         }
-        let foreign = resource.foreign.as_ref();
-        self.may_change(resource.kind, &resource.id, current.as_ref(), step.if_match.as_deref(), foreign)?;
+        // What a caller names is the version that it sees.
+        let seen = match &current {
+            Some(current) if step.if_match.is_some() => self.seen(current, guards.sight).await?,
+            _ => None,
+        };
+        let (seen, foreign) = (seen.as_ref().or(current.as_ref()), resource.foreign.as_ref());
+        self.may_change(resource.kind, &resource.id, seen, step.if_match.as_deref(), foreign)?;
         match (resource.method, current) {
             (Method::Delete, None) => Ok(Decision::Nothing(None)),
             (Method::Delete, Some(current)) if current.is_deleted() => Ok(Decision::Nothing(Some(Box::new(current)))),
             (_, current) => Ok(Decision::Write(current.map(Box::new))),
         }
+    }
+
+    /// What a conditional create found, as its caller may see it: where somebody else edited it, as this node wrote it, unless the
+    /// caller sees all of the type and the edit.
+    async fn as_found(&mut self, found: StoredVersion, guards: &Guards) -> Result<StoredVersion, NodeError> {
+        if found.own || (guards.plain && self.reader().await?.is_visible(found.position, guards.sight).await?) {
+            return Ok(found);
+        }
+        let own = self.reader().await?.covered(found.kind, &found.id).await?;
+        own.ok_or(NodeError::Internal("a match that this node never wrote"))
     }
 
     /// Refuses to change what is derived, what is another's and not meant as such, and another version than the caller means.

@@ -48,13 +48,15 @@ pub struct Sight {
     pub now_ms: u64,
     /// What the request is for, as one bit; none sees one's own alone.
     pub purpose: u8,
+    /// Something of one's own is covered by another's edit: where that may not be seen, what it covers is.
+    pub covered: bool,
 }
 
 impl Sight {
     /// The condition on a version `v` that it is one's own or may be seen; `$1` is the clock.
     pub(crate) fn condition(self, v: &str) -> String {
         format!(
-            "({v}.own = 1 OR EXISTS (SELECT 1 FROM cache_reach r WHERE r.record = {v}.record \
+            "({v}.own > 0 OR EXISTS (SELECT 1 FROM cache_reach r WHERE r.record = {v}.record \
              AND r.type IN ({v}.type, -1) AND r.class = {v}.class AND r.start_ms <= $1 AND r.end_ms > $1 \
              AND (r.purposes & {}) <> 0 AND (r.narrowed = 0 OR EXISTS (SELECT 1 FROM cache_within w \
              WHERE w.position = {v}.position AND w.grant_id = r.grant_id))))",

@@ -176,6 +176,17 @@ pub enum Index {
     },
 }
 
+/// Who wrote a version, as the node sees it that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Somebody else: it is seen while a grant reaches it.
+    Others = 0,
+    /// This node, of a resource of its own: it is always seen.
+    Own = 1,
+    /// This node, of a resource of another's: seen as its own is, and matched by no condition.
+    Edit = 2,
+}
+
 /// A version to add.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -195,8 +206,8 @@ pub struct Version {
     pub record: RecordId,
     /// Whose resource it is.
     pub origin: IdentityId,
-    /// Written by this node's identity.
-    pub own: bool,
+    /// Who wrote it.
+    pub by: By,
     /// Confidentiality class.
     pub class: Class,
     /// 0 create, 1 update, 2 delete, 3 copy.

@@ -1,7 +1,7 @@
 //! Versions made of change ops: one's own, and others' as far as they count and their frames open. Called by `apply`,
 //! `fill`, `foreign` and `reindex`.
 
-use super::merged::Meaning;
+use super::merged::{Meaning, by};
 use crate::batch::Batch;
 use crate::context::{Context, judge};
 use crate::error::NodeError;
@@ -16,6 +16,7 @@ use record::state::Judgement;
 use record::{LaneKind, Op, OpId, Parcel, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use store::db::Reader;
 use store::missing::Missing;
 use store::quarantine::Quarantined;
@@ -218,6 +219,7 @@ impl Batch {
             Some(before) if before.own && !own && before.origin == me => {
                 let first = self.first_position();
                 self.tx().await?.cover(before.position, first).await?;
+                self.node.covered.store(true, Ordering::Relaxed);
                 // Of what was said anew the row that was written is matched.
                 if Placed::of(&before).is_some_and(|placed| placed.again) {
                     self.note_unclear(context.record, kind.number(), &id);
@@ -242,7 +244,7 @@ impl Batch {
                 place,
                 record: context.record,
                 origin: content.origin,
-                own,
+                by: by(own, edits),
                 class,
                 method: if ends { Method::Delete } else { content.method } as u8,
                 current: current && !left,

@@ -12,7 +12,7 @@ use crate::placed::Placed;
 use record::{Ancestry, Header, Lane, Op, OpId, RecordId};
 use std::collections::{BTreeSet, HashMap};
 use store::db::Reader;
-use store::versions::{StoredVersion, Version};
+use store::versions::{By, StoredVersion, Version};
 
 /// Most versions of a resource that are held against each other; older ones are known to all of them.
 const VERSIONS_MAX: i64 = 200;
@@ -227,7 +227,7 @@ impl Batch {
             place: base.stored.place,
             record,
             origin,
-            own: base.stored.own,
+            by: by(base.stored.own, base.placed.lane.author != origin),
             class,
             method,
             current: false,
@@ -264,6 +264,15 @@ impl Batch {
             self.tx().await?.cover(own.position, first).await?;
         }
         Ok(())
+    }
+}
+
+/// Who wrote a version: this node or not, of its author's resource or as an edit of another's.
+pub(super) fn by(own: bool, edits: bool) -> By {
+    match (own, edits) {
+        (false, _) => By::Others,
+        (true, false) => By::Own,
+        (true, true) => By::Edit,
     }
 }
 

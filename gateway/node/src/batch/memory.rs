@@ -11,7 +11,7 @@ use std::sync::Arc;
 use store::db::Reader;
 use store::homes::Home;
 use store::ops::LaneHead;
-use store::versions::{StoredVersion, Version};
+use store::versions::{By, StoredVersion, Version};
 
 /// Most entries that outlive a transaction, some hundred bytes each.
 const ENTRIES_MAX: usize = 200_000;
@@ -69,7 +69,7 @@ impl Memory {
     pub(super) fn added(&mut self, version: &Version) {
         self.ahead.remove(&(version.kind, version.id.clone()));
         let directory = ResourceType::from_number(version.kind).is_some_and(fhir::home::is_directory);
-        if directory && version.own && version.current {
+        if directory && version.by == By::Own && version.current {
             let copied = version.method != record::frame::Method::Delete as u8;
             self.directory.insert((version.kind, version.id.clone()), copied.then_some(version.position));
         }

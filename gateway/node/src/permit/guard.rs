@@ -21,6 +21,8 @@ use store::versions::StoredVersion;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guards {
     narrowed: HashMap<(ResourceType, Interactions), Vec<Filter>>,
+    /// The token narrows nothing.
+    pub(crate) plain: bool,
     /// By whose eyes the writer looks.
     pub(crate) sight: Sight,
 }
@@ -31,7 +33,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Forbidden`] for a type that the token does not write.
     pub(crate) async fn guards(&self, caller: &Caller, asked: &[Asked]) -> Result<Guards, NodeError> {
-        let mut guards = Guards { sight: caller.sight(), ..Guards::default() };
+        let mut guards = Guards { sight: self.sight(caller), plain: caller.is_plain(), ..Guards::default() };
         if caller.is_plain() {
             return Ok(guards);
         }

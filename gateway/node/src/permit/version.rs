@@ -30,7 +30,7 @@ impl Node {
             false => filters,
         };
         if version.current {
-            let search = among(kind, std::slice::from_ref(&version.id), filters, caller.sight());
+            let search = among(kind, std::slice::from_ref(&version.id), filters, self.sight(caller));
             return Ok(!Reader::from(&self.store).search(&search, 1).await?.0.is_empty());
         }
         let Some(served) = self.serve(version.clone()).await? else { return Ok(false) };

@@ -81,7 +81,7 @@ impl Node {
     ) -> Result<Vec<String>, NodeError> {
         let any = vec![Match::References(ids.iter().map(|id| format!("{kind}/{id}")).collect())];
         let filter = Filter::Param { param, table: ParamTable::Reference, any, not: false };
-        let search = Search::all(kind.number(), vec![filter], caller.sight());
+        let search = Search::all(kind.number(), vec![filter], self.sight(caller));
         let rows = Reader::from(&self.store).search(&search, HIERARCHY_MAX + 1).await?.0;
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
@@ -95,7 +95,7 @@ impl Node {
         ids: &[String],
     ) -> Result<Vec<String>, NodeError> {
         let mut reader = Reader::from(&self.store);
-        let rows = reader.visible(kind.number(), ids, caller.sight()).await?;
+        let rows = reader.visible(kind.number(), ids, self.sight(caller)).await?;
         let positions = rows.iter().map(|row| row.position).collect::<Vec<_>>();
         let targets = reader.targets(&positions, Some(param)).await?;
         let named = targets.iter().filter_map(|target| match fhir::reference::parse(target) {

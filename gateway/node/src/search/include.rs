@@ -105,7 +105,7 @@ impl Node {
         kind: ResourceType,
         ids: &[String],
     ) -> Result<Vec<StoredVersion>, NodeError> {
-        let sight = caller.sight();
+        let sight = self.sight(caller);
         let mut reader = Reader::from(&self.store);
         let filters = match self.reach(caller, kind, Interactions::READ).await {
             Ok(Reach::Whole) => return Ok(reader.visible(kind.number(), ids, sight).await?),
@@ -157,7 +157,7 @@ impl Node {
                 Some(Filter::All(vec![is(url.id.0, &mut std::iter::once((*of).to_owned())), version]))
             }));
             if !any.is_empty() {
-                let search = Search::all(kind.number(), vec![Filter::Any(any)], caller.sight());
+                let search = Search::all(kind.number(), vec![Filter::Any(any)], self.sight(caller));
                 found.extend(Reader::from(&self.store).search(&search, INCLUDES_MAX + 1).await?.0);
             }
         }
@@ -188,7 +188,7 @@ impl Node {
                 };
                 let own_only = own_listed(source);
                 let filters = [vec![Filter::Any(filters)], narrower].concat();
-                let search = Search::all(source.number(), filters, caller.sight());
+                let search = Search::all(source.number(), filters, self.sight(caller));
                 let search = Search { own_only, ..search };
                 found.extend(Reader::from(&self.store).search(&search, INCLUDES_MAX + 1).await?.0);
                 if found.len() > INCLUDES_MAX {

@@ -62,7 +62,7 @@ impl Node {
     /// A search of these types as it begins, newest first.
     pub(super) fn search_of(&self, caller: &Caller, kinds: Vec<u16>, filters: Vec<Filter>) -> Search {
         let plan = *self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        Search { kinds, filters, plan, ..Search::all(0, Vec::new(), caller.sight()) }
+        Search { kinds, filters, plan, ..Search::all(0, Vec::new(), self.sight(caller)) }
     }
 
     /// The statement of a conditional interaction: only what this hospital wrote, and nothing unknown is passed over.

@@ -110,7 +110,7 @@ impl Node {
         let (select, current) = match which {
             Which::Id(id) => {
                 foreign = self.named(caller, kind, &id, Method::Update).await?;
-                let current = self.find_current(kind.number(), &id).await?;
+                let current = self.seen_current(caller, kind.number(), &id).await?;
                 (Select::Id(id), current)
             }
             Which::Where(criteria) => {
@@ -275,16 +275,14 @@ impl Batch {
         if current.is_deleted() {
             return Err(NodeError::Gone(name));
         }
-        if !current.own && current.op.0 != [0; 32] && !self.sees(&current, sight).await? {
-            return Err(NodeError::NotFound(name));
-        }
         let foreign = late.foreign.as_ref();
-        self.may_change(late.kind, &current.id, Some(&current), late.if_match.as_deref(), foreign)?;
+        let Some(seen) = self.seen(&current, sight).await? else { return Err(NodeError::NotFound(name)) };
+        self.may_change(late.kind, &current.id, Some(&seen), late.if_match.as_deref(), foreign)?;
         let prepared = match ready {
-            Some((version, prepared)) if *version == current.version => prepared.clone(),
+            Some((version, prepared)) if *version == seen.version => prepared.clone(),
             _ => {
-                let json = self.stored_json(&current).await?;
-                let served = crate::conflict::served_version(&json, &current);
+                let json = self.stored_json(&seen).await?;
+                let served = crate::conflict::served_version(&json, &seen);
                 let patched = self.node.patched(late.kind, &current.id, served, patch)?;
                 Arc::new(patched.of(late.foreign.clone(), &mut Packer::default()))
             }
@@ -355,8 +353,20 @@ impl Batch {
         each.collect()
     }
 
-    async fn sees(&mut self, version: &StoredVersion, sight: Sight) -> Result<bool, NodeError> {
-        Ok(self.reader().await?.is_visible(version.position, sight).await?)
+    /// A current version as somebody sees it: it, or what this node wrote of its own that it covers.
+    pub(super) async fn seen(
+        &mut self,
+        current: &StoredVersion,
+        sight: Sight,
+    ) -> Result<Option<StoredVersion>, NodeError> {
+        let mut reader = self.reader().await?;
+        if current.own || current.op.0 == [0; 32] || reader.is_visible(current.position, sight).await? {
+            return Ok(Some(current.clone()));
+        }
+        match current.origin == self.node.identity.id() {
+            true => Ok(self.reader().await?.covered(current.kind, &current.id).await?),
+            false => Ok(None),
+        }
     }
 }
 

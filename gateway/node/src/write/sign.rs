@@ -23,7 +23,7 @@ use record::frame::Method;
 use record::keys::Level;
 use record::{Authority, Class, Kind, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use store::versions::{StoredVersion, Version};
+use store::versions::{By, StoredVersion, Version};
 
 /// The steps of one record.
 struct Group {
@@ -222,7 +222,7 @@ impl Batch {
                     place,
                     record: context.record,
                     origin,
-                    own: true,
+                    by: if step.prepared.foreign.is_some() { By::Edit } else { By::Own },
                     class: class_in(step, &decisions[*at]),
                     method: step.prepared.method as u8,
                     current: true,
@@ -306,7 +306,8 @@ fn in_conflict(context: &Context, decision: &Decision) -> bool {
 
 /// Whether a write names the conflict that it finds: by the version it is told to go on from.
 fn ends_conflict(context: &Context, step: &Step, decision: &Decision) -> bool {
-    step.if_match.is_some() && in_conflict(context, decision)
+    let names = |before: &StoredVersion| step.if_match.as_ref() == Some(&before.version);
+    in_conflict(context, decision) && matches!(decision, Decision::Write(Some(before)) if names(before))
 }
 
 /// A deletion is told to those who could read what is deleted, and to nobody else.

@@ -6,7 +6,7 @@ use crate::common::{
 use crate::meet::meet;
 use node::grants::{Approval, GrantState};
 use node::write::{Intent, Which};
-use node::{Node, NodeError, Role, Written};
+use node::{Caller, Node, NodeError, Role, Written};
 use record::RecordId;
 use serde_json::{Value, json};
 
@@ -374,6 +374,68 @@ async fn a_patient_keeps_one_of_several_edits_for_everybody() {
             assert!(matches!(found, Err(NodeError::Gone(_))), "{found:?}");
             stays_the_same_after_reindex(node).await;
         }
+    }
+}
+
+/// A hospital's own stays its own: who may not see what another made of it sees it as it was written, and writes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_see_an_edit_sees_what_it_covers() {
+    for database in databases() {
+        let plan = Plan::kept(database, true).await;
+        let (by_a, id) = (plan.by_a("by A", None).await.unwrap(), plan.id.as_str());
+        plan.meet().await;
+        plan.by_b("by B", None).await.unwrap();
+        plan.meet().await;
+        let billing = Caller { purpose: "HPAYMT".into(), ..caller() };
+        let title =
+            |json: Vec<u8>| serde_json::from_slice::<Value>(&json).unwrap()["title"].as_str().unwrap().to_owned();
+        let read = async |who: &Caller| {
+            let served = plan.a.node.read(who, kind("CarePlan"), id).await.unwrap();
+            (title(served.json), served.version)
+        };
+        let found = async |who: &Caller, query: &str| {
+            let query = plan.a.node.query(kind("CarePlan"), &node::search::pairs(query)).await.unwrap();
+            let found = plan.a.node.search(who, query, None).await.unwrap();
+            found.matches.into_iter().map(|served| title(served.json)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(&caller()).await.0, "by B");
+        assert_eq!(read(&billing).await, ("by A".to_owned(), by_a.version.clone()));
+        for (who, title, other) in [(&caller(), "by B", "by A"), (&billing, "by A", "by B")] {
+            assert_eq!(found(who, "").await, [title]);
+            assert_eq!(found(who, &format!("identifier=urn:plan%7C{}", title.replace(' ', "%20"))).await, [title]);
+            assert!(found(who, &format!("identifier=urn:plan%7C{}", other.replace(' ', "%20"))).await.is_empty());
+        }
+        let unless = Intent::Create {
+            resource: valid(self::plan(None, &plan.at_a, "another")),
+            if_none_exist: Some("identifier=urn:plan%7Cby%20A".to_owned()),
+        };
+        let known = plan.a.node.write(&billing, unless).await.unwrap();
+        assert_eq!(
+            (known.changed, title(known.json)),
+            (false, "by A".to_owned()),
+            "nothing that may not be seen is told"
+        );
+        stays_the_same_after_reindex(&plan.a.node).await;
+        // It names the version that it sees, and its patch is made of that.
+        let patch = |test: &str| {
+            Intent::Patch {
+            kind: kind("CarePlan"),
+            which: Which::Id(id.to_owned()),
+            patch: node::patch::Patch::Json(
+                format!(r#"[{{"op":"test","path":"/title","value":"{test}"}},{{"op":"add","path":"/description","value":"x"}}]"#)
+                    .into_bytes(),
+            ),
+            if_match: Some(by_a.version.clone()),
+        }
+        };
+        assert!(
+            plan.a.node.write(&billing, patch("by B")).await.is_err(),
+            "a patch tells nothing of what is not shown"
+        );
+        plan.a.node.write(&billing, patch("by A")).await.unwrap();
+        plan.meet().await;
+        plan.all_see("by A", false).await;
+        plan.stays().await;
     }
 }
 

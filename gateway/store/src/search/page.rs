@@ -36,7 +36,7 @@ impl Reader<'_> {
         for one in found {
             match one.current {
                 true => now.push(one),
-                false => now.extend(self.current(one.kind, &one.id).await?.filter(|current| !current.is_deleted())),
+                false => now.extend(self.current(one.kind, &one.id).await?),
             }
         }
         Ok(now)

@@ -45,12 +45,26 @@ impl Statement {
 
     /// That a version is one of those searched: current now, or when the first page was read.
     pub(super) fn live(&self, v: &str) -> String {
-        match self.snapshot {
+        let now = format!("c.type = {v}.type AND c.id = {v}.id AND c.current = 1");
+        let covered = match self.sight.covered {
+            // What another's edit covers, as long as that may not be seen.
+            true if !self.covered => {
+                let seen = self.sight.condition("c");
+                format!("{v}.current = 3 AND NOT EXISTS (SELECT 1 FROM cache_versions c WHERE {now} AND {seen})")
+            }
+            _ => String::new(),
+        };
+        let live = match self.snapshot {
             // Of one's own what one wrote last, also where another's edit covers it.
-            false if self.covered => format!("{v}.current > 0 AND {v}.current IN (1, 3) AND {v}.method <> 2"),
-            false => format!("{v}.current > 0 AND {v}.current = 1 AND {v}.method <> 2"),
-            true => format!("{v}.current > 0 AND {v}.position <= $2 AND {v}.retired > $2 AND {v}.method <> 2"),
-        }
+            false if self.covered => format!(
+                "({v}.current = 1 OR ({v}.current = 3 AND EXISTS (SELECT 1 FROM cache_versions c WHERE {now} AND c.method <> 2)))"
+            ),
+            false if covered.is_empty() => format!("{v}.current = 1"),
+            false => format!("({v}.current = 1 OR ({covered}))"),
+            true if covered.is_empty() => format!("{v}.position <= $2 AND {v}.retired > $2"),
+            true => format!("{v}.position <= $2 AND ({v}.retired > $2 OR ({covered}))"),
+        };
+        format!("{v}.current > 0 AND {live} AND {v}.method <> 2")
     }
 
     /// That a version may be seen; `$1` is bound in any case, since Postgres counts what it is told.

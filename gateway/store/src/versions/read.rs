@@ -179,6 +179,25 @@ impl Reader<'_> {
         rows.first_mut().map(stored).transpose()
     }
 
+    /// What this node wrote of a resource of its own that another's edit covers, with its frame.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn covered(&mut self, kind: u16, id: &str) -> Result<Option<StoredVersion>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM cache_versions v {FRAME} WHERE v.type = $1 AND v.id = $2 AND v.current = 3");
+        let mut rows = self.fetch(sql, &[kind.into(), id.into()]).await?;
+        rows.first_mut().map(stored).transpose()
+    }
+
+    /// Whether any version of one's own is covered by another's edit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn anything_covered(&mut self) -> Result<bool, StoreError> {
+        Ok(!self.fetch("SELECT 1 FROM cache_versions WHERE current = 3 LIMIT 1", &[]).await?.is_empty())
+    }
+
     /// When one frame's version became visible, where that was later than its op: position and time.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Tx {
                 version.place.into(),
                 version.record.bytes().into(),
                 version.origin.bytes().into(),
-                version.own.into(),
+                Value::Int(version.by as i64),
                 Value::Int(i64::from(version.class.0)),
                 Value::Int(i64::from(version.method)),
                 version.current.into(),
