@@ -180,7 +180,7 @@ impl Node {
     pub async fn revoke_grants(&self, grant: &str, person: &str) -> Result<Vec<String>, NodeError> {
         let mut tx = self.store.begin().await?;
         let names = take_back(&mut tx, grant, person).await?;
-        tx.commit().await?;
+        self.commit_clients(tx).await?;
         Ok(names)
     }
 }

@@ -7,10 +7,13 @@ use record::scope::Scopes;
 use store::db::Reader;
 
 mod check;
+mod mark;
 mod narrow;
 mod quota;
 
 pub use check::is_redirect;
+pub(crate) use mark::Marks;
+pub use mark::{MARK_AGE_MAX, Mark};
 pub use quota::Quota;
 
 /// How a client proves who it is.
@@ -157,7 +160,7 @@ impl Node {
         let (row, secret) = self.client_row(new)?;
         let mut tx = self.store.begin().await?;
         let client = tx.put_client(&row).await?;
-        tx.commit().await?;
+        self.commit_clients(tx).await?;
         Ok((shown(client), secret))
     }
 
@@ -173,7 +176,7 @@ impl Node {
         let (row, secret) = self.client_row(&NewClient { name, status: Status::Pending, ..new.clone() })?;
         let mut tx = self.store.begin().await?;
         tx.add_waiting_client(&row, WAITING_MAX, row.made_s - WAITING_S).await?;
-        tx.commit().await?;
+        self.commit_clients(tx).await?;
         Ok((shown(row), secret))
     }
 
@@ -256,7 +259,7 @@ impl Node {
         if !tx.set_client_status(id, status.text()).await? {
             return Err(NodeError::NotFound(format!("the client {id}")));
         }
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 
     /// Removes a client: its tokens end with it.
@@ -266,7 +269,7 @@ impl Node {
     pub async fn remove_client(&self, id: &str) -> Result<(), NodeError> {
         let mut tx = self.store.begin().await?;
         tx.remove_client(id).await?;
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 
     /// Uses a client assertion once; `false` if it was used before.
@@ -287,7 +290,7 @@ impl Node {
     pub async fn revoke_token(&self, id: &str, expires_s: u64) -> Result<(), NodeError> {
         let mut tx = self.store.begin().await?;
         tx.revoke(id, expires_s as i64, crate::clock::now_us() / 1_000_000).await?;
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 }
 

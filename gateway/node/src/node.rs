@@ -139,6 +139,7 @@ pub struct Inner {
     pub(crate) opened: crate::witness::Opened,
     pub(crate) auditor: Auditor,
     pub(crate) lookups: Lookups,
+    pub(crate) marks: crate::clients::Marks,
     /// Stored search parameters as this process knows them.
     pub(crate) parameters: Parameters,
     /// The plan that a test wants its searches to have.
@@ -202,6 +203,7 @@ impl Node {
             opened: crate::witness::Opened::default(),
             auditor,
             lookups,
+            marks: crate::clients::Marks::default(),
             parameters: Parameters::default(),
             plan: Mutex::default(),
             net: OnceLock::new(),

@@ -108,7 +108,7 @@ impl Node {
         if let Some(before) = before.filter(|before| is_another(before, &new)) {
             end_person(&mut tx, &before.id).await?;
         }
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 
     /// Who a name and a password are, if they belong together and the person may log in. Takes as long for nobody.
@@ -187,7 +187,7 @@ impl Node {
         let mut tx = self.store.begin().await?;
         tx.set_person_status(id, "disabled").await?;
         end_person(&mut tx, id).await?;
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 
     /// Begins a session; the secret that its browser keeps.

@@ -43,7 +43,7 @@ impl Node {
         let key = Sealed { algorithm: algorithm.to_owned(), number, kid, made_s, sealed };
         let mut tx = self.store.begin().await?;
         tx.add_token_key(&key).await?;
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 
     /// Forgets the keys of an algorithm below a number.
@@ -53,7 +53,7 @@ impl Node {
     pub async fn forget_token_keys(&self, algorithm: &str, below: i64) -> Result<(), NodeError> {
         let mut tx = self.store.begin().await?;
         tx.remove_token_keys(algorithm, below).await?;
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 
     fn unseal_token_key(&self, key: Sealed) -> Result<TokenKey, NodeError> {

@@ -10,61 +10,15 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use fhir::Code;
 use node::Caller;
-use node::clients::{ADMIN, Client};
+use node::clients::{ADMIN, Client, Quota};
 use record::scope::{Context, Interactions, Scope, Scopes};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-/// How long a checked token is remembered: a client that is changed or taken away is served so long at most.
-const REMEMBERED: Duration = Duration::from_millis(500);
+mod known;
 
-/// Most tokens remembered; beyond it all are forgotten and verified anew.
-const REMEMBERED_MAX: usize = 4096;
-
-/// Tokens whose signature was verified, each with what it came to a moment ago.
-#[derive(Default)]
-pub(crate) struct Callers(Mutex<HashMap<String, Arc<Known>>>);
-
-/// What a token came to.
-struct Known {
-    claims: Claims,
-    /// The key that verified it.
-    kid: String,
-    who: String,
-    scopes: Scopes,
-    patient_scopes: Scopes,
-    checked: Instant,
-}
-
-impl Callers {
-    fn find(&self, token: &str) -> Option<Arc<Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned()
-    }
-
-    fn remember(&self, token: &str, known: Arc<Known>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED_MAX {
-            all.clear();
-        }
-        all.insert(token.to_owned(), known);
-    }
-
-    /// Forgets what was taken back, so that this process asks at once.
-    pub(crate) fn forget_where(&self, gone: impl Fn(&Claims) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, known| !gone(&known.claims));
-    }
-
-    fn forget(&self, token: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
-    }
-}
-
-impl Known {
-    fn is_fresh(&self) -> bool {
-        self.checked.elapsed() < REMEMBERED && self.claims.exp > token::now_s()
-    }
-}
+pub(crate) use known::Callers;
+use known::{AsOf, Known};
 
 /// The caller that a request's token names.
 ///
@@ -72,9 +26,13 @@ impl Known {
 /// 401 for a token that is missing, forged, expired or of an unknown client.
 pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) -> Result<Caller, ApiError> {
     let token = bearer(headers)?;
+    let now = match app.external {
+        Some(_) => AsOf::Moment(Instant::now()),
+        None => AsOf::Mark(app.node.clients_mark().await?),
+    };
     let known = match app.callers.find(token) {
-        Some(known) if known.is_fresh() => known,
-        stale => match check(app, token, stale).await {
+        Some(known) if known.is_fresh(now) => known,
+        stale => match check(app, token, stale, now).await {
             Ok(known) => {
                 let known = Arc::new(known);
                 app.callers.remember(token, known.clone());
@@ -86,6 +44,7 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap, request: &RequestId) 
             }
         },
     };
+    app.quotas.note(&known.claims.client_id, known.quota);
     let staff = match known.claims.fhir_user.as_deref() {
         Some(user) => is_staff(user),
         None => known.patient_scopes.known.is_empty(),
@@ -139,9 +98,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
 
 /// What a token comes to now. A signature that was verified before is not verified again, while its key still counts:
 /// that is most of the cost of a token.
-async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Known, ApiError> {
+async fn check(app: &App, text: &str, before: Option<Arc<Known>>, as_of: AsOf) -> Result<Known, ApiError> {
     let (claims, kid) = verified(app, text, before).await.map_err(refused)?;
-    let (client, allowed) = allowed(app, &claims).await?;
+    let (client, allowed, quota) = allowed(app, &claims).await?;
     let (scopes, patient_scopes) = apart(allowed, claims.fhir_user.as_deref());
     Ok(Known {
         who: if claims.name.is_empty() { client } else { claims.name.clone() },
@@ -149,7 +108,8 @@ async fn check(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<Know
         patient_scopes,
         claims,
         kid,
-        checked: Instant::now(),
+        quota,
+        as_of,
     })
 }
 
@@ -173,15 +133,15 @@ async fn approved(app: &App, claims: &Claims) -> Result<Client, ApiError> {
     })
 }
 
-/// The client's name, and what its token may do now: of an issuer elsewhere what it says, else no more than the client.
-async fn allowed(app: &App, claims: &Claims) -> Result<(String, Scopes), ApiError> {
+/// The client's name, what its token may do now, and how much the client may ask: of an issuer elsewhere what the token says, else
+/// no more than the client.
+async fn allowed(app: &App, claims: &Claims) -> Result<(String, Scopes, Option<Quota>), ApiError> {
     let said = Scopes::parse(&claims.scope);
     if app.external.is_some() {
-        return Ok((claims.client_id.clone(), said));
+        return Ok((claims.client_id.clone(), said, None));
     }
     let client = approved(app, claims).await?;
-    app.quotas.note(&client.id, client.quota);
-    Ok((client.name, both(&said, &Scopes::parse(&client.scope))))
+    Ok((client.name, both(&said, &Scopes::parse(&client.scope)), client.quota))
 }
 
 async fn verified(app: &App, text: &str, before: Option<Arc<Known>>) -> Result<(Claims, String), TokenError> {

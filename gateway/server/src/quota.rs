@@ -106,6 +106,7 @@ impl Quotas {
     pub(crate) fn note(&self, client: &str, quota: Option<Quota>) {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         match quota {
+            Some(quota) if own.get(client) == Some(&quota) => {}
             Some(quota) => drop(own.insert(client.to_owned(), quota)),
             None => drop(own.remove(client)),
         }

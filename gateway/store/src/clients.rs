@@ -1,6 +1,7 @@
-//! Registered clients, the assertions they have used, and the tokens that were taken back. Called by `node`.
+//! Registered clients, the assertions they have used, the tokens that were taken back, and the mark of their changes. Called by
+//! `node`.
 
-use crate::db::{Reader, StoreError, Tx, Value};
+use crate::db::{Reader, Store, StoreError, Tx, Value};
 
 /// A client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,6 +176,17 @@ impl Tx {
         self.execute("DELETE FROM log_revoked WHERE expires < $1", &[now.into()]).await?;
         let sql = "INSERT INTO log_revoked (id, expires) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
         self.execute(sql, &[id.into(), expires.into()]).await.map(drop)
+    }
+}
+
+impl Store {
+    /// What the last change of a client, of a revoked token or of a token key drew. Triggers draw it: no statement has to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn clients_mark(&self) -> Result<i64, StoreError> {
+        let rows = self.fetch("SELECT mark FROM log_clients_mark WHERE one = 1", &[]).await?;
+        rows.first().map(|row| row.int(0)).ok_or(StoreError::Damaged("mark of the clients"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::db::{Store, StoreError, Tx};
 
-const POSTGRES: [&str; 14] = [
+const POSTGRES: [&str; 15] = [
     include_str!("../../../migrations/postgres/0001_log.sql"),
     include_str!("../../../migrations/postgres/0002_cache.sql"),
     include_str!("../../../migrations/postgres/0003_moves.sql"),
@@ -17,8 +17,9 @@ const POSTGRES: [&str; 14] = [
     include_str!("../../../migrations/postgres/0012_quotas.sql"),
     include_str!("../../../migrations/postgres/0013_branches.sql"),
     include_str!("../../../migrations/postgres/0014_origins.sql"),
+    include_str!("../../../migrations/postgres/0015_clients_mark.sql"),
 ];
-const SQLITE: [&str; 14] = [
+const SQLITE: [&str; 15] = [
     include_str!("../../../migrations/sqlite/0001_log.sql"),
     include_str!("../../../migrations/sqlite/0002_cache.sql"),
     include_str!("../../../migrations/sqlite/0003_moves.sql"),
@@ -33,6 +34,7 @@ const SQLITE: [&str; 14] = [
     include_str!("../../../migrations/sqlite/0012_quotas.sql"),
     include_str!("../../../migrations/sqlite/0013_branches.sql"),
     include_str!("../../../migrations/sqlite/0014_origins.sql"),
+    include_str!("../../../migrations/sqlite/0015_clients_mark.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY)";

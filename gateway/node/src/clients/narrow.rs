@@ -38,7 +38,7 @@ impl Node {
         if !tx.add_client(&row).await? {
             return Err(NodeError::Conflict("a client of this name is there already".to_owned()));
         }
-        tx.commit().await?;
+        self.commit_clients(tx).await?;
         Ok(shown(row))
     }
 
@@ -67,7 +67,7 @@ impl Node {
         if !tx.narrow_client(&row, &narrowed).await? {
             return Err(NodeError::Conflict("the client was changed meanwhile".to_owned()));
         }
-        tx.commit().await?;
+        self.commit_clients(tx).await?;
         Ok(shown(narrowed))
     }
 }

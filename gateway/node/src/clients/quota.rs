@@ -53,7 +53,7 @@ impl Node {
         if !tx.set_client_quota(id, &text).await? {
             return Err(NodeError::NotFound(format!("the client {id}")));
         }
-        Ok(tx.commit().await?)
+        self.commit_clients(tx).await
     }
 }
 

@@ -5,6 +5,7 @@
 mod archive;
 mod authority;
 mod binary;
+mod clients;
 mod common;
 mod conditional;
 mod deletes;

@@ -40,7 +40,6 @@ pub(super) async fn take_back(app: &App, id: &str) -> Result<Done, ApiError> {
     if app.node.revoke_grants(id, "").await?.is_empty() {
         return Err(ApiError::new(StatusCode::NOT_FOUND, Code::NotFound, "there is no grant of this id"));
     }
-    app.callers.forget_where(|known| known.grant.as_deref() == Some(id));
     Ok(Done(StatusCode::NO_CONTENT, Value::Null))
 }
 
@@ -50,6 +49,5 @@ pub(super) async fn revoke_token(app: &App, named: Named) -> Result<Done, ApiErr
         return Err(ApiError::bad(Code::Value, "jti is the name of a token", "jti"));
     }
     app.node.revoke_token(&named.jti, now_s() + LIFETIME_MAX.as_secs()).await?;
-    app.callers.forget_where(|known| known.jti == named.jti);
     Ok(Done(StatusCode::NO_CONTENT, Value::Null))
 }

@@ -115,7 +115,6 @@ pub(super) async fn put(app: &App, asked: Asked, said: &mut String) -> Result<Do
     if before.is_none() {
         said.push_str(&format!(" id={}", client.id));
     }
-    forget(app, &client.id);
     Ok(Done(status, shown(&client)))
 }
 
@@ -167,7 +166,6 @@ pub(super) async fn set_status(app: &App, id: &str, new: NewStatus, said: &mut S
         return Err(on_the_machine_alone("letting in or keeping out a client that waits"));
     }
     app.node.set_client_status(&client.id, status).await?;
-    forget(app, &client.id);
     show(app, &client.id).await
 }
 
@@ -175,14 +173,12 @@ pub(super) async fn set_quota(app: &App, id: &str, new: Option<NewQuota>, said: 
     let client = changeable(app, id, said).await?;
     let quota = new.map(|new| Quota { per_second: new.per_second, burst: new.burst, at_once: new.at_once });
     app.node.set_client_quota(&client.id, quota).await?;
-    forget(app, &client.id);
     show(app, &client.id).await
 }
 
 pub(super) async fn remove(app: &App, id: &str, said: &mut String) -> Result<Done, ApiError> {
     let client = changeable(app, id, said).await?;
     app.node.remove_client(&client.id).await?;
-    forget(app, &client.id);
     Ok(Done(StatusCode::NO_CONTENT, Value::Null))
 }
 
@@ -198,11 +194,6 @@ async fn changeable(app: &App, id: &str, said: &mut String) -> Result<Client, Ap
         true => Err(on_the_machine_alone("changing a client with the right admin")),
         false => Ok(client),
     }
-}
-
-/// This process asks anew at once; the others do within half a second.
-fn forget(app: &App, client: &str) {
-    app.callers.forget_where(|known| known.client_id == client);
 }
 
 fn shown(client: &Client) -> Value {

@@ -16,6 +16,5 @@ pub(super) async fn list(app: &App) -> Result<Done, ApiError> {
 /// New keys sign from now on; those before verify until the last token they signed has ended.
 pub(super) async fn rotate(app: &App) -> Result<Done, ApiError> {
     token::rotate(&app.node).await?;
-    app.signing.forget();
     list(app).await
 }

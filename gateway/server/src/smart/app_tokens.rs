@@ -49,7 +49,7 @@ struct Identity<'a> {
 pub(crate) async fn of_code(app: &App, client: &Client, form: &Form) -> Result<Value, Refused> {
     let (code, redirect, verifier) = (form.one("code")?, form.one("redirect_uri")?, form.one("code_verifier")?);
     let used = app.node.use_code(code).await?;
-    let Used::Fresh { grant, redirect: sent, challenge } = used else { return Err(refused(app, used)) };
+    let Used::Fresh { grant, redirect: sent, challenge } = used else { return Err(refused(used)) };
     if grant.client != client.id || sent != redirect || !proves(verifier, &challenge) {
         return Err(invalid());
     }
@@ -78,7 +78,7 @@ pub(crate) async fn of_refresh(app: &App, client: &Client, form: &Form) -> Resul
         Some(_) => return Err(Refused::Scope("these are more scopes than the person allowed".to_owned())),
     };
     let used = app.node.use_refresh(refresh, &client.id).await?;
-    let Used::Fresh { grant, .. } = used else { return Err(refused(app, used)) };
+    let Used::Fresh { grant, .. } = used else { return Err(refused(used)) };
     let person = person(app, &grant).await?;
     access(app, client, &grant, &person, &scopes).await
 }
@@ -162,15 +162,13 @@ async fn person(app: &App, grant: &Grant) -> Result<Person, Refused> {
         return Ok(person);
     }
     app.node.revoke_grants(&grant.id, "").await?;
-    app.callers.forget_where(|claims| claims.grant.as_deref() == Some(grant.id.as_str()));
     tracing::info!(client = %grant.client, "a grant ended: its person does not stand for its patient any more");
     Err(invalid())
 }
 
-fn refused(app: &App, used: Used) -> Refused {
+fn refused(used: Used) -> Refused {
     if let Used::Again(grant) = used {
         tracing::warn!(grant, "a code or refresh token was used twice: what came of it was taken back");
-        app.callers.forget_where(|claims| claims.grant.as_deref() == Some(grant.as_str()));
     }
     invalid()
 }

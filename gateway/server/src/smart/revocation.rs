@@ -25,14 +25,12 @@ async fn taken_back(app: &App, request: Request) -> Result<(), Refused> {
     // A refresh token goes with whatever the person allowed; it is no JWT and has no dots.
     if let Some(grant) = app.node.grant_of_refresh(text).await?.filter(|grant| grant.client == client.id) {
         app.node.revoke_grants(&grant.id, "").await?;
-        app.callers.forget_where(|known| known.grant.as_deref() == Some(grant.id.as_str()));
         tracing::info!(client = %client.id, "a grant was given back");
         return Ok(());
     }
     match token::verify(&app.signing, &app.node, &app.places, text).await {
         Ok((claims, _)) if claims.client_id == client.id => {
             app.node.revoke_token(&claims.jti, claims.exp).await?;
-            app.callers.forget_where(|known| known.jti == claims.jti);
             tracing::info!(client = %client.id, "a token was given back");
             Ok(())
         }

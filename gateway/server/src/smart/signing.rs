@@ -8,10 +8,11 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use node::clients::Mark;
 use node::token_keys::TokenKey;
 use node::{Node, NodeError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What access tokens are signed with.
@@ -20,11 +21,8 @@ pub(crate) const ACCESS: Algorithm = Algorithm::ES384;
 /// What id_tokens are signed with.
 pub(crate) const IDENTITY: Algorithm = Algorithm::RS256;
 
-/// How long loaded keys are used before they are looked at again: so late at most a process hears of a rotation.
-const KEPT: Duration = Duration::from_secs(10);
-
-/// How often a name that is not known may cause a look: somebody who guesses names must not keep the database busy.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How late a process may hear that a newer key signs, with room for one of an older build.
+const LATE: Duration = Duration::from_secs(10);
 
 /// One key.
 pub(crate) struct Key {
@@ -43,6 +41,10 @@ pub(crate) struct Key {
 impl Key {
     pub(crate) fn encoding(&self) -> &EncodingKey {
         &self.encoding
+    }
+
+    fn verifies(&self, now: u64) -> bool {
+        self.until_s.is_none_or(|until| until > now)
     }
 }
 
@@ -63,8 +65,9 @@ pub struct Listed {
 #[derive(Default)]
 pub(crate) struct Signing(Mutex<Option<Loaded>>);
 
+/// Keys, and the mark that was there before they were read: they hold while it stays.
 struct Loaded {
-    at: Instant,
+    mark: Mark,
     keys: Vec<Arc<Key>>,
 }
 
@@ -76,11 +79,11 @@ impl Signing {
     pub(crate) async fn newest(&self, node: &Node, algorithm: Algorithm) -> Result<Arc<Key>, NodeError> {
         let signs =
             |keys: &[Arc<Key>]| keys.iter().find(|key| key.algorithm == algorithm && key.until_s.is_none()).cloned();
-        if let Some(key) = signs(&self.keys(node, KEPT).await?) {
+        if let Some(key) = signs(&self.keys(node).await?) {
             return Ok(key);
         }
         make(node, algorithm, 1).await?;
-        signs(&self.load(node).await?).ok_or(NodeError::Internal("a token key that was made is not there"))
+        signs(&self.keys(node).await?).ok_or(NodeError::Internal("a token key that was made is not there"))
     }
 
     /// The key of a name, if it verifies still.
@@ -89,12 +92,11 @@ impl Signing {
     /// As [`Signing::newest`].
     pub(crate) async fn find(&self, node: &Node, kid: &str) -> Result<Option<Arc<Key>>, NodeError> {
         let now = now_s();
-        let named = |keys: &[Arc<Key>]| {
-            keys.iter().find(|key| key.kid == kid && key.until_s.is_none_or(|until| until > now)).cloned()
-        };
-        match named(&self.keys(node, KEPT).await?) {
+        let named = |keys: &[Arc<Key>]| keys.iter().find(|key| key.kid == kid && key.verifies(now)).cloned();
+        match named(&self.keys(node).await?) {
             Some(key) => Ok(Some(key)),
-            None => Ok(named(&self.keys(node, AGAIN).await?)),
+            // Another process may have made it a moment ago.
+            None => Ok(named(&self.keys_at(node, node.clients_mark_now().await?).await?)),
         }
     }
 
@@ -105,28 +107,23 @@ impl Signing {
     pub(crate) async fn public(&self, node: &Node) -> Result<JwkSet, NodeError> {
         self.newest(node, ACCESS).await?;
         self.newest(node, IDENTITY).await?;
-        Ok(JwkSet { keys: self.keys(node, KEPT).await?.iter().map(|key| key.public.clone()).collect() })
+        let (keys, now) = (self.keys(node).await?, now_s());
+        Ok(JwkSet { keys: keys.iter().filter(|key| key.verifies(now)).map(|key| key.public.clone()).collect() })
     }
 
-    /// Has the keys read anew when they are needed next.
-    pub(crate) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    async fn keys(&self, node: &Node) -> Result<Vec<Arc<Key>>, NodeError> {
+        self.keys_at(node, node.clients_mark().await?).await
     }
 
-    async fn keys(&self, node: &Node, age_max: Duration) -> Result<Vec<Arc<Key>>, NodeError> {
+    async fn keys_at(&self, node: &Node, mark: Mark) -> Result<Vec<Arc<Key>>, NodeError> {
         {
             let loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.at.elapsed() < age_max) {
+            if let Some(loaded) = loaded.as_ref().filter(|loaded| loaded.mark == mark) {
                 return Ok(loaded.keys.clone());
             }
         }
-        self.load(node).await
-    }
-
-    async fn load(&self, node: &Node) -> Result<Vec<Arc<Key>>, NodeError> {
         let keys = read(node).await?;
-        let loaded = Loaded { at: Instant::now(), keys: keys.clone() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Loaded { mark, keys: keys.clone() });
         Ok(keys)
     }
 }
@@ -170,7 +167,7 @@ async fn read(node: &Node) -> Result<Vec<Arc<Key>>, NodeError> {
     for stored in node.token_keys().await? {
         let newer = keys.last().filter(|newer| name(newer.algorithm) == stored.algorithm);
         // A process that has not heard of the newer one yet may sign with this one for a moment.
-        let until_s = newer.map(|newer| newer.made_s + LIFETIME_MAX.as_secs() + KEPT.as_secs());
+        let until_s = newer.map(|newer| newer.made_s + LIFETIME_MAX.as_secs() + LATE.as_secs());
         if until_s.is_some_and(|until| until <= now) {
             continue;
         }

@@ -38,6 +38,7 @@ pub struct Hospital {
     pub router: Router,
     pub node: Node,
     pub token: String,
+    pub database_url: String,
     pub _folder: Arc<TempDir>,
 }
 
@@ -68,18 +69,9 @@ impl Hospital {
                 store::bench::fresh_database(&std::env::var(POSTGRES).unwrap(), &name).await.unwrap()
             }
         };
-        let config = Config {
-            data: folder.path().to_owned(),
-            database_url,
-            identity: folder.path().join("identity").into(),
-            passphrase: None,
-            name: "Hospital".to_owned(),
-            role: Role::Gateway,
-            validation,
-        };
-        let node = Node::open(config).await.unwrap();
+        let node = opened(&folder, &database_url, validation).await;
         let router = server::app(Settings { limits, ..Settings::new(BASE) }, node.clone());
-        let mut hospital = Self { router, node, token: String::new(), _folder: Arc::new(folder) };
+        let mut hospital = Self { router, node, token: String::new(), database_url, _folder: Arc::new(folder) };
         hospital.token = hospital.client("ehr", "system/*.cruds").await;
         hospital
     }
@@ -87,7 +79,16 @@ impl Hospital {
     /// The same hospital through another router, which remembers nothing of this one's: another process for its clients.
     pub fn beside(&self) -> Self {
         let router = server::app(Settings::new(BASE), self.node.clone());
-        Self { router, node: self.node.clone(), token: self.token.clone(), _folder: self._folder.clone() }
+        let (node, token) = (self.node.clone(), self.token.clone());
+        Self { router, node, token, database_url: self.database_url.clone(), _folder: self._folder.clone() }
+    }
+
+    /// The same hospital as another process serves it: it shares the database and nothing else.
+    pub async fn another_process(&self) -> Self {
+        let node = opened(&self._folder, &self.database_url, Mode::default()).await;
+        let router = server::app(Settings::new(BASE), node.clone());
+        let (token, database_url) = (self.token.clone(), self.database_url.clone());
+        Self { router, node, token, database_url, _folder: self._folder.clone() }
     }
 
     /// Registers a client and gives a token of an hour.
@@ -134,6 +135,19 @@ impl Hospital {
         assert_eq!(answered.status, 201, "{}", answered.text());
         answered.json()["id"].as_str().unwrap().to_owned()
     }
+}
+
+async fn opened(folder: &TempDir, database_url: &str, validation: Mode) -> Node {
+    let config = Config {
+        data: folder.path().to_owned(),
+        database_url: database_url.to_owned(),
+        identity: folder.path().join("identity").into(),
+        passphrase: None,
+        name: "Hospital".to_owned(),
+        role: Role::Gateway,
+        validation,
+    };
+    Node::open(config).await.unwrap()
 }
 
 pub struct Answered {

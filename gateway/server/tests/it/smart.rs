@@ -8,6 +8,7 @@ mod codes;
 mod external;
 mod keys;
 mod launch;
+mod mark;
 mod provider;
 mod registration;
 mod site;
