@@ -87,6 +87,11 @@ impl Auditor {
 }
 
 impl Node {
+    /// Waits until every interaction that was recorded so far is written, and every read signed.
+    pub async fn audit_written(&self) {
+        self.auditor.flush().await;
+    }
+
     /// Records an interaction.
     pub async fn audit(&self, event: Event<'_>) {
         let agent = event.caller.map(Caller::agent).unwrap_or(Agent {
@@ -242,7 +247,7 @@ async fn write_some(node: &Node, rows: &mut Vec<AuditRow>) -> bool {
         .commit(move |batch| {
             let rows = shared.clone();
             Box::pin(async move {
-                batch.add_audit(&rows)?;
+                batch.add_audit(rows)?;
                 Ok(())
             })
         })

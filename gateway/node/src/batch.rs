@@ -69,7 +69,7 @@ pub(crate) struct Batch {
     returned: Vec<OpId>,
     quarantined: Vec<Quarantined>,
     held: Vec<Held>,
-    audit: Vec<AuditRow>,
+    audit: Vec<(i64, Arc<Vec<AuditRow>>)>,
     acknowledged: Vec<(IdentityId, RecordId, Vec<Head>)>,
     touched: HashSet<(u16, String)>,
     fresh: HashMap<RecordId, Arc<Context>>,
@@ -288,10 +288,10 @@ impl Batch {
     }
 
     /// Adds audit rows, each at a place of its own in the log's order.
-    pub(crate) fn add_audit(&mut self, rows: &[AuditRow]) -> Result<(), NodeError> {
-        let positions = self.positions(rows.len())?..;
+    pub(crate) fn add_audit(&mut self, rows: Arc<Vec<AuditRow>>) -> Result<(), NodeError> {
+        let first = self.positions(rows.len())?;
         self.gathered += 1;
-        self.audit.extend(positions.zip(rows).map(|(position, row)| AuditRow { position, ..row.clone() }));
+        self.audit.push((first, rows));
         Ok(())
     }
 
@@ -340,12 +340,13 @@ impl Batch {
         self.tx.add_returned(&std::mem::take(&mut self.returned)).await?;
         self.tx.add_quarantined(std::mem::take(&mut self.quarantined)).await?;
         self.tx.note_held(&std::mem::take(&mut self.held)).await?;
-        let mut audit = std::mem::take(&mut self.audit);
+        let audit = std::mem::take(&mut self.audit);
         if !audit.is_empty() {
             // Whoever holds the log's clock writes the last row.
             let before = Reader::from(&mut self.tx).last_audit_seal().await?;
-            chain::seal(&chain::key(&self.node.identity), &before, &mut audit);
-            self.tx.add_audit(audit).await?;
+            let rows = audit.iter().flat_map(|(first, rows)| (*first..).zip(rows.iter())).collect::<Vec<_>>();
+            let key = chain::key(&self.node.identity);
+            self.tx.add_audit(chain::seals(&key, before, rows.into_iter())).await?;
         }
         for (who, record, heads) in std::mem::take(&mut self.acknowledged) {
             self.tx.acknowledge(&who, &record, &heads).await?;

@@ -54,7 +54,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Store`].
     pub async fn note_act(&self, act: Act) -> Result<(), NodeError> {
-        let row = Arc::new(AuditRow {
+        let row = Arc::new(vec![AuditRow {
             recorded: crate::clock::now_us(),
             who: act.who,
             client: act.client,
@@ -63,10 +63,10 @@ impl Node {
             outcome: act.outcome,
             request: act.request,
             ..AuditRow::default()
-        });
+        }]);
         self.commit(move |batch| {
             let row = row.clone();
-            Box::pin(async move { batch.add_audit(std::slice::from_ref(&*row)) })
+            Box::pin(async move { batch.add_audit(row) })
         })
         .await
     }

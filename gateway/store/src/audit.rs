@@ -26,7 +26,7 @@ const AUDIT: Table = Table {
 /// One interaction.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AuditRow {
-    /// Position; the id of the AuditEvent. Set by [`Tx::add_audit`]'s caller.
+    /// Position; the id of the AuditEvent. Given by [`Tx::add_audit`]'s caller beside the row.
     pub position: i64,
     /// Microseconds since 1970.
     pub recorded: i64,
@@ -55,29 +55,32 @@ pub struct AuditRow {
 }
 
 impl Tx {
-    /// Adds rows.
+    /// Adds rows, each at its position and with its seal.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn add_audit(&mut self, rows: Vec<AuditRow>) -> Result<(), StoreError> {
-        let rows = rows.into_iter().map(|row| {
-            vec![
-                row.position.into(),
-                row.recorded.into(),
-                row.who.into(),
-                row.client.into(),
-                row.purpose.into(),
-                row.interaction.into(),
-                row.resource_type.into(),
-                row.resource_id.into(),
-                row.patient.into(),
-                row.query.into(),
-                row.outcome.into(),
-                row.request.into(),
-                row.seal.into(),
-            ]
-        });
-        AUDIT.insert(self, rows.collect()).await
+    pub async fn add_audit<'a>(
+        &mut self,
+        rows: impl ExactSizeIterator<Item = (i64, &'a AuditRow, [u8; 32])>,
+    ) -> Result<(), StoreError> {
+        // One list for all, since there are thousands: a list for each row costs as much as its hash.
+        let mut values = Vec::with_capacity(rows.len() * AUDIT.columns.len());
+        for (position, row, seal) in rows {
+            values.extend([position.into(), row.recorded.into()]);
+            let texts = [
+                &row.who,
+                &row.client,
+                &row.purpose,
+                &row.interaction,
+                &row.resource_type,
+                &row.resource_id,
+                &row.patient,
+                &row.query,
+            ];
+            values.extend(texts.map(Value::from));
+            values.extend([row.outcome.into(), (&row.request).into(), (&seal).into()]);
+        }
+        AUDIT.insert_many(self, values).await
     }
 }
 

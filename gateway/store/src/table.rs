@@ -30,6 +30,9 @@ pub struct Table {
 /// Values one SQLite statement binds; its limit is 32,766.
 const SQLITE_VALUES_MAX: usize = 1_000;
 
+/// The same for rows that come by the thousand: each statement is a way to another thread and back.
+const SQLITE_MANY_MAX: usize = 8_000;
+
 impl Table {
     fn columns(&self) -> String {
         self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
@@ -44,17 +47,35 @@ impl Table {
             return Ok(());
         }
         match tx {
-            Tx::Postgres(_) => self.insert_arrays(tx, rows).await,
-            Tx::Sqlite(_) => self.insert_values(tx, rows).await,
+            Tx::Postgres(_) => self.insert_arrays(tx, rows.len(), rows.into_iter().flatten()).await,
+            Tx::Sqlite(_) => self.insert_values(tx, rows.len(), rows.into_iter().flatten(), SQLITE_VALUES_MAX).await,
         }
     }
 
-    async fn insert_values(&self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+    /// Inserts many rows, whose values follow each other.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn insert_many(&self, tx: &mut Tx, values: Vec<Value>) -> Result<(), StoreError> {
+        let rows = values.len() / self.columns.len();
+        match tx {
+            _ if rows == 0 => Ok(()),
+            Tx::Postgres(_) => self.insert_arrays(tx, rows, values.into_iter()).await,
+            Tx::Sqlite(_) => self.insert_values(tx, rows, values.into_iter(), SQLITE_MANY_MAX).await,
+        }
+    }
+
+    async fn insert_values(
+        &self,
+        tx: &mut Tx,
+        rows: usize,
+        mut values: impl Iterator<Item = Value>,
+        values_max: usize,
+    ) -> Result<(), StoreError> {
         let width = self.columns.len();
-        let most = SQLITE_VALUES_MAX / width;
+        let most = values_max / width;
         let one = format!("({})", vec!["?"; width].join(","));
-        let mut left = rows.len();
-        let mut rows = rows.into_iter();
+        let mut left = rows;
         while left > 0 {
             // Few lengths of statement, so that each stays prepared: full ones, then powers of two.
             let take = if left >= most { most } else { 1 << left.ilog2() };
@@ -65,13 +86,18 @@ impl Table {
                 vec![one.as_str(); take].join(","),
                 self.suffix
             );
-            tx.execute_with(sql, rows.by_ref().take(take).flatten().collect()).await?;
+            tx.execute_with(sql, values.by_ref().take(take * width).collect()).await?;
             left -= take;
         }
         Ok(())
     }
 
-    async fn insert_arrays(&self, tx: &mut Tx, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+    async fn insert_arrays(
+        &self,
+        tx: &mut Tx,
+        rows: usize,
+        mut values: impl Iterator<Item = Value>,
+    ) -> Result<(), StoreError> {
         let casts = self.columns.iter().enumerate().map(|(at, (_, kind))| {
             let kind = match kind {
                 Kind::Int => "bigint",
@@ -89,9 +115,9 @@ impl Table {
             self.suffix
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
-        let mut columns = self.columns.iter().map(|_| Vec::with_capacity(rows.len())).collect::<Vec<_>>();
-        for row in rows {
-            for (column, value) in columns.iter_mut().zip(row) {
+        let mut columns = self.columns.iter().map(|_| Vec::with_capacity(rows)).collect::<Vec<_>>();
+        for _ in 0..rows {
+            for (column, value) in columns.iter_mut().zip(values.by_ref()) {
                 column.push(value);
             }
         }

@@ -12,22 +12,31 @@ pub(crate) fn key(identity: &Identity) -> [u8; 32] {
 }
 
 /// Seals rows that follow the one with the seal `before`; none before the first.
-pub(crate) fn seal(key: &[u8; 32], before: &[u8], rows: &mut [AuditRow]) {
-    let mut before = before.to_vec();
-    for row in rows {
-        row.seal = mac(key, &bytes(&before, row)).to_vec();
-        before.clone_from(&row.seal);
-    }
+pub(crate) fn seals<'a>(
+    key: &[u8; 32],
+    before: Vec<u8>,
+    rows: impl ExactSizeIterator<Item = (i64, &'a AuditRow)>,
+) -> impl ExactSizeIterator<Item = (i64, &'a AuditRow, [u8; 32])> {
+    let (mut before, mut bytes) = (before, Vec::with_capacity(512));
+    rows.map(move |(position, row)| {
+        write(&mut bytes, &before, position, row);
+        let seal = mac(key, &bytes);
+        before.clear();
+        before.extend_from_slice(&seal);
+        (position, row, seal)
+    })
 }
 
 /// Whether a row is as it was written behind the one with the seal `before`.
 pub(crate) fn holds(key: &[u8; 32], before: &[u8], row: &AuditRow) -> bool {
-    mac_is(key, &bytes(before, row), &row.seal)
+    let mut bytes = Vec::with_capacity(512);
+    write(&mut bytes, before, row.position, row);
+    mac_is(key, &bytes, &row.seal)
 }
 
-/// Everything a row says, each part behind its length, so that no two rows are the same bytes.
-fn bytes(before: &[u8], row: &AuditRow) -> Vec<u8> {
-    let numbers = [row.position, row.recorded, i64::from(row.outcome)].map(i64::to_le_bytes);
+/// Everything a row at a position says, each part behind its length, so that no two rows are the same bytes.
+fn write(bytes: &mut Vec<u8>, before: &[u8], position: i64, row: &AuditRow) {
+    let numbers = [position, row.recorded, i64::from(row.outcome)].map(i64::to_le_bytes);
     let texts = [
         &row.who,
         &row.client,
@@ -41,12 +50,11 @@ fn bytes(before: &[u8], row: &AuditRow) -> Vec<u8> {
     ];
     let parts =
         numbers.iter().map(|number| &number[..]).chain(texts.iter().map(|text| text.as_bytes())).chain([before]);
-    let mut bytes = Vec::with_capacity(256);
+    bytes.clear();
     for part in parts {
         bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
         bytes.extend_from_slice(part);
     }
-    bytes
 }
 
 #[cfg(test)]
@@ -58,7 +66,9 @@ mod tests {
         let key = [7; 32];
         let row = |position, who: &str| AuditRow { position, who: who.to_owned(), ..AuditRow::default() };
         let mut rows = [row(1, "a"), row(2, "b"), row(3, "c")];
-        seal(&key, b"", &mut rows);
+        let sealed = seals(&key, Vec::new(), rows.iter().map(|row| (row.position, row)));
+        let sealed = sealed.map(|(_, _, seal)| seal.to_vec()).collect::<Vec<_>>();
+        rows.iter_mut().zip(sealed).for_each(|(row, seal)| row.seal = seal);
         let check = |rows: &[&AuditRow], expected: bool| {
             let mut before = Vec::new();
             let whole = rows.iter().all(|row| {
