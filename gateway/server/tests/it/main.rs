@@ -20,6 +20,7 @@ mod operation;
 mod patch;
 mod rest;
 mod rules;
+mod scan;
 mod search;
 mod search_rules;
 mod smart;
