@@ -144,6 +144,7 @@ fn tokens() -> Router<App> {
         .route("/auth/register", post(smart::registration::register))
         .route("/auth/introspect", post(smart::introspection::introspect))
         .route("/auth/revoke", post(smart::revocation::revoke))
+        .route("/auth/userinfo", get(smart::userinfo::userinfo).post(smart::userinfo::userinfo))
         .route("/auth/jwks", get(smart::keys_endpoint::keys))
 }
 

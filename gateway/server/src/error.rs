@@ -65,7 +65,7 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, Code::Throttled, text).with(RETRY_AFTER, &seconds.to_string())
     }
 
-    fn with(mut self, name: HeaderName, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
         }

@@ -21,4 +21,5 @@ pub(crate) mod registration;
 pub(crate) mod revocation;
 pub mod signing;
 pub(crate) mod token_endpoint;
+pub(crate) mod userinfo;
 pub(crate) mod words;

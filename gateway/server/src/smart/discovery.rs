@@ -38,7 +38,7 @@ const CAPABILITIES: [&str; 17] = [
 ];
 
 /// What of an issuer elsewhere a client of this server needs to know.
-const FOREIGN: [&str; 14] = [
+const FOREIGN: [&str; 15] = [
     "issuer",
     "jwks_uri",
     "authorization_endpoint",
@@ -46,6 +46,7 @@ const FOREIGN: [&str; 14] = [
     "token_endpoint_auth_methods_supported",
     "token_endpoint_auth_signing_alg_values_supported",
     "registration_endpoint",
+    "userinfo_endpoint",
     "introspection_endpoint",
     "revocation_endpoint",
     "management_endpoint",
@@ -95,6 +96,7 @@ fn json(app: &App) -> Value {
         "token_endpoint_auth_methods_supported": AUTH_METHODS,
         "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
         "registration_endpoint": at("register"),
+        "userinfo_endpoint": at("userinfo"),
         "introspection_endpoint": at("introspect"),
         "introspection_endpoint_auth_methods_supported": AUTH_METHODS,
         "revocation_endpoint": at("revoke"),

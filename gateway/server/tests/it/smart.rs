@@ -7,12 +7,14 @@ mod clients;
 mod codes;
 mod external;
 mod keys;
+mod kit;
 mod launch;
 mod mark;
 mod provider;
 mod registration;
 mod site;
 mod tokens;
+mod userinfo;
 
 use crate::hospital::{Answered, BASE, Hospital};
 use jsonwebtoken::jwk::{Jwk, JwkSet};

@@ -7,7 +7,7 @@ use crate::smart::refused::Refused;
 use crate::token::now_s;
 use node::NodeError;
 use node::clients::{Client, launch_words};
-use record::scope::{Context, Scope, Scopes};
+use record::scope::{Context, Scopes};
 use serde::{Deserialize, Serialize};
 
 /// What the forms that carry it are sealed for.
@@ -182,8 +182,7 @@ pub(crate) async fn read(app: &App, form: &Form) -> Result<Asked, Fault> {
 /// What an app may have of what it asks for, or of what it was allowed before. What only systems have is granted by no person.
 pub(crate) fn allowed(wanted: &str, client: &Client) -> Scopes {
     let (wanted, may) = (Scopes::parse(wanted), Scopes::parse(&client.scope));
-    let known = both(&wanted, &may).known.into_iter().filter(|scope| scope.context != Context::System);
-    let known = plain(known.collect());
+    let known = both(&wanted, &may).known.into_iter().filter(|scope| scope.context != Context::System).collect();
     let asked = |word: &str| wanted.other.iter().any(|other| other == word);
     let words = launch_words(&may).filter(|word| asked(word)).filter(|word| match *word {
         "offline_access" | "online_access" => client.may_use("refresh_token"),
@@ -193,41 +192,7 @@ pub(crate) fn allowed(wanted: &str, client: &Client) -> Scopes {
     Scopes { known, other: words.map(str::to_owned).collect() }
 }
 
-/// Without scopes that another one covers: a person is asked each thing once.
-fn plain(scopes: Vec<Scope>) -> Vec<Scope> {
-    let one = |scope: &Scope| Scopes { known: vec![scope.clone()], other: Vec::new() };
-    let covered = |at: usize| {
-        let mut others = scopes.iter().enumerate().filter(|(other, _)| *other != at);
-        others.any(|(other, wider)| {
-            let within = one(&scopes[at]).within(&one(wider));
-            // Of two that cover each other the first stays.
-            within && (other < at || !one(wider).within(&one(&scopes[at])))
-        })
-    };
-    (0..scopes.len()).filter(|at| !covered(*at)).map(|at| scopes[at].clone()).collect()
-}
-
 async fn known(app: &App, id: &str) -> Result<Client, Fault> {
     let client = app.node.approved_client(id).await?.filter(|client| client.may_use("authorization_code"));
     client.ok_or(Fault::Page(STRANGER))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_thing_is_asked_once() {
-        let row = |scopes: &str, wanted: &str| {
-            let found = plain(Scopes::parse(scopes).known);
-            assert_eq!(Scopes { known: found, other: Vec::new() }.to_string(), wanted, "{scopes}");
-        };
-        row("patient/*.rs patient/Observation.rs", "patient/*.rs");
-        row("patient/Observation.rs patient/*.rs", "patient/*.rs");
-        row("patient/*.rs patient/*.rs", "patient/*.rs");
-        row("patient/*.rs patient/Observation.cr", "patient/*.rs patient/Observation.cr");
-        row("patient/*.rs user/*.rs", "patient/*.rs user/*.rs");
-        row("patient/A.rs?a=b patient/A.rs", "patient/A.rs");
-        row("", "");
-    }
 }
