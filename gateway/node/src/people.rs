@@ -7,6 +7,10 @@ use crate::secrets::fresh_secret;
 use store::db::{Reader, Tx};
 use store::people::Person as Row;
 
+mod attempts;
+
+pub use attempts::{FAILURES_KEPT_S, Failed};
+
 /// Shortest password; NIST SP 800-63B asks for eight where nothing else protects it, more is better.
 pub const PASSWORD_CHARS_MIN: usize = 10;
 /// Longest password in bytes that is looked at: a sentence, and nothing that costs time to hash.

@@ -3,6 +3,7 @@
 
 pub mod acks;
 pub mod apps;
+pub mod attempts;
 pub mod audit;
 pub mod bench;
 pub mod branches;

@@ -17,7 +17,7 @@ const POSTGRES: [&str; 15] = [
     include_str!("../../../migrations/postgres/0012_quotas.sql"),
     include_str!("../../../migrations/postgres/0013_branches.sql"),
     include_str!("../../../migrations/postgres/0014_origins.sql"),
-    include_str!("../../../migrations/postgres/0015_clients_mark.sql"),
+    include_str!("../../../migrations/postgres/0015_tokens_and_logins.sql"),
 ];
 const SQLITE: [&str; 15] = [
     include_str!("../../../migrations/sqlite/0001_log.sql"),
@@ -34,7 +34,7 @@ const SQLITE: [&str; 15] = [
     include_str!("../../../migrations/sqlite/0012_quotas.sql"),
     include_str!("../../../migrations/sqlite/0013_branches.sql"),
     include_str!("../../../migrations/sqlite/0014_origins.sql"),
-    include_str!("../../../migrations/sqlite/0015_clients_mark.sql"),
+    include_str!("../../../migrations/sqlite/0015_tokens_and_logins.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (number BIGINT PRIMARY KEY)";

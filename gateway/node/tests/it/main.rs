@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the failure, with its place")]
 
 mod archive;
+mod attempts;
 mod authority;
 mod binary;
 mod clients;

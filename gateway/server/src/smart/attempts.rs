@@ -1,8 +1,10 @@
 //! How often somebody may try to log in: after some failures a name has to wait at the address they came from, longer each
-//! time; after many within an hour it waits everywhere; and few passwords are hashed at once. In memory of each process.
-//! Called by `authorize`.
+//! time; after many within an hour it waits everywhere; and few passwords are hashed at once. Counted in memory of each process
+//! and by `node` for all of them (decision 0039). Called by `authorize`.
 //! Spec: NIST SP 800-63B section 5.2.2.
 
+use node::people::{FAILURES_KEPT_S, Failed as Counted};
+use node::{Node, NodeError};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -17,7 +19,7 @@ const WAIT: Duration = Duration::from_secs(15);
 /// Longest wait, since the guesses of somebody behind the same proxy keep the person out for so long.
 const WAIT_MAX: Duration = Duration::from_secs(900);
 /// A name that did not fail for so long begins anew.
-const FORGOTTEN: Duration = Duration::from_secs(3600);
+const FORGOTTEN: Duration = Duration::from_secs(FAILURES_KEPT_S as u64);
 /// Failures that a name may have within [`FORGOTTEN`], wherever they come from. One address makes some ten an hour, so that
 /// nobody keeps a known name out alone; guesses from everywhere are still no more than so many.
 const EVERYWHERE: u32 = 100;
@@ -43,13 +45,59 @@ struct Failed {
     last: Instant,
 }
 
-impl Failed {
-    fn wait(self) -> Duration {
-        match self.times.checked_sub(FREE) {
-            Some(more) => WAIT.saturating_mul(1 << more.min(10)).min(WAIT_MAX),
-            None => Duration::ZERO,
+/// How long a name waits after so many failures at an address.
+fn wait(times: u32) -> Duration {
+    match times.checked_sub(FREE) {
+        Some(more) => WAIT.saturating_mul(1 << more.min(10)).min(WAIT_MAX),
+        None => Duration::ZERO,
+    }
+}
+
+/// What all processes of the hospital counted for a name and where it was typed.
+pub(crate) struct Shared<'a> {
+    node: &'a Node,
+    name: &'a str,
+    from: String,
+    here: Counted,
+    everywhere: Counted,
+}
+
+impl<'a> Shared<'a> {
+    /// Reads what was counted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) async fn read(node: &'a Node, name: &'a str, from: Option<IpAddr>) -> Result<Self, NodeError> {
+        let from = from.map(|from| from.to_string()).unwrap_or_default();
+        let [here, everywhere] = node.failed_logins(name, &from).await?;
+        Ok(Self { node, name, from, here, everywhere })
+    }
+
+    /// Whether the name may try now.
+    pub(crate) fn may_try(&self) -> bool {
+        may_try(self.here, self.everywhere)
+    }
+
+    /// Counts a failure. One that cannot be counted is counted by this process alone.
+    pub(crate) async fn failed(&self) {
+        if let Err(error) = self.node.count_failed_login(self.name, &self.from, FREE).await {
+            tracing::warn!(%error, "a login that failed could not be counted for the other processes");
         }
     }
+
+    /// Says that a try went well.
+    pub(crate) async fn went_well(&self) {
+        if self.here.times > 0
+            && let Err(error) = self.node.forget_failed_logins(self.name, &self.from).await
+        {
+            tracing::warn!(%error, "failures before a login that went well could not be forgotten");
+        }
+    }
+}
+
+/// The same rule as in memory, in seconds.
+fn may_try(here: Counted, everywhere: Counted) -> bool {
+    (here.times == 0 || Duration::from_secs(here.ago_s) >= wait(here.times)) && everywhere.times < EVERYWHERE
 }
 
 impl Default for Attempts {
@@ -69,7 +117,7 @@ impl Attempts {
         if since > FORGOTTEN {
             one.times = 0;
         }
-        if one.times > 0 && since < one.wait() {
+        if one.times > 0 && since < wait(one.times) {
             return false;
         }
         let mut everywhere = self.everywhere.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,6 +193,25 @@ mod tests {
         row("ada", 46, true);
         assert!((0..40).any(|_| !attempts.begin("cy", None, at(100))));
         row("cy", 100 + 3601, true);
+    }
+
+    #[test]
+    fn what_all_processes_counted_holds_by_the_same_rule() {
+        let row = |here: (u32, u64), everywhere: u32, wanted: bool| {
+            let here = Counted { times: here.0, ago_s: here.1 };
+            let everywhere = Counted { times: everywhere, ago_s: 0 };
+            assert_eq!(may_try(here, everywhere), wanted, "{here:?} {everywhere:?}");
+        };
+        row((0, 0), 0, true);
+        row((4, 0), 4, true);
+        row((5, 14), 5, false);
+        row((5, 15), 5, true);
+        row((6, 29), 6, false);
+        row((6, 30), 6, true);
+        row((50, 899), 50, false);
+        row((50, 900), 50, true);
+        row((0, 0), EVERYWHERE - 1, true);
+        row((0, 0), EVERYWHERE, false);
     }
 
     /// Somebody who knew a name kept its person out for ever by failing every quarter of an hour.

@@ -7,6 +7,7 @@ use super::provider::Provider;
 use super::{address, answer, sealed};
 use crate::app::App;
 use crate::serve::Peer;
+use crate::smart::attempts::Shared;
 use crate::smart::browser::Browser;
 use crate::smart::form::Form;
 use crate::smart::pages::{self, Frame};
@@ -92,8 +93,19 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
     }
     if !app.attempts.begin(name, from, Instant::now()) {
         tracing::warn!("a login has to wait after several failures");
-        return again(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Wait a while and try again.");
+        return again(StatusCode::TOO_MANY_REQUESTS, WAIT);
     }
+    let shared = match Shared::read(&app.node, name, from).await {
+        Ok(shared) if shared.may_try() => shared,
+        found => {
+            // Nothing was looked at.
+            app.attempts.take_back(name, from);
+            return match found {
+                Ok(_) => again(StatusCode::TOO_MANY_REQUESTS, WAIT),
+                Err(error) => answer(&app, &browser, Fault::Node(error)),
+            };
+        }
+    };
     let Ok(Ok(_turn)) = tokio::time::timeout(HASH_WAIT, app.attempts.hashing.acquire()).await else {
         app.attempts.take_back(name, from);
         return again(StatusCode::SERVICE_UNAVAILABLE, "Too many people log in at this moment. Try again.");
@@ -107,11 +119,13 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
     match logged_in.await {
         Ok(Some(secret)) => {
             app.attempts.went_well(name, from);
+            shared.went_well().await;
             tracing::info!("a person logged in");
             next(&app, &Browser::with(secret), asked).await
         }
         Ok(None) => {
             tracing::warn!("a login failed");
+            shared.failed().await;
             again(StatusCode::FORBIDDEN, WRONG)
         }
         Err(error) => {
@@ -121,6 +135,7 @@ pub(crate) async fn login(State(app): State<App>, request: Request) -> Response 
     }
 }
 
+const WAIT: &str = "Too many attempts. Wait a while and try again.";
 const WRONG: &str = "Name and password do not belong together.";
 
 /// `POST /auth/patient`: looks for patients, or takes the one that was chosen.

@@ -2,7 +2,7 @@
 //! the pages keep off. <https://www.rfc-editor.org/rfc/rfc9700>
 
 use super::site::{Browser, CHALLENGE, PASSWORD, REDIRECT, Site, form, hidden, parameter, secured, ticks};
-use crate::hospital::BASE;
+use crate::hospital::{BASE, Hospital, databases};
 use node::clients::Status;
 
 #[tokio::test]
@@ -255,4 +255,33 @@ async fn a_password_is_guessed_a_few_times_only() {
     let page = browser.asks(&site.asked(&[])).await;
     let answered = browser.logs_in(&page, "parent").await;
     assert_eq!((answered.status, answered.text().contains("do not belong together")), (403, true));
+}
+
+/// Each process counted for itself: behind two of them a guesser had twice the tries, and all of them again after a start.
+#[tokio::test]
+async fn a_password_is_not_guessed_more_often_in_another_process() {
+    for database in databases() {
+        let site = Site::on(database).await;
+        let there = site.hospital.another_process().await;
+        let told = async |hospital: &Hospital, name: &str, password: &str| {
+            let browser = Browser::new(hospital);
+            let page = browser.asks(&site.asked(&[])).await;
+            browser.on(&page, "/auth/login", &[("name", name), ("password", password)]).await.status
+        };
+        for _ in 0..3 {
+            assert_eq!(told(&site.hospital, "doctor", "guess").await, 403);
+        }
+        for _ in 0..2 {
+            assert_eq!(told(&there, "Doctor", "guess").await, 403);
+        }
+        // Five were the person's to have; here it has had three, and there two.
+        for hospital in [&site.hospital, &there] {
+            assert_eq!(told(hospital, "doctor", PASSWORD).await, 429, "{database:?}");
+        }
+        // Who logs in after a few failures begins anew, everywhere.
+        assert_eq!(told(&site.hospital, "ada", "guess").await, 403);
+        assert_eq!(told(&there, "ada", PASSWORD).await, 200);
+        let failed = site.hospital.node.failed_logins("ada", "").await.unwrap().map(|failed| failed.times);
+        assert_eq!(failed, [0, 1], "{database:?}");
+    }
 }

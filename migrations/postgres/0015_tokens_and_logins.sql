@@ -16,3 +16,6 @@ CREATE TRIGGER log_revoked_changed BEFORE INSERT OR UPDATE ON log_revoked
     FOR EACH STATEMENT EXECUTE FUNCTION draw_clients_mark();
 CREATE TRIGGER log_token_keys_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON log_token_keys
     FOR EACH STATEMENT EXECUTE FUNCTION draw_clients_mark();
+-- Logins that failed, by hashes of the name and where it was typed, and of the name alone; forgotten after an hour.
+CREATE TABLE log_attempts (hash TEXT PRIMARY KEY, times BIGINT NOT NULL, since BIGINT NOT NULL);
+CREATE INDEX log_attempts_since ON log_attempts (since);

@@ -24,3 +24,6 @@ END;
 CREATE TRIGGER log_token_keys_removed AFTER DELETE ON log_token_keys BEGIN
     UPDATE log_clients_mark SET mark = random() WHERE one = 1;
 END;
+-- Logins that failed, by hashes of the name and where it was typed, and of the name alone; forgotten after an hour.
+CREATE TABLE log_attempts (hash TEXT PRIMARY KEY, times INTEGER NOT NULL, since INTEGER NOT NULL);
+CREATE INDEX log_attempts_since ON log_attempts (since);
