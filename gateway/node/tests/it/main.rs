@@ -11,6 +11,7 @@ mod common;
 mod conditional;
 mod deletes;
 mod devices;
+mod elsewhere;
 mod failover;
 mod fellows;
 mod forks;
