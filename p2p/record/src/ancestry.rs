@@ -143,8 +143,8 @@ mod tests {
                 made[usize::from_le_bytes(one.0[..8].try_into().unwrap())].lane
             });
             let mut part = Ancestry::with_forked(forked.collect::<Vec<_>>());
-            for at in 0..made.len() {
-                all.take(id(at), &made[at]);
+            for (at, header) in made.iter().enumerate() {
+                all.take(id(at), header);
             }
             for at in &order {
                 part.take(id(*at), &made[*at]);
