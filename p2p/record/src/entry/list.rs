@@ -5,27 +5,34 @@
 
 use super::{Class, ENTRIES_MAX, Entry, FRAME_BYTES_MAX, FrameKind, KeyName, TAGS_MAX, TYPE_BYTES_MAX, TYPES_MAX};
 use crate::cbor::{CodecError, Reader, Writer, refuse};
+use std::collections::HashMap;
 
 /// Where keys that are named by sets of epochs begin: two for each set.
 const EPOCHS_FROM: u64 = 3;
 
-/// What entries name by its place, in the order of first use.
+/// What entries name by its place, in the order of first use. Places are found by a map: who sends an op chooses how many types it
+/// names and how alike they are.
 #[derive(Default)]
 struct Heads<'e> {
     types: Vec<&'e str>,
+    type_places: HashMap<&'e str, u64>,
     tags: Vec<[u8; 8]>,
+    tag_places: HashMap<[u8; 8], u64>,
 }
 
 impl<'e> Heads<'e> {
     fn of(entries: &'e [Entry]) -> Self {
         let mut heads = Self::default();
         for entry in entries {
-            if entry.is_resource() && !heads.types.contains(&entry.resource_type.as_str()) {
-                heads.types.push(&entry.resource_type);
+            let name = entry.resource_type.as_str();
+            if entry.is_resource() && !heads.type_places.contains_key(name) {
+                heads.type_places.insert(name, heads.types.len() as u64);
+                heads.types.push(name);
             }
             if let KeyName::Epochs(tag) | KeyName::Owner(tag) = entry.key
-                && !heads.tags.contains(&tag)
+                && !heads.tag_places.contains_key(&tag)
             {
+                heads.tag_places.insert(tag, heads.tags.len() as u64);
                 heads.tags.push(tag);
             }
         }
@@ -33,12 +40,12 @@ impl<'e> Heads<'e> {
     }
 
     fn kind(&self, entry: &Entry) -> u64 {
-        let place = self.types.iter().position(|name| *name == entry.resource_type);
-        place.filter(|_| entry.is_resource()).unwrap_or(0) as u64
+        let place = self.type_places.get(entry.resource_type.as_str()).copied();
+        place.filter(|_| entry.is_resource()).unwrap_or(0)
     }
 
     fn key(&self, key: &KeyName) -> u64 {
-        let place = |tag: &[u8; 8]| self.tags.iter().position(|one| one == tag).unwrap_or(0) as u64;
+        let place = |tag: &[u8; 8]| self.tag_places.get(tag).copied().unwrap_or(0);
         match key {
             KeyName::Plain => 0,
             KeyName::Own => 1,
@@ -162,5 +169,24 @@ mod tests {
         for entries in [Vec::new(), one, two, other.concat()] {
             assert_eq!(decode(&encode(&entries)), Ok(entries));
         }
+    }
+
+    /// Finding each name among all of them took 512 comparisons of 96 bytes for each of 20,000 entries.
+    #[test]
+    fn many_types_cost_what_one_costs() {
+        let name = |n: usize| format!("{:x>1$}", n, TYPE_BYTES_MAX);
+        let list = |types: usize| {
+            let entries = (0..ENTRIES_MAX).map(|n| entry(&name(n % types), KeyName::Epochs([(n % TAGS_MAX) as u8; 8])));
+            let entries = entries.collect::<Vec<_>>();
+            let bytes = encode(&entries);
+            let least = (0..5).map(|_| {
+                let begin = std::time::Instant::now();
+                assert_eq!(decode(&bytes).as_ref(), Ok(&entries));
+                begin.elapsed()
+            });
+            least.min().unwrap()
+        };
+        let (one, many) = (list(1), list(TYPES_MAX));
+        assert!(many < one * 4, "{many:?} for {TYPES_MAX} types, {one:?} for one");
     }
 }

@@ -148,10 +148,14 @@ impl State {
         lines.filter_map(move |line| line.retains.get(&lane).copied())
     }
 
-    /// Whether the op's authority reaches further than what its author made itself.
+    /// Whether the op's authority reaches further than what its author made itself; of grants beside each other all must say so
+    /// (rule 6.11).
     pub fn is_shared(&self, header: &Header) -> bool {
         match header.authority {
-            Authority::Grant(id) => self.given.get(&id).is_some_and(|given| given.grant.shared),
+            Authority::Grant(id) => self
+                .given
+                .get(&id)
+                .is_some_and(|given| given.grant.shared && self.beside(given).all(|other| other.grant.shared)),
             Authority::Genesis | Authority::Device(_) => true,
         }
     }

@@ -11,7 +11,9 @@ use record::entry::{handle, wrap_handle};
 use record::identity::Statement;
 use record::keys::{KeyItem, Keyring, Level, Secret, class_secret, commitment, control_key, decode_items, type_key};
 use record::state::{Judgement, Standing};
-use record::{Authority, Card, Change, Class, Entropy, Identity, IdentityId, Kind, Ledger, OpId, Phrase, RecordId};
+use record::{
+    Authority, Card, Change, Class, Entropy, GrantId, Identity, IdentityId, Kind, Ledger, OpId, Phrase, RecordId,
+};
 
 fn bytes<const N: usize>(hex: &str) -> [u8; N] {
     data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap()
@@ -378,5 +380,37 @@ fn grants_beside_each_other_open_while_all_of_them_do() {
             let over = period.1 != 0 && period.1 <= now;
             assert_eq!(state.expired(now).count(), if over { 2 } else { 0 }, "over at {now}");
         }
+    }
+}
+
+/// Rule 6.11 for the word *shared*: one device leaves it out of the grant that another narrows beside it.
+#[test]
+fn grants_beside_each_other_share_only_where_all_of_them_do() {
+    for (one, other, shared) in [(true, true, true), (true, false, false), (false, true, false), (false, false, false)]
+    {
+        let mut world = World::new([8; 32], 3);
+        world.claim();
+        world.sync(CUSTODIAN, PATIENT);
+        let first = world.give(PATIENT, 2, "patient/*.cruds");
+        let before = world.actors[PATIENT].seen.clone();
+        let mut made = Vec::new();
+        for shared in [one, other] {
+            // As another device that has not seen the other narrowing.
+            world.actors[PATIENT].seen = before.clone();
+            let scope = world.grant_to(2, "patient/Observation.cruds");
+            let grant = record::body::grant::Grant { replaces: vec![first], shared, ..scope };
+            world.state_with(PATIENT, Kind::Grant, Body::Grant(Grants { grants: vec![grant] }));
+            made.push(*world.actors[PATIENT].seen.last().unwrap());
+        }
+        world.actors[PATIENT].seen = [before, made.clone()].concat();
+        world.sync(PATIENT, 2);
+        let state = world.state(2);
+        let granted = made.iter().map(|at| {
+            let op = world.controls(&[*at])[0].id;
+            let authority = Authority::Grant(GrantId { op, index: 0 });
+            let id = world.change(2, authority, "Observation", "1");
+            state.is_shared(world.find(&id).header())
+        });
+        assert_eq!(granted.collect::<Vec<_>>(), [shared; 2], "{one} beside {other}");
     }
 }
