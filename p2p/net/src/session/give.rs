@@ -169,8 +169,10 @@ impl<L: Log> Giver<L> {
             // It told us a record we had nothing of; now we do, and may have something for it.
             return if sent.is_empty() { Ok(()) } else { self.announce(record).await };
         };
-        if let Some(theirs) = known.theirs.heads_mut().filter(|_| !sent.is_empty()) {
-            held::merge(theirs, sent);
+        if sent.is_empty() {
+            return Ok(());
+        }
+        if let Some(theirs) = known.theirs.sent(sent) {
             self.log.acknowledged(self.who, record, theirs).await;
         }
         Ok(())

@@ -3,10 +3,10 @@
 
 use crate::{
     Outgoing,
-    limits::{BRANCHES_MAX, UNTOLD_MAX},
+    limits::{BRANCHES_MAX, HEADS_MAX, UNTOLD_MAX},
 };
-use record::{Head, OpId};
-use std::collections::{BTreeSet, HashSet};
+use record::{Head, Lane, OpId};
+use std::collections::{HashMap, HashSet};
 
 /// What a peer holds of one record.
 #[derive(Default, Debug)]
@@ -15,6 +15,9 @@ pub(super) struct Held {
     told: Option<Vec<Head>>,
     /// Heads of what it stored in this session and does not tell: the lane forked, and it tells others of it.
     untold: Vec<Head>,
+    /// Lanes that were sent one way or the other in this session, and those it told, at most [`HEADS_MAX`] of these. Of others an
+    /// answer may say what it likes: it is not kept beyond the next, and is no reason to send more.
+    lanes: HashSet<Lane>,
 }
 
 impl Held {
@@ -23,9 +26,12 @@ impl Held {
         self.told.is_some()
     }
 
-    /// The heads it told.
-    pub(super) fn heads_mut(&mut self) -> Option<&mut Vec<Head>> {
-        self.told.as_mut()
+    /// It sent ops that end in `sent`, each with whether its lane has forked; all the heads it is known to tell then.
+    pub(super) fn sent(&mut self, sent: Vec<(Head, bool)>) -> Option<&[Head]> {
+        self.lanes.extend(sent.iter().map(|(head, _)| head.lane));
+        let told = self.told.as_mut()?;
+        merge(told, sent);
+        Some(told)
     }
 
     /// All heads it holds, as far as known.
@@ -39,6 +45,11 @@ impl Held {
         if heads.is_empty() {
             self.untold.clear();
         }
+        for head in &heads {
+            if self.lanes.len() < HEADS_MAX {
+                self.lanes.insert(head.lane);
+            }
+        }
         self.told = Some(heads);
     }
 
@@ -49,12 +60,15 @@ impl Held {
             self.told = None;
             return true;
         };
-        let untold = batch.into_iter().filter(|head| !heads.contains(head)).collect::<Vec<_>>();
+        self.lanes.extend(batch.iter().map(|head| head.lane));
+        let named = heads.iter().copied().collect::<HashSet<_>>();
+        let mut of_lanes = HashMap::<Lane, usize>::new();
+        heads.iter().for_each(|head| *of_lanes.entry(head.lane).or_default() += 1);
+        let untold = batch.into_iter().filter(|head| !named.contains(head)).collect::<Vec<_>>();
         let before = self.untold.len();
         if untold.is_empty() {
             // Up to here it tells all it holds, but of lanes with more branches than are told.
-            let of_lane = |lane| heads.iter().filter(|head| head.lane == lane).count();
-            self.untold.retain(|head| of_lane(head.lane) >= BRANCHES_MAX);
+            self.untold.retain(|head| of_lanes.get(&head.lane).is_some_and(|count| *count >= BRANCHES_MAX));
         }
         for head in untold {
             // None is forgotten for another one: what was sent once would be sent again, and so on for ever.
@@ -62,13 +76,16 @@ impl Held {
                 self.untold.push(head);
             }
         }
-        // Who is not in any more is told of the lanes it sent ops of: of the others what was told before still holds.
         let before_told = self.told.take().unwrap_or_default();
-        let rest = before_told.iter().filter(|told| !heads.iter().any(|head| head.lane == told.lane));
-        let rest = rest.copied().collect::<Vec<_>>();
-        heads.extend(rest);
-        let known = |heads: &[Head]| heads.iter().map(|head| (head.lane, head.seq, head.id)).collect::<BTreeSet<_>>();
-        let progress = self.untold.len() > before || known(&heads) != known(&before_told);
+        let shared = |heads: &[Head]| {
+            let heads = heads.iter().filter(|head| self.lanes.contains(&head.lane));
+            heads.copied().collect::<HashSet<_>>()
+        };
+        let held = shared(&before_told);
+        // Who is not in any more is told of the lanes it sent ops of: of the others what was told before still holds.
+        let rest = before_told.iter().filter(|told| held.contains(told) && !of_lanes.contains_key(&told.lane));
+        heads.extend(rest.take(HEADS_MAX));
+        let progress = self.untold.len() > before || shared(&heads) != held;
         self.told = Some(heads);
         progress
     }
@@ -82,7 +99,7 @@ pub(super) fn ends(batch: &[Outgoing]) -> Vec<Head> {
 
 /// Adds heads somebody evidently holds to those it told, each with whether its lane has forked: there an op beside another
 /// says nothing of it. Of one lane no more are kept than are told.
-pub(super) fn merge(heads: &mut Vec<Head>, more: Vec<(Head, bool)>) {
+fn merge(heads: &mut Vec<Head>, more: Vec<(Head, bool)>) {
     for (head, forked) in more {
         let of_lane = |known: &&Head| known.lane == head.lane;
         if heads.contains(&head) || (!forked && heads.iter().filter(of_lane).any(|known| known.seq >= head.seq)) {
@@ -164,6 +181,30 @@ mod tests {
         assert!(held.answered(Some(lane(2)), lane(2)));
         assert!(!held.answered(Some(lane(1)), lane(1)));
         assert_eq!(held.all().map(|heads| heads.len()), Some(2));
+    }
+
+    /// Each answer of a hostile peer names as many lanes as fit that nobody ever wrote, and never the same.
+    #[test]
+    fn lanes_that_somebody_invents_are_forgotten_and_keep_nobody_busy() {
+        let mut held = Held::default();
+        held.told(vec![head(1, 4, 1)]);
+        let invented = |round: u64| (0..HEADS_MAX as u64).map(move |n| head(10 + round * HEADS_MAX as u64 + n, 0, 3));
+        assert!(held.answered(Some(vec![head(1, 4, 1), head(2, 0, 2)]), vec![head(2, 0, 2)]), "what was sent is there");
+        for round in 0..5 {
+            let acked = [head(1, 4, 1)].into_iter().chain(invented(round).skip(1)).collect::<Vec<_>>();
+            assert!(!held.answered(Some(acked), vec![head(2, 0, 2)]) || round == 0, "round {round}");
+            assert!(held.all().is_some_and(|heads| heads.len() <= HEADS_MAX + 2), "round {round}");
+            assert_eq!(held.lanes.len(), 2);
+        }
+        assert!(
+            held.all().is_some_and(|heads| heads.contains(&head(2, 0, 2))),
+            "what was told of a lane that was sent"
+        );
+        // What it tells of itself is bounded too, for as long as the session lasts.
+        for round in 5..8 {
+            held.told(invented(round).collect());
+            assert!(held.lanes.len() <= HEADS_MAX);
+        }
     }
 
     #[test]
