@@ -1,6 +1,7 @@
 //! State: who is in charge of a record, who was let in, what counts. A fold over control ops without a clock:
 //! the same ops give the same state in any order of arrival. Called by `node`.
 
+mod cited;
 mod devices;
 mod facts;
 mod fold;

@@ -182,6 +182,11 @@ impl State {
         self.knows_key(who, number, Horizon::All)
     }
 
+    /// Whether an identity went on from its key of that number to a later one: nothing that the key signs counts any more.
+    pub fn is_key_superseded(&self, who: &IdentityId, number: u64) -> bool {
+        self.facts.handovers.iter().any(|handed| handed.author == *who && handed.number > number)
+    }
+
     pub(super) fn knows_key(&self, author: &IdentityId, number: u64, horizon: Horizon<'_>) -> bool {
         let handed = self.facts.handovers.iter().filter(|handed| handed.author == *author);
         let mut handed = handed.filter(|handed| self.sees(handed.line.at, horizon));

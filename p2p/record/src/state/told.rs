@@ -199,11 +199,6 @@ impl State {
         }
     }
 
-    /// The control ops nothing here stands on; what the next op cites.
-    pub fn control_heads(&self) -> Vec<OpId> {
-        self.heads.iter().copied().collect()
-    }
-
     /// Whether control ops were ever written beside each other: some op knows several heads, or there are several now.
     pub fn branches(&self) -> bool {
         self.heads.len() > 1 || self.ops.iter().any(|op| op.header.control_heads.len() > 1)

@@ -414,3 +414,40 @@ fn grants_beside_each_other_share_only_where_all_of_them_do() {
         assert_eq!(granted.collect::<Vec<_>>(), [shared; 2], "{one} beside {other}");
     }
 }
+
+/// Who forks its control lane into more branches than an op may cite: what counts is cited, each lane once before any a second time,
+/// and above all what the next op needs.
+#[test]
+fn whoever_forks_a_lane_keeps_nobody_from_citing_what_matters() {
+    let mut world = World::new([9; 32], 3);
+    world.claim();
+    world.sync(CUSTODIAN, PATIENT);
+    let mut fork = |actor: usize, branches: usize| {
+        let before = world.actors[actor].seen.clone();
+        let made = (0..branches).map(|n| {
+            world.actors[actor].seen = before.clone();
+            let grant = record::body::grant::Grant { name: format!("branch {n}"), ..world.grant_to(2, "patient/*.rs") };
+            world.state_with(actor, Kind::Grant, Body::Grant(Grants { grants: vec![grant] }));
+            *world.actors[actor].seen.last().unwrap()
+        });
+        let made = made.collect::<Vec<_>>();
+        world.actors[actor].seen = [before, made.clone()].concat();
+        made
+    };
+    // What a custodian says after the claim has no effect: it is cited where there is room.
+    let (counting, void) = (fork(PATIENT, 66), fork(CUSTODIAN, 5));
+    world.sync(CUSTODIAN, PATIENT);
+    let state = world.state(PATIENT);
+    let ids = |made: &[usize]| made.iter().map(|at| world.ops[*at].op.id()).collect::<Vec<_>>();
+    let (counting, void) = (ids(&counting), ids(&void));
+    assert!(counting.iter().all(|id| state.counts(id)) && !void.iter().any(|id| state.counts(id)));
+    assert_eq!(state.control_heads().len(), 71);
+    let chosen = state.some_control_heads(&[], 64);
+    assert_eq!(chosen.len(), 64);
+    assert!(chosen.iter().all(|id| counting.contains(id)));
+    for needed in counting.iter().chain(&void) {
+        let chosen = state.some_control_heads(&[*needed, OpId(world.record.0)], 64);
+        assert!(chosen.contains(needed) && chosen.len() == 64);
+    }
+    assert_eq!(state.some_control_heads(&[], 71), state.control_heads());
+}
