@@ -16,9 +16,10 @@ const BATCH_JOBS_MAX: usize = 128;
 const JOBS_WAITING_MAX: usize = 1024;
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-type Work = Box<dyn for<'a> Fn(&'a mut Batch) -> BoxFuture<'a, Result<(), NodeError>> + Send + Sync>;
+type Work = Arc<dyn for<'a> Fn(&'a mut Batch) -> BoxFuture<'a, Result<(), NodeError>> + Send + Sync>;
 
-/// A request for the next transaction. It may run twice: again alone, where its batch failed as a whole.
+/// A request for the next transaction. It may run more than once: again alone, where its batch failed as a whole, and again where a
+/// record it writes to waited for others.
 pub(crate) struct Job {
     work: Work,
     done: oneshot::Sender<Result<(), NodeError>>,
@@ -45,7 +46,7 @@ impl Node {
     {
         let slot = Arc::new(Mutex::new(None));
         let (filled, work) = (slot.clone(), Arc::new(work));
-        let work: Work = Box::new(move |batch| {
+        let work: Work = Arc::new(move |batch| {
             let (slot, work) = (filled.clone(), work.clone());
             Box::pin(async move {
                 let made = work(batch).await?;
@@ -53,9 +54,16 @@ impl Node {
                 Ok(())
             })
         });
-        let (done, result) = oneshot::channel();
-        self.committer.0.send(Job { work, done }).await.or(Err(NodeError::Stopping))?;
-        result.await.or(Err(NodeError::Stopping))??;
+        loop {
+            let (done, result) = oneshot::channel();
+            let job = Job { work: work.clone(), done };
+            self.committer.0.send(job).await.or(Err(NodeError::Stopping))?;
+            match result.await.or(Err(NodeError::Stopping))? {
+                // Waited for here and not in the transaction, which what is waited for needs as well.
+                Err(NodeError::Early(record)) => self.until_heard(&record).await,
+                result => break result?,
+            }
+        }
         let made = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         made.ok_or(NodeError::Internal("a commit without its result"))
     }

@@ -45,6 +45,12 @@ pub enum NodeError {
     /// Another node is away.
     #[error("{0}")]
     Unreachable(String),
+    /// The record waits for a member's heads before this identity's new key signs there; `commit` tries again then.
+    #[error("a record of this patient waits for what others know of it; nothing was changed")]
+    Early(record::RecordId),
+    /// This process has a key that this identity handed over from: nothing it signs counts any more.
+    #[error("this identity was handed over: restart this process with its new identity file; nothing was changed")]
+    HandedOver,
     /// This node is stopping.
     #[error("this node is stopping; nothing was changed")]
     Stopping,

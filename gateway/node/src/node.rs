@@ -145,6 +145,10 @@ pub struct Inner {
     /// The plan that a test wants its searches to have.
     pub(crate) plan: Mutex<Option<store::search::Plan>>,
     pub(crate) net: OnceLock<net::Handle>,
+    /// Where others have told what they know since this process began.
+    pub(crate) heard: crate::handover::Heard,
+    /// Records in which this process could not cite all that was new.
+    pub(crate) cut: crate::author::Cut,
     pub(crate) changed: watch::Sender<u64>,
     /// What this hospital's own absolute URLs begin with, such as `https://fhir.example.org/fhir`.
     base: OnceLock<String>,
@@ -207,6 +211,8 @@ impl Node {
             parameters: Parameters::default(),
             plan: Mutex::default(),
             net: OnceLock::new(),
+            heard: crate::handover::Heard::default(),
+            cut: crate::author::Cut::default(),
             changed: watch::channel(0).0,
             base: OnceLock::new(),
             sensitive: OnceLock::new(),
@@ -330,6 +336,7 @@ impl Node {
     pub(crate) fn begin_anew(&self) {
         self.0.instance.store(fresh_instance(), Ordering::Relaxed);
         self.0.contexts.clear();
+        self.0.heard.begin();
     }
 
     /// Looks whether the database still has what this process signed last; where it has not, after a failover, the process

@@ -37,6 +37,7 @@ impl Node {
         if !listen.is_empty() {
             config.listen = listen;
         }
+        self.heard.begin();
         let handle = net::start(config, Arc::new(Port(self.clone()))).await;
         let handle = handle.map_err(|error| NodeError::Unprocessable(error.to_string()))?;
         handle.keep(peers);

@@ -174,8 +174,10 @@ impl Log for Port {
 
     async fn acknowledged(&self, who: IdentityId, record: RecordId, heads: &[Head]) {
         let Some(context) = self.context(&record).await else { return };
-        if matches!(standing(&context, &who), Standing::Stranger) {
-            return;
+        match standing(&context, &who) {
+            Standing::Stranger => return,
+            Standing::Out(_) => {}
+            Standing::In => self.0.hear(&context, heads).await,
         }
         let heads = heads.to_vec();
         let written = self.0.commit(move |batch| {

@@ -103,6 +103,10 @@ impl From<NodeError> for PageError {
             NodeError::Stopping => {
                 Self::inside(StatusCode::SERVICE_UNAVAILABLE, "Your page is being stopped", "Nothing was changed.")
             }
+            NodeError::Early(_) | NodeError::HandedOver => {
+                tracing::error!(%error, "a key that was handed over, on the patient's page");
+                Self::inside(StatusCode::SERVICE_UNAVAILABLE, "Your record cannot be written just now", unchanged)
+            }
             NodeError::Store(error) => {
                 tracing::error!(%error, "the patient's page cannot reach its database");
                 Self::inside(StatusCode::SERVICE_UNAVAILABLE, "Your record cannot be opened just now", unchanged)

@@ -136,7 +136,11 @@ impl From<NodeError> for ApiError {
             NodeError::ReadOnly(_) => Self::method("GET, HEAD", text),
             NodeError::TooLarge(_) => Self::too_large(text),
             NodeError::Unreachable(_) => Self::new(S::BAD_GATEWAY, Code::Transient, text),
-            NodeError::Stopping => Self::busy(Code::Transient, text, 5),
+            NodeError::Stopping | NodeError::Early(_) => Self::busy(Code::Transient, text, 5),
+            NodeError::HandedOver => {
+                tracing::error!(error = %text, "a request was refused");
+                Self::busy(Code::Transient, text, 5)
+            }
             NodeError::Store(cause) | NodeError::Unconfirmed(cause) => {
                 tracing::error!(error = %chain(&cause), "the store failed a request");
                 Self::busy(Code::NoStore, text, 5)
@@ -187,6 +191,7 @@ mod tests {
         check(NodeError::TooLarge(text()), 413, Code::TooLong);
         check(NodeError::Unreachable(text()), 502, Code::Transient);
         check(NodeError::Stopping, 503, Code::Transient);
+        check(NodeError::HandedOver, 503, Code::Transient);
         check(NodeError::Internal("x"), 500, Code::Exception);
         check(NodeError::Invalid(Outcome::default()), 400, Code::Invalid);
         check(NodeError::invalid(Code::TooLong, "x", "Bundle.entry"), 413, Code::TooLong);

@@ -20,9 +20,10 @@ use record::body::access::Agent;
 use record::draft::DraftFrame;
 use record::entry::{FrameKind, handle};
 use record::frame::Method;
+use record::header::DATA_HEADS_MAX;
 use record::keys::Level;
-use record::{Authority, Class, Kind, RecordId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use record::{Authority, Class, Kind, OpId, RecordId};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use store::versions::{By, StoredVersion, Version};
 
 /// The steps of one record.
@@ -188,7 +189,8 @@ impl Batch {
             }
         }
         frames.extend(own.frames(self.node.identity.card()));
-        let authored = self.author(&context, Kind::Change, group.place.authority, frames).await?;
+        let over = written_over(&context, &group.steps, decisions);
+        let authored = self.author_over(&context, Kind::Change, group.place.authority, frames, &over).await?;
         let own = own.of(authored.op.id());
         for (place, removal) in (1..).zip(&group.removals) {
             self.add_removed(context.record, removal.kind.number(), &removal.id, authored.position + place);
@@ -295,6 +297,18 @@ impl Batch {
 
 /// A member who may write but lost its key is told, instead of writing what nobody can open.
 pub(super) const NO_KEY: NodeError = NodeError::Internal("the key of the current epoch is not here");
+
+/// The ops of a record whose versions are written over: by the steps of a group first, then by what leaves it for another record; as
+/// many as an op may cite.
+fn written_over(context: &Context, steps: &[usize], decisions: &[Decision]) -> Vec<OpId> {
+    let own = steps.iter().map(|at| &decisions[*at]);
+    let before = own.chain(decisions).filter_map(|decision| match decision {
+        Decision::Write(Some(before)) if before.record == context.record => Some(before.op),
+        _ => None,
+    });
+    let mut named = HashSet::new();
+    before.filter(|op| op.0 != [0; 32] && named.insert(*op)).take(DATA_HEADS_MAX).collect()
+}
 
 /// Whether a write goes on from a version of this record beside which others stand.
 fn in_conflict(context: &Context, decision: &Decision) -> bool {

@@ -2,12 +2,17 @@
 //! that counts any more.
 
 use crate::common::{
-    Database, Place, caller, count, create, databases, let_in, open, pair, stays_the_same_after_reindex, until,
+    Database, Place, caller, count, create, databases, let_in, open, pair, stays_the_same_after_reindex, until, valid,
 };
 use crate::meet::{give, meet};
-use node::Role;
 use node::identity_file::{hand_over, load};
+use node::write::Intent;
+use node::{NodeError, Role};
+use record::entry::KeyName;
+use record::{Kind, RecordId};
 use serde_json::{Value, json};
+use std::path::Path;
+use store::db::Reader;
 
 fn observation(subject: &str, words: &str) -> Value {
     json!({"resourceType":"Observation","status":"final","code":{"text":words},
@@ -107,4 +112,149 @@ async fn a_patients_device_is_replaced_and_not_handed_over() {
     let refused = hand_over(&path, None).unwrap_err();
     assert!(refused.to_string().contains("let another device in"), "{refused}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+/// How often a place knows a record to be told of a next key of its own.
+async fn handovers(place: &Place, record: RecordId) -> usize {
+    let store = place.store().await;
+    let controls = Reader::from(&store).control_ops(&record).await.unwrap();
+    store.close().await;
+    let handed = controls.iter().map(|stored| &stored.op).filter(|op| op.header().kind == Kind::Keys);
+    handed.filter(|op| op.entries()[0].key == KeyName::Plain).count()
+}
+
+const LOOPBACK: &str = "/ip4/127.0.0.1/tcp/0";
+
+/// A hospital and its patient, paired; where the patient is reached, the Patient's id and the record.
+async fn paired() -> (Place, Place, Vec<String>, String, RecordId) {
+    let a = Place::connected(Role::Gateway, "Hospital A", Database::Sqlite).await;
+    let p = Place::new(Role::Patient, "Clara", Database::Sqlite).await;
+    let reached = p.node.start_net(vec![LOOPBACK.into()], Vec::new()).await.unwrap();
+    let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+    create(&a.node, observation(&at_a, "by the first key")).await;
+    pair(&a.node, &p.node, &at_a).await;
+    until("the patient has it", || async { count(&p.node, "Observation", "").await == 1 }).await;
+    let record = p.node.records().await.unwrap()[0].record;
+    (a, p, reached, at_a, record)
+}
+
+fn restore(backup: &Path, to: &Path) {
+    for beside in ["node.db-wal", "node.db-shm"] {
+        std::fs::remove_file(to.join(beside)).ok();
+    }
+    std::fs::copy(backup, to.join("node.db")).unwrap();
+}
+
+/// The database was put back to before the handover, the identity's file was not: the record was told twice at one place of the
+/// hospital's lane, which is the proof of a fork, and what the key before had written since the backup counted nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_database_takes_its_handover_back_and_signs_no_other() {
+    let (mut a, p, reached, at_a, record) = paired().await;
+    a.node.close().await;
+    let (dir, backup) = (a.dir.path().to_owned(), a.dir.path().join("backup"));
+    std::fs::copy(dir.join("node.db"), &backup).unwrap();
+    a.restart(false).await;
+    a.node.start_net(vec![LOOPBACK.into()], reached.clone()).await.unwrap();
+    create(&a.node, observation(&at_a, "after the backup, by the first key")).await;
+    until("the patient has two", || async { count(&p.node, "Observation", "").await == 2 }).await;
+    a.node.close().await;
+    hand_over(&dir.join("identity.json"), None).unwrap();
+    a.restart(false).await;
+    a.node.start_net(vec![LOOPBACK.into()], reached.clone()).await.unwrap();
+    create(&a.node, observation(&at_a, "by the second key")).await;
+    until("the patient has three", || async { count(&p.node, "Observation", "").await == 3 }).await;
+
+    a.node.close().await;
+    restore(&backup, &dir);
+    a.restart(false).await;
+    assert_eq!(handovers(&a, record).await, 0, "nobody was heard from yet");
+    a.node.start_net(vec![LOOPBACK.into()], reached).await.unwrap();
+    create(&a.node, observation(&at_a, "after the restore")).await;
+    until("the patient has all", || async { count(&p.node, "Observation", "").await == 4 }).await;
+    until("so has the hospital", || async { count(&a.node, "Observation", "").await == 4 }).await;
+    assert_eq!((handovers(&a, record).await, handovers(&p, record).await), (1, 1));
+    assert_eq!(p.node.forks().await.unwrap(), []);
+    assert_eq!(p.node.held_back_count().await.unwrap(), 0);
+    for node in [&a.node, &p.node] {
+        stays_the_same_after_reindex(node).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nobody_to_ask_a_record_is_told_after_a_while_and_others_at_once() {
+    let (mut a, p, _, at_a, record) = paired().await;
+    p.node.close().await;
+    a.node.close().await;
+    hand_over(&a.dir.path().join("identity.json"), None).unwrap();
+    a.restart(true).await;
+    let waits = create(&a.node, observation(&at_a, "where another is"));
+    let other = async {
+        let late = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+        create(&a.node, observation(&late, "where nobody else is")).await;
+        handovers(&a, record).await
+    };
+    let (_, meanwhile) = tokio::join!(waits, other);
+    assert_eq!(meanwhile, 0, "who has nobody to wait for did not wait");
+    assert_eq!(handovers(&a, record).await, 1);
+    assert_eq!(count(&a.node, "Observation", "").await, 3);
+    a.restart(true).await;
+    create(&a.node, observation(&at_a, "again")).await;
+    assert_eq!(handovers(&a, record).await, 1);
+}
+
+/// One record whose ops do not read any more kept the whole gateway from starting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_told_keeps_nobody_from_starting() {
+    let mut a = Place::new(Role::Gateway, "Hospital A", Database::Sqlite).await;
+    let store = a.store().await;
+    let records = async || Reader::from(&store).records().await.unwrap();
+    create(&a.node, json!({"resourceType":"Patient"})).await;
+    let damaged = records().await.iter().find(|known| known.purpose == 0).unwrap().record;
+    let well = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+    let others =
+        records().await.iter().map(|known| known.record).filter(|record| *record != damaged).collect::<Vec<_>>();
+    assert_eq!(others.len(), 2);
+    let id = damaged.bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let sql = format!("UPDATE log_ops SET header = x'00' WHERE record = x'{id}' AND lane_kind = 0");
+    assert_eq!(store.run(&sql).await.unwrap(), 1);
+    store.close().await;
+    a.node.close().await;
+    hand_over(&a.dir.path().join("identity.json"), None).unwrap();
+    for _ in 0..2 {
+        a.restart(false).await;
+        create(&a.node, observation(&well, "by the next key")).await;
+        for record in &others {
+            assert_eq!(handovers(&a, *record).await, 1);
+        }
+    }
+}
+
+/// Another process goes on with the file from before: it answered 201 to what counted nowhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_with_the_key_before_writes_nothing() {
+    let mut a = Place::new(Role::Gateway, "Hospital A", Database::Sqlite).await;
+    let at_a = create(&a.node, json!({"resourceType":"Patient"})).await.id;
+    let record = {
+        let store = a.store().await;
+        let known = Reader::from(&store).records().await.unwrap();
+        store.close().await;
+        known.iter().find(|known| known.purpose == 0).unwrap().record
+    };
+    for number in 1..=2 {
+        let before = a.beside().await;
+        create(&before, observation(&at_a, "by a key that is in use")).await;
+        hand_over(&a.dir.path().join("identity.json"), None).unwrap();
+        a.restart(false).await;
+        // Neither where it was told, nor in a record that nobody told of anything.
+        for resource in [observation(&at_a, "by the key before"), json!({"resourceType":"Patient"})] {
+            let create = Intent::Create { resource: valid(resource), if_none_exist: None };
+            let refused = before.write(&caller(), create).await.unwrap_err();
+            assert!(matches!(refused, NodeError::HandedOver), "{refused}");
+            assert!(refused.to_string().contains("restart this process with its new identity file"));
+        }
+        assert_eq!(handovers(&a, record).await, number, "it tells the record of nothing");
+        create(&a.node, observation(&at_a, "by the key after")).await;
+        assert_eq!(count(&a.node, "Observation", "").await, 2 * number);
+        before.close().await;
+    }
 }

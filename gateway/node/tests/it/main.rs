@@ -6,6 +6,7 @@ mod archive;
 mod attempts;
 mod authority;
 mod binary;
+mod citing;
 mod clients;
 mod common;
 mod conditional;
