@@ -171,22 +171,12 @@ mod tests {
         }
     }
 
-    /// Finding each name among all of them took 512 comparisons of 96 bytes for each of 20,000 entries.
+    /// As much as a list may have of everything: names are found by maps, since each of 20,000 entries would be held against 512 of them.
     #[test]
-    fn many_types_cost_what_one_costs() {
+    fn the_fullest_list_reads_back() {
         let name = |n: usize| format!("{:x>1$}", n, TYPE_BYTES_MAX);
-        let list = |types: usize| {
-            let entries = (0..ENTRIES_MAX).map(|n| entry(&name(n % types), KeyName::Epochs([(n % TAGS_MAX) as u8; 8])));
-            let entries = entries.collect::<Vec<_>>();
-            let bytes = encode(&entries);
-            let least = (0..5).map(|_| {
-                let begin = std::time::Instant::now();
-                assert_eq!(decode(&bytes).as_ref(), Ok(&entries));
-                begin.elapsed()
-            });
-            least.min().unwrap()
-        };
-        let (one, many) = (list(1), list(TYPES_MAX));
-        assert!(many < one * 4, "{many:?} for {TYPES_MAX} types, {one:?} for one");
+        let one = |n: usize| entry(&name(n % TYPES_MAX), KeyName::Epochs([(n % TAGS_MAX) as u8; 8]));
+        let entries = (0..ENTRIES_MAX).map(one).collect::<Vec<_>>();
+        assert_eq!(decode(&encode(&entries)), Ok(entries));
     }
 }
