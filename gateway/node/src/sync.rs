@@ -183,7 +183,11 @@ impl Log for Port {
         let written = self.0.commit(move |batch| {
             let heads = heads.clone();
             Box::pin(async move {
-                batch.acknowledge(who, record, heads);
+                // Lanes that are not here are nothing to know of: anybody can make up as many as a message holds.
+                let lanes = batch.lanes(&record).await?;
+                let here = lanes.iter().map(|lane| lane.head.lane).collect::<HashSet<_>>();
+                let known = heads.into_iter().filter(|head| here.contains(&head.lane)).collect();
+                batch.acknowledge(who, record, known);
                 Ok(())
             })
         });

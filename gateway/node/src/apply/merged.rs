@@ -16,6 +16,8 @@ use store::versions::{By, StoredVersion, Version};
 
 /// Most versions of a resource that are held against each other; older ones are known to all of them.
 const VERSIONS_MAX: i64 = 200;
+/// Most changes that stay read within a transaction, of all records together; a rebuild goes through every record there is.
+const CHANGES_KEPT_MAX: usize = 200_000;
 /// Marks the place in the journal of what is said anew of a resource because of a frame.
 const AGAIN_PLACE: u32 = 1 << 31;
 
@@ -133,7 +135,7 @@ impl Batch {
         let id = Header::id_of(&header.encode());
         let known = self.known_changes(&record, before.lamport).await?;
         let knows = known.ancestry.knows(&id, &before.op);
-        self.changes.insert(record, known);
+        self.keep_changes(record, known);
         Ok(knows)
     }
 
@@ -143,6 +145,13 @@ impl Batch {
             Some(known) => Ok(known),
             None => Changes::from(&mut self.reader().await?, record, lamport).await,
         }
+    }
+
+    fn keep_changes(&mut self, record: RecordId, changes: Changes) {
+        if self.changes.values().map(|kept| kept.signed.len()).sum::<usize>() > CHANGES_KEPT_MAX {
+            self.changes.clear();
+        }
+        self.changes.insert(record, changes);
     }
 
     /// Remembers a resource whose versions have to be held against each other before the job ends.
@@ -181,7 +190,7 @@ impl Batch {
         let seed = known.len() as i64 >= VERSIONS_MAX && known[0].placed.tagged;
         let said =
             told(&known, &changes.ancestry, seed, |now, then| follows(&known, &returned, &changes.signed, now, then));
-        self.changes.insert(*record, changes);
+        self.keep_changes(*record, changes);
         self.tx().await?.remove_versions(&old).await?;
         self.forget_ahead();
         for (at, one) in known.iter().enumerate() {
