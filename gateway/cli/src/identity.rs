@@ -23,8 +23,8 @@ enum Command {
     /// Take up the next key that the identity announced, and announce another: the old one may have been seen by others. Stop every
     /// process of this hospital first, and back the file up again afterwards.
     ///
-    /// The identity keeps its name, and everything in its records stays. At the next start each record is told, before anything is
-    /// served: what the old key signs from then on counts nowhere.
+    /// The identity keeps its name, and everything in its records stays. After the next start each record is told, before
+    /// anything else is signed there: what the old key signs from then on counts nowhere.
     HandOver {
         #[command(flatten)]
         place: Place,
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let number = identity.card().key_number();
             say(&format!("identity {} uses its key number {number} from now on", identity.id()))?;
             say(&format!("back up {}: the file from before opens nothing that is sealed from now on", path.display()))?;
-            say("start the gateway: it tells every record of the key before it serves anything")?;
+            say("start the gateway: it tells each record of the key before it signs anything else there")?;
         }
         Command::Seal { place, new_passphrase_file } => {
             let path = place.identity()?;
