@@ -54,6 +54,12 @@ impl Batch {
         }
         let me = self.node.identity.id();
         let gone = self.is_gone(context).await?;
+        if gone {
+            // What this node made of another's goes with the other's: it stays in the history.
+            let edits = before.iter().filter(|row| row.own && row.current && row.origin != me);
+            let edits = edits.map(|row| row.position).collect::<Vec<_>>();
+            self.tx().await?.retire_now(&edits).await?;
+        }
         for stored in ops {
             let lane = stored.op.header().lane;
             if lane.kind != LaneKind::Change || lane.author == me {

@@ -3,7 +3,7 @@
 use crate::common::{
     Database, Place, asking, caller, count, create, databases, kind, pair, stays_the_same_after_reindex, until, valid,
 };
-use crate::meet::meet;
+use crate::meet::{give, meet};
 use node::grants::{Approval, GrantState};
 use node::write::{Intent, Which};
 use node::{Caller, Node, NodeError, Role, Written};
@@ -436,6 +436,32 @@ async fn whoever_may_not_see_an_edit_sees_what_it_covers() {
         plan.meet().await;
         plan.all_see("by A", false).await;
         plan.stays().await;
+    }
+}
+
+/// What a hospital made of another's is matched by none of its own conditions, and is not served once the other's is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_of_anothers_is_nobodys_match_and_never_stale() {
+    for database in databases() {
+        let plan = Plan::kept(database, true).await;
+        plan.by_b("by B", None).await.unwrap();
+        plan.meet().await;
+        let unless = Intent::Create {
+            resource: valid(self::plan(None, &plan.at_b, "its own")),
+            if_none_exist: Some("identifier=urn:plan%7Cby%20B".to_owned()),
+        };
+        let made = plan.b.node.write(&caller(), unless).await.unwrap();
+        assert!(made.changed && made.id != plan.named, "no identifier in another's swallows a write");
+        plan.by_a("later", None).await.unwrap();
+        plan.meet().await;
+        let grants = plan.p.node.grants().await.unwrap();
+        let grant = grants.iter().find(|grant| grant.name == "Hospital B" && grant.state == GrantState::Open).unwrap();
+        plan.p.node.revoke(&grant.id).await.unwrap();
+        give(&plan.p.node, &plan.b.node, plan.record).await;
+        let found = plan.b.node.read(&caller(), kind("CarePlan"), &plan.named).await;
+        assert!(matches!(found, Err(NodeError::NotFound(_))), "{found:?}");
+        assert_eq!(count(&plan.b.node, "CarePlan", "").await, 1, "its own stays its own");
+        stays_the_same_after_reindex(&plan.b.node).await;
     }
 }
 
