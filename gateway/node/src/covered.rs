@@ -28,12 +28,24 @@ impl Node {
         kind: u16,
         id: &str,
     ) -> Result<Option<StoredVersion>, NodeError> {
-        let Some(current) = self.find_current(kind, id).await? else { return Ok(None) };
-        if self.may_see(caller, &current).await? {
+        match self.find_current(kind, id).await? {
+            Some(current) => self.seen(&mut Reader::from(&self.store), current, self.sight(caller)).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A current version as somebody sees it: it, or what this node wrote of its own that it covers.
+    pub(crate) async fn seen(
+        &self,
+        reader: &mut Reader<'_>,
+        current: StoredVersion,
+        sight: Sight,
+    ) -> Result<Option<StoredVersion>, NodeError> {
+        if current.own || reader.is_visible(current.position, sight).await? {
             return Ok(Some(current));
         }
         match current.origin == self.identity.id() {
-            true => Ok(Reader::from(&self.store).covered(kind, id).await?),
+            true => Ok(reader.covered(current.kind, &current.id).await?),
             false => Ok(None),
         }
     }

@@ -46,8 +46,7 @@ impl Heard {
 
     /// Whether somebody told of a record, or has been waited for long enough.
     fn is_ready(&self, record: &RecordId) -> bool {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.0.contains(record) || heard.1.is_none_or(|begun| begun.elapsed() >= HEADS_WAIT)
+        self.is_over() || self.0.lock().unwrap_or_else(PoisonError::into_inner).0.contains(record)
     }
 
     fn is_over(&self) -> bool {
@@ -60,7 +59,8 @@ impl Batch {
     /// Tells a record of this identity's key, if it has not heard of it; the record as it is then.
     pub(crate) async fn tell_of_key(&mut self, context: &Context) -> Result<Option<Arc<Context>>, NodeError> {
         self.node.check_key(context)?;
-        let me = self.node.identity.card().clone();
+        let node = self.node.clone();
+        let me = node.identity.card();
         let number = me.key_number();
         if number == 0 || context.state.is_told_of_key(&me.id(), number) {
             return Ok(None);
@@ -72,7 +72,7 @@ impl Batch {
         let lanes = self.lanes(&context.record).await?;
         let own = lanes.iter().map(|lane| lane.head).filter(|head| head.lane.author == me.id());
         let retains = own.filter(|head| head.lane.kind != LaneKind::Control).collect();
-        let body = Body::Handover(Handover { card: me, retains });
+        let body = Body::Handover(Handover { card: me.clone(), retains });
         let frames = vec![DraftFrame::Body { body, key_name: KeyName::Plain, key: None }];
         let told = self.author_plainly(context, Kind::Keys, authority, frames, &[]).await?;
         let context = self.reload(&context.record, told.position).await?;

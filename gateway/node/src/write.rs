@@ -9,6 +9,7 @@ mod moves;
 mod own_keys;
 mod shared;
 mod sign;
+mod together;
 
 use crate::batch::Batch;
 use crate::caller::Caller;
@@ -202,11 +203,7 @@ impl Node {
 
     /// Writes what a patient decided on a page of the patient's own.
     pub(crate) async fn write_for_patient(&self, asked: Asked, agent: Agent) -> Result<(), NodeError> {
-        self.commit(move |batch| {
-            let (asked, agent) = (asked.clone(), agent.clone());
-            Box::pin(async move { batch.write(&[asked], &[], &agent, &Guards::default()).await.map(drop) })
-        })
-        .await
+        self.write_asked(vec![asked], Vec::new(), agent, Guards::default()).await.map(drop)
     }
 
     /// Runs what was prepared in one transaction; one result for each.
@@ -216,9 +213,18 @@ impl Node {
         asked: Vec<Asked>,
         resolved: Vec<Resolved>,
     ) -> Result<Vec<Written>, NodeError> {
-        let guards = Arc::new(self.guards(caller, &asked).await?);
-        let (asked, resolved) = (Arc::new(asked), Arc::new(resolved));
-        let agent = caller.agent();
+        let guards = self.guards(caller, &asked).await?;
+        self.write_asked(asked, resolved, caller.agent(), guards).await
+    }
+
+    async fn write_asked(
+        &self,
+        asked: Vec<Asked>,
+        resolved: Vec<Resolved>,
+        agent: Agent,
+        guards: Guards,
+    ) -> Result<Vec<Written>, NodeError> {
+        let (asked, resolved, guards) = (Arc::new(asked), Arc::new(resolved), Arc::new(guards));
         self.commit(move |batch| {
             let (asked, resolved, agent, guards) = (asked.clone(), resolved.clone(), agent.clone(), guards.clone());
             Box::pin(async move { batch.write(&asked, &resolved, &agent, &guards).await })
@@ -316,7 +322,10 @@ impl Batch {
         }
         // What a caller names is the version that it sees.
         let seen = match &current {
-            Some(current) if step.if_match.is_some() => self.seen(current, guards.sight).await?,
+            Some(current) if step.if_match.is_some() => {
+                let node = self.node.clone();
+                node.seen(&mut self.reader().await?, current.clone(), guards.sight).await?
+            }
             _ => None,
         };
         let (seen, foreign) = (seen.as_ref().or(current.as_ref()), resource.foreign.as_ref());

@@ -272,9 +272,16 @@ impl StoredVersion {
     }
 }
 
-/// Columns of a version, with its frame; every read of versions selects these.
-pub(crate) const COLUMNS: &str = "v.position, v.type, v.id, v.version, v.op, v.place, v.record, v.origin, v.own, \
-    v.class, v.method, v.current, v.lamport, v.last_updated, v.seal, v.json, f.bytes";
+macro_rules! bare {
+    () => {
+        "v.position, v.type, v.id, v.version, v.op, v.place, v.record, v.origin, v.own, \
+         v.class, v.method, v.current, v.lamport, v.last_updated, v.seal, v.json"
+    };
+}
+/// Columns of a version whose frame is not asked for.
+pub(crate) const BARE: &str = bare!();
+/// Columns of a version, with its frame; every other read of versions selects these.
+pub(crate) const COLUMNS: &str = concat!(bare!(), ", f.bytes");
 /// The join that brings the frame.
 pub(crate) const FRAME: &str = "LEFT JOIN log_frames f ON f.op = v.op AND f.place = v.place";
 

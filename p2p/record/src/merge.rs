@@ -51,21 +51,23 @@ impl Resource {
 
 /// Which of the versions that stand in this order no later one stands on (rule 6.19), by their places. Of each is said whether
 /// it resolves; `knows(earlier, later)` says whether the later write had the earlier in its past.
+pub fn open(resolves: &[bool], knows: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+    let mut open = Vec::new();
+    for (at, resolves) in resolves.iter().enumerate() {
+        stand(&mut open, at, *resolves, |other| knows(other, at));
+    }
+    open
+}
+
+/// Adds the version `at`, which comes last in the order, to those that no later one stands on; `knows` says which of them it had in
+/// its past.
 ///
 /// A write that finds one open version in its past stands on it. One that finds several stands on the last of them only, and
 /// the others stay open, unless it says that it resolves them: a gateway's own knowledge of both is not a person's.
-pub fn open(resolves: &[bool], knows: impl Fn(usize, usize) -> bool) -> Vec<usize> {
-    let mut open = Vec::<usize>::new();
-    for (at, resolves) in resolves.iter().enumerate() {
-        let last = open.iter().rposition(|other| knows(*other, at));
-        let mut place = 0;
-        open.retain(|other| {
-            place += 1;
-            !(knows(*other, at) && (*resolves || Some(place - 1) == last))
-        });
-        open.push(at);
-    }
-    open
+pub fn stand(open: &mut Vec<usize>, at: usize, resolves: bool, knows: impl Fn(usize) -> bool) {
+    let last = open.iter().copied().rfind(|other| knows(*other));
+    open.retain(|other| if resolves { !knows(*other) } else { Some(*other) != last });
+    open.push(at);
 }
 
 /// Brings versions together that stand in order.

@@ -106,9 +106,7 @@ impl Batch {
         }
         let own = self.reader().await?.last_own(kind, id).await?;
         let Some(own) = own.filter(|own| own.origin == self.node.identity.id()) else { return Ok(()) };
-        let index = self.index_of_version(&own).await?;
-        self.forget_ahead();
-        Ok(self.tx().await?.promote(own.position, kind, index).await?)
+        self.promote_version(&own).await
     }
 
     /// Where a resource has no current version any more and other records still show it, the best of those is current:
@@ -126,12 +124,17 @@ impl Batch {
             (!version.is_deleted(), if copied { version.lamport } else { 0 }, version.position)
         });
         let Some(best) = best else { return Ok(()) };
-        let index = self.index_of_version(&best).await?;
-        Ok(self.tx().await?.promote(best.position, kind, index).await?)
+        self.promote_version(&best).await
     }
 
-    /// What a version that was made before is found by.
-    pub(super) async fn index_of_version(&mut self, version: &StoredVersion) -> Result<Vec<IndexRow>, NodeError> {
+    /// Makes a version current that was made before, with what it is found by.
+    pub(super) async fn promote_version(&mut self, version: &StoredVersion) -> Result<(), NodeError> {
+        let index = self.index_of_version(version).await?;
+        self.forget_ahead();
+        Ok(self.tx().await?.promote(version.position, version.kind, index).await?)
+    }
+
+    async fn index_of_version(&mut self, version: &StoredVersion) -> Result<Vec<IndexRow>, NodeError> {
         let (Some(kind), Some(context)) =
             (ResourceType::from_number(version.kind), self.context(&version.record).await?)
         else {

@@ -37,6 +37,12 @@ struct Known {
 }
 
 impl Known {
+    /// The last versions of a resource in a record, in the order they came, with the rows by which they were said anew.
+    async fn all(reader: &mut Reader<'_>, record: &RecordId, kind: u16, id: &str) -> Result<Vec<Self>, NodeError> {
+        let stored = reader.siblings(record, kind, id, VERSIONS_MAX).await?;
+        Ok(stored.into_iter().rev().filter_map(|stored| Some(Self { placed: Placed::of(&stored)?, stored })).collect())
+    }
+
     fn order(&self) -> (u64, OpId, u32) {
         (self.stored.lamport, self.stored.op, self.stored.place)
     }
@@ -172,10 +178,9 @@ impl Batch {
     }
 
     /// Goes through all versions of a resource in a record, and has its rows say what is to be said of them.
-    pub(super) async fn bring_together(&mut self, record: &RecordId, kind: u16, id: &str) -> Result<(), NodeError> {
-        let stored = self.reader().await?.siblings(record, kind, id, VERSIONS_MAX).await?;
-        let known = stored.into_iter().rev().filter_map(|stored| Some(Known { placed: Placed::of(&stored)?, stored }));
-        let (again, known): (Vec<_>, Vec<_>) = known.partition(|one| one.placed.again);
+    async fn bring_together(&mut self, record: &RecordId, kind: u16, id: &str) -> Result<(), NodeError> {
+        let known = Known::all(&mut self.reader().await?, record, kind, id).await?;
+        let (again, known): (Vec<_>, Vec<_>) = known.into_iter().partition(|one| one.placed.again);
         let was_current = again.iter().chain(&known).any(|one| one.stored.current);
         let old = again.iter().map(|one| one.stored.position).collect::<Vec<_>>();
         let Some(least) = known.iter().map(|one| one.stored.lamport).min() else {
@@ -260,16 +265,13 @@ impl Batch {
             self.tx().await?.retire(&[current.position], first).await?;
         }
         self.tx().await?.uncover(base.kind, &base.id).await?;
-        let index = self.index_of_version(&now).await?;
-        self.forget_ahead();
-        self.tx().await?.promote(now.position, now.kind, index).await?;
+        self.promote_version(&now).await?;
         // Conditionals match what this node wrote last of its own.
         if now.origin == self.node.identity.id()
             && !now.own
             && let Some(own) = self.reader().await?.last_own(base.kind, &base.id).await?
         {
-            let index = self.index_of_version(&own).await?;
-            self.tx().await?.promote(own.position, own.kind, index).await?;
+            self.promote_version(&own).await?;
             self.tx().await?.cover(own.position, first).await?;
         }
         Ok(())
@@ -292,9 +294,8 @@ pub(crate) async fn beside(
     kind: u16,
     id: &str,
 ) -> Result<Vec<StoredVersion>, NodeError> {
-    let stored = reader.siblings(record, kind, id, VERSIONS_MAX).await?;
-    let known = stored.into_iter().rev().filter_map(|stored| Some(Known { placed: Placed::of(&stored)?, stored }));
-    let mut known = known.filter(|one| !one.placed.again).collect::<Vec<_>>();
+    let mut known = Known::all(reader, record, kind, id).await?;
+    known.retain(|one| !one.placed.again);
     let Some(least) = known.iter().map(|one| one.stored.lamport).min() else { return Ok(Vec::new()) };
     let changes = Changes::from(reader, record, least).await?;
     known.sort_by_key(Known::order);
@@ -333,12 +334,21 @@ fn follows(known: &[Known], returned: &[bool], signed: &HashMap<OpId, u64>, now:
 /// What is said of a resource after each of its versions, in the order they came; `older` ones that are not among them may stand beside
 /// each other.
 fn told(known: &[Known], ancestry: &Ancestry, mut older: bool, follows: impl Fn(usize, usize) -> bool) -> Vec<Said> {
-    let (mut order, mut said) = (Vec::<usize>::new(), Vec::<Said>::new());
-    for at in 0..known.len() {
-        let behind = order.partition_point(|other| known[*other].order() < known[at].order());
+    let (mut order, mut stands, mut said) = (Vec::<usize>::new(), Vec::new(), Vec::<Said>::new());
+    for (at, one) in known.iter().enumerate() {
+        let behind = order.partition_point(|other| known[*other].order() < one.order());
+        let goes_on = order.last().is_none_or(|last| known[*last].stored.op != one.stored.op);
         order.insert(behind, at);
-        older &= !known[at].placed.resolves;
-        let tagged = older || open(known, order.clone(), ancestry).len() > 1;
+        // Mostly it comes last, and all before it is as it was.
+        match goes_on && behind + 1 == order.len() {
+            true => {
+                let knows = |other: usize| ancestry.knows(&one.stored.op, &known[other].stored.op);
+                record::merge::stand(&mut stands, at, one.placed.resolves, knows);
+            }
+            false => stands = open(known, order.clone(), ancestry),
+        }
+        older &= !one.placed.resolves;
+        let tagged = older || stands.len() > 1;
         let before = said.last().copied();
         let next = match before {
             Some(before) if !follows(at, before.current) => match before.tagged == tagged {

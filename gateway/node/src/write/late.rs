@@ -276,7 +276,9 @@ impl Batch {
             return Err(NodeError::Gone(name));
         }
         let foreign = late.foreign.as_ref();
-        let Some(seen) = self.seen(&current, sight).await? else { return Err(NodeError::NotFound(name)) };
+        let node = self.node.clone();
+        let seen = node.seen(&mut self.reader().await?, current.clone(), sight).await?;
+        let Some(seen) = seen else { return Err(NodeError::NotFound(name)) };
         self.may_change(late.kind, &current.id, Some(&seen), late.if_match.as_deref(), foreign)?;
         let prepared = match ready {
             Some((version, prepared)) if *version == seen.version => prepared.clone(),
@@ -351,22 +353,6 @@ impl Batch {
             Ok((step(Arc::new(prepared), late), Decision::Write(Some(Box::new(current)))))
         });
         each.collect()
-    }
-
-    /// A current version as somebody sees it: it, or what this node wrote of its own that it covers.
-    pub(super) async fn seen(
-        &mut self,
-        current: &StoredVersion,
-        sight: Sight,
-    ) -> Result<Option<StoredVersion>, NodeError> {
-        let mut reader = self.reader().await?;
-        if current.own || current.op.0 == [0; 32] || reader.is_visible(current.position, sight).await? {
-            return Ok(Some(current.clone()));
-        }
-        match current.origin == self.node.identity.id() {
-            true => Ok(self.reader().await?.covered(current.kind, &current.id).await?),
-            false => Ok(None),
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 use super::copies::Fresh;
 use super::moves::Before;
 use super::own_keys::OwnKeys;
+use super::together::together;
 use super::{Decision, Step, Written};
 use crate::author::current_key;
 use crate::batch::Batch;
@@ -12,8 +13,6 @@ use crate::error::NodeError;
 use crate::home::{Place, Together};
 use crate::placed::{Placed, is_tagged};
 use crate::prepare::Prepared;
-use fhir::home::Main;
-use fhir::reference::Parts;
 use fhir::{Code, Issue, ResourceType};
 use record::body::Body;
 use record::body::access::Agent;
@@ -204,7 +203,7 @@ impl Batch {
             let Decision::Write(before) = &decisions[*at] else { continue };
             let entry = &authored.op.entries()[place as usize];
             // Everything here is in the past of what is written now: it goes on from what is current, and ends a conflict that it names.
-            let tagged = in_conflict(&context, &decisions[*at]) && !entry.resolves;
+            let tagged = contested(&context, &decisions[*at]).is_some() && !entry.resolves;
             let placed = self.node.place_in_row(&authored.op, entry, &own).ok_or(NO_KEY)?;
             let origin = step.prepared.foreign.as_ref().map_or(self.node.identity.id(), |foreign| foreign.origin);
             if before.as_ref().is_some_and(|before| !before.own) {
@@ -310,18 +309,17 @@ fn written_over(context: &Context, steps: &[usize], decisions: &[Decision]) -> V
     before.filter(|op| op.0 != [0; 32] && named.insert(*op)).take(DATA_HEADS_MAX).collect()
 }
 
-/// Whether a write goes on from a version of this record beside which others stand.
-fn in_conflict(context: &Context, decision: &Decision) -> bool {
+/// The version that a write goes on from, where it is of this record and others stand beside it.
+fn contested<'d>(context: &Context, decision: &'d Decision) -> Option<&'d StoredVersion> {
     match decision {
-        Decision::Write(Some(before)) => before.record == context.record && is_tagged(before),
-        _ => false,
+        Decision::Write(Some(before)) if before.record == context.record && is_tagged(before) => Some(before),
+        _ => None,
     }
 }
 
 /// Whether a write names the conflict that it finds: by the version it is told to go on from.
 fn ends_conflict(context: &Context, step: &Step, decision: &Decision) -> bool {
-    let names = |before: &StoredVersion| step.if_match.as_ref() == Some(&before.version);
-    in_conflict(context, decision) && matches!(decision, Decision::Write(Some(before)) if names(before))
+    contested(context, decision).is_some_and(|before| step.if_match.as_ref() == Some(&before.version))
 }
 
 /// A deletion is told to those who could read what is deleted, and to nobody else.
@@ -364,41 +362,4 @@ fn served(resource: &Prepared, version: &str, last_updated: i64, tagged: bool) -
         return Vec::new();
     }
     crate::conflict::served(&resource.json, &resource.id, version, last_updated, tagged)
-}
-
-/// What the steps say of patients and subjects that the database does not know yet.
-fn together(steps: &[Step], decisions: &[Decision]) -> Together {
-    let mut together = Together::default();
-    let mut direct = HashMap::<String, Vec<String>>::new();
-    for (step, _) in steps.iter().zip(decisions).filter(|(_, decision)| matches!(decision, Decision::Write(_))) {
-        let resource = &step.prepared;
-        if resource.foreign.is_some() {
-            continue;
-        }
-        if resource.kind.name() == "Patient" && resource.method != Method::Delete {
-            together.patients.push(resource.id.clone());
-            for target in super::moves::identifiers(resource) {
-                together.identifiers.entry(target).or_default().insert(resource.id.clone());
-            }
-        }
-        if fhir::home::follows(resource.kind) {
-            continue;
-        }
-        let subjects = match &resource.main {
-            Main::Patients(texts) => texts.iter().filter_map(|text| patient_in(text)).collect(),
-            _ => Vec::new(),
-        };
-        if resource.kind.name() != "Patient" {
-            direct.insert(format!("{}/{}", resource.kind.name(), resource.id), subjects);
-        }
-    }
-    together.subjects = direct;
-    together
-}
-
-fn patient_in(text: &str) -> Option<String> {
-    match fhir::reference::parse(text) {
-        Parts::Relative { kind, id, .. } if kind.name() == "Patient" => Some(id.to_owned()),
-        _ => None,
-    }
 }

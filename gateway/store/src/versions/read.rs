@@ -1,6 +1,6 @@
 //! Versions as they are read, with their frames. Called by `node`.
 
-use super::{COLUMNS, FRAME, StoredVersion, stored};
+use super::{BARE, COLUMNS, FRAME, StoredVersion, stored};
 use crate::db::{Reader, StoreError, Value};
 use record::{OpId, RecordId};
 
@@ -119,8 +119,7 @@ impl Reader<'_> {
     /// # Errors
     /// [`StoreError`].
     pub async fn record_rows(&mut self, record: &RecordId) -> Result<Vec<StoredVersion>, StoreError> {
-        let columns = COLUMNS.replace("f.bytes", "v.json");
-        let sql = format!("SELECT {columns} FROM cache_versions v WHERE v.record = $1");
+        let sql = format!("SELECT {BARE} FROM cache_versions v WHERE v.record = $1");
         let mut rows = self.fetch(sql, &[record.bytes().into()]).await?;
         rows.iter_mut().map(stored).collect()
     }
@@ -136,9 +135,8 @@ impl Reader<'_> {
         id: &str,
         most: i64,
     ) -> Result<Vec<StoredVersion>, StoreError> {
-        let columns = COLUMNS.replace("f.bytes", "v.json");
         let sql = format!(
-            "SELECT {columns} FROM cache_versions v WHERE v.type = $1 AND v.id = $2 AND v.record = $3 \
+            "SELECT {BARE} FROM cache_versions v WHERE v.type = $1 AND v.id = $2 AND v.record = $3 \
              ORDER BY v.position DESC LIMIT $4"
         );
         let mut rows = self.fetch(sql, &[kind.into(), id.into(), record.bytes().into(), most.into()]).await?;
@@ -155,9 +153,8 @@ impl Reader<'_> {
         (system, code): (&str, &str),
         most: i64,
     ) -> Result<Vec<StoredVersion>, StoreError> {
-        let columns = COLUMNS.replace("f.bytes", "v.json");
         let sql = format!(
-            "SELECT {columns} FROM cache_versions v WHERE v.record = $1 AND v.current = 1 AND EXISTS (SELECT 1 FROM \
+            "SELECT {BARE} FROM cache_versions v WHERE v.record = $1 AND v.current = 1 AND EXISTS (SELECT 1 FROM \
              cache_token t WHERE t.position = v.position AND t.type = v.type AND t.code = $2 AND t.system = $3) \
              ORDER BY v.position DESC LIMIT $4"
         );
